@@ -1,0 +1,1 @@
+//! The meta-scheduler: child schedulers are its instances

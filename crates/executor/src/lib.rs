@@ -1,0 +1,1 @@
+//! What runs beside a task on the agent: renders, starts, probes, reports, stops

@@ -1,0 +1,1 @@
+//! The SDK that every scheduler is built on: pure core, driver, store, REST skeleton

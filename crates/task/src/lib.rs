@@ -1,0 +1,13 @@
+//! The vocabulary between a scheduler and the executor.
+//!
+//! A scheduler writes a [`TaskSpec`] into `TaskInfo.data`; the executor on the agent reads it, renders it with the
+//! task's own [`Place`] and runs it. Nothing else passes between the two, so an executor of one version runs tasks of
+//! another as long as this JSON stays compatible: fields are only ever added, with defaults.
+
+mod probe;
+mod render;
+mod spec;
+
+pub use probe::{HealthSpec, Probe, ProbeKind, ReadySpec};
+pub use render::{Place, RenderError};
+pub use spec::{ConfigFile, FileMode, TaskSpec};

@@ -1,0 +1,1 @@
+//! Kafka clusters, on ZooKeeper or KRaft
