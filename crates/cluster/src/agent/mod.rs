@@ -1,0 +1,1 @@
+//! The agent: executors, sandboxes, volumes and status updates on one machine.

@@ -1,0 +1,1 @@
+//! The master: who may use what, and who has been told what.
