@@ -1,1 +1,34 @@
 //! Framework specs and stack specs: parsed, checked, resolved into a graph, compared. No I/O
+//!
+//! The way through this crate:
+//!
+//! 1. [`Catalog::load`] reads framework specs: what each framework needs, offers and lets a stack set.
+//! 2. [`check_stack`] turns the bytes of a stack spec into a [`ValidatedStack`], or into a [`Report`] that
+//!    names every mistake in the file with its place.
+//! 3. [`ValidatedStack::layers`] says what starts after what; [`resolve`] puts the outputs of running services
+//!    into the options and inputs of those that depend on them.
+//! 4. [`diff()`] compares two stacks; [`StackDiff::render`] is what `cairn plan` prints.
+//!
+//! Whoever holds a [`ValidatedStack`] needs to check nothing again.
+
+mod catalog;
+mod check;
+mod diagnostic;
+mod diff;
+mod distribution;
+mod framework;
+mod model;
+mod plan_text;
+mod render;
+mod resolve;
+mod template;
+
+pub use catalog::Catalog;
+pub use check::check_stack;
+pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
+pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};
+pub use distribution::Distribution;
+pub use framework::{Archive, Bound, Command, Condition, FrameworkSpec, Need, Offer, Rule, SchedulerSpec};
+pub use model::{Checked, Params, Service, ValidatedStack};
+pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_text};
+pub use template::{Part, Reference, Target, Template, TemplateError, escape};
