@@ -1,1 +1,24 @@
-//! The SDK that every scheduler is built on: pure core, driver, store, REST skeleton
+//! The SDK that every scheduler is built on.
+//!
+//! A framework implements [`Service`] (what is different about its service) and calls [`run`]. The SDK does the rest:
+//!
+//! - [`core`]: the pure state machine `step(event, now) -> effects` that decides everything;
+//! - [`driver`]: feeds it Mesos events, verdicts, timers and requests, and carries out its effects in order;
+//! - [`store`]: where intent is kept before anything happens;
+//! - [`rest`]: the skeleton that every scheduler serves, and problem documents.
+
+pub mod constraint;
+pub mod core;
+pub mod driver;
+pub mod model;
+pub mod rest;
+pub mod service;
+pub mod status;
+pub mod store;
+
+pub use constraint::Constraint;
+pub use driver::{Accepted, Command, Handle, Published, RunError, RunOptions, run};
+pub use model::{Artifact, Config, InstanceSpec, Model, PortSpec, Problem, Strategy, VolumeSpec};
+pub use rest::Refused;
+pub use service::{Action, Ask, Moment, Service, Verdict, Wait};
+pub use status::{Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Status, Step, View};

@@ -1,0 +1,118 @@
+//! How REST handlers and watchers talk to the running core.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::rest::Problem;
+use crate::{Config, Status, View};
+
+/// What an operator can ask of a scheduler.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Replace the effective configuration (from REST; the controller's comes by file at start).
+    Configure(Config),
+    /// Restart instances, one at a time, through their gates.
+    Restart(Vec<String>),
+    /// Stop instances and keep them stopped.
+    Stop {
+        /// Which.
+        instances: Vec<String>,
+        /// Without asking their gates.
+        force: bool,
+    },
+    /// Start instances that were stopped; forgets their back-off.
+    Start(Vec<String>),
+    /// Give up an instance's place and volume, because its agent is gone for good, and launch it anew.
+    Replace(String),
+    /// Stop making changes; recovery goes on.
+    Pause,
+    /// Go on.
+    Continue,
+    /// Take one step as done, or its gate as open, once; an operator has said so.
+    Force(String),
+    /// Delete the volume of a removed instance.
+    DeleteData(String),
+    /// Stop everything, in order, and leave the cluster.
+    Destroy {
+        /// Volumes too.
+        delete_data: bool,
+    },
+}
+
+/// What a command brought about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Generation of the plan to watch.
+    pub generation: u64,
+    /// Something changed.
+    pub changed: bool,
+}
+
+pub(crate) enum Request {
+    Command(Command, oneshot::Sender<Result<Accepted, Problem>>),
+    Observe(String, Value),
+}
+
+/// What the driver publishes after every step.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// For REST.
+    pub status: Status,
+    /// For services.
+    pub view: View,
+    /// Effective configuration.
+    pub config: Config,
+    /// Why offers were refused, newest last; bounded.
+    pub refusals: Arc<Vec<Value>>,
+}
+
+/// A cloneable line to the running core.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) published: watch::Receiver<Arc<Published>>,
+}
+
+impl Handle {
+    /// The newest state.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// Wakes up with every change of state.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    /// Carries out a command; it is stored when this returns.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn command(&self, command: Command) -> Result<Accepted, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || Problem::unavailable("this scheduler is shutting down");
+        self.requests.send(Request::Command(command, answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Changes the options of the effective configuration.
+    ///
+    /// # Errors
+    /// What `change` refuses, or what the service's model refuses.
+    pub async fn change<F>(&self, change: F) -> Result<Accepted, Problem>
+    where
+        F: FnOnce(&mut Value) -> Result<(), Problem>,
+    {
+        let mut config = self.published().config.clone();
+        change(&mut config.options)?;
+        self.command(Command::Configure(config)).await
+    }
+
+    /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing.
+    pub async fn observe(&self, key: impl Into<String>, value: Value) {
+        // A closed channel means that the driver is shutting down; the fact is observed again after the next start.
+        let _ = self.requests.send(Request::Observe(key.into(), value)).await;
+    }
+}

@@ -1,0 +1,166 @@
+//! What a configuration asks for, in terms the core understands.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Constraint;
+
+/// What a scheduler is configured with: by the controller through a file, later changed through REST.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Grows with every change that the controller makes. A higher one replaces what REST has changed meanwhile.
+    pub revision: u64,
+    /// Options as the stack file has them, an object. What they mean is the service's own matter.
+    pub options: Value,
+    /// Resolved inputs by need, for example `zookeeper` = `127.0.0.1:31000,127.0.0.2:31000`.
+    pub inputs: BTreeMap<String, String>,
+    /// The service's files by version, as the framework spec names them.
+    pub distributions: BTreeMap<String, Artifact>,
+    /// The user's own archive in place of them.
+    pub distribution: Option<Artifact>,
+}
+
+impl Config {
+    /// The options as the service's own type.
+    ///
+    /// # Errors
+    /// One problem that names the option and what is wrong with it.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
+        let options =
+            if self.options.is_null() { Value::Object(serde_json::Map::new()) } else { self.options.clone() };
+        serde_json::from_value(options)
+            .map_err(|e| vec![Problem { option: String::new(), message: e.to_string(), help: None }])
+    }
+
+    /// The archive of `version`, or the user's own.
+    ///
+    /// # Errors
+    /// A problem that lists the versions there are.
+    pub fn archive(&self, version: &str) -> Result<Artifact, Vec<Problem>> {
+        if let Some(own) = &self.distribution {
+            return Ok(own.clone());
+        }
+        self.distributions.get(version).cloned().ok_or_else(|| {
+            let known: Vec<_> = self.distributions.keys().cloned().collect();
+            vec![Problem {
+                option: "version".into(),
+                message: format!("there is no distribution of version {version}"),
+                help: Some(format!(
+                    "versions at hand: {}; or name your own archive with `distribution: {{ uri, sha256 }}`",
+                    known.join(", ")
+                )),
+            }]
+        })
+    }
+}
+
+/// A file that agents fetch into the sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Artifact {
+    /// Where agents get it: `http://…`, `https://…`, `file:///…` or an absolute path.
+    pub uri: String,
+    /// Hex SHA-256 of the content; agents refuse what differs. Empty: unchecked.
+    pub sha256: String,
+    /// Unpack it (tar, tar.gz).
+    pub extract: bool,
+    /// Name in the sandbox, where it is not the last part of the URI.
+    pub output: Option<String>,
+}
+
+/// Something that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{}{message}", if .option.is_empty() { String::new() } else { format!("{option}: ") })]
+pub struct Problem {
+    /// Dotted path of the option, empty if it is about the whole.
+    pub option: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem of one option.
+    pub fn new(option: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { option: option.into(), message: message.into(), help: None }
+    }
+
+    /// The same problem with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Which instances there should be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Model {
+    /// All instances, in the order in which they are deployed and shown.
+    pub instances: Vec<InstanceSpec>,
+    /// How new instances are launched. Changes of running instances always go one at a time.
+    pub deploy: Strategy,
+}
+
+/// How new instances come up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// All at once.
+    #[default]
+    Parallel,
+    /// The next one when the one before is ready and its gate has said so.
+    Serial,
+}
+
+/// One instance as it should be. Its name is its identity for ever.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceSpec {
+    /// For example `broker-0`: `[a-z]([a-z0-9-]*[a-z0-9])?`, at most 24 characters.
+    pub name: String,
+    /// CPU share.
+    pub cpus: f64,
+    /// Memory in MiB.
+    pub mem: f64,
+    /// Ports it needs, by name.
+    pub ports: Vec<PortSpec>,
+    /// Persistent volumes.
+    pub volumes: Vec<VolumeSpec>,
+    /// Where it may run.
+    pub constraints: Vec<Constraint>,
+    /// Files fetched before it starts, the executor apart.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A port of an instance. Once assigned it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PortSpec {
+    /// For example `client`.
+    pub name: String,
+    /// A number or range that the user insists on, inclusive.
+    pub within: Option<(u16, u16)>,
+}
+
+impl PortSpec {
+    /// A port that may be any.
+    pub fn any(name: impl Into<String>) -> Self {
+        Self { name: name.into(), within: None }
+    }
+}
+
+/// A persistent volume of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VolumeSpec {
+    /// Directory in the sandbox where it appears, for example `data`.
+    pub path: String,
+    /// Size in MiB.
+    pub size: u64,
+}

@@ -1,0 +1,118 @@
+//! What is different about one service: the trait that a framework implements.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use cairn_task::TaskSpec;
+
+use crate::{Config, Handle, InstanceSpec, Model, Problem, View};
+
+/// A service that the SDK keeps running.
+///
+/// `model`, `task` and `outputs` are pure: the same arguments give the same answer. `gate` and `settle` may talk to the
+/// service; they are called again and again and must be idempotent.
+#[async_trait]
+pub trait Service: Send + Sync + 'static {
+    /// Name of the framework, for example `kafka`.
+    fn name(&self) -> &str;
+
+    /// Checks a configuration and says which instances it asks for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; nothing is changed then.
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>>;
+
+    /// The task of an instance that has a place (`view.placement(name)` is set for it, others may be unplaced yet).
+    /// Two specs that differ (files marked `keep` aside) make the SDK restart the instance, one at a time.
+    ///
+    /// # Errors
+    /// What the instance waits for.
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait>;
+
+    /// What dependents may use once everything is ready, for example `connect`.
+    fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String>;
+
+    /// May this step happen (`Moment::Before`), is it really done (`Moment::After`)? Asked again while the answer is
+    /// [`Verdict::Wait`]. May bring about what it waits for, for example move partitions away before a removal.
+    /// An error or a time-out counts as `Wait`: a gate that cannot be asked is closed.
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        let _ = ask;
+        Verdict::Go
+    }
+
+    /// Brings what the configuration declares inside the service (topics, keyspaces) in line with it. Called when all
+    /// instances are ready, and every so often afterwards.
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        let _ = (config, view);
+        Verdict::Go
+    }
+
+    /// REST resources of its own, merged with the skeleton. State-changing ones are behind the token already.
+    fn routes(&self, handle: Handle) -> axum::Router {
+        let _ = handle;
+        axum::Router::new()
+    }
+
+    /// Called once when the driver runs: the place to spawn watchers that feed [`Handle::observe`].
+    fn start(&self, handle: Handle) {
+        let _ = handle;
+    }
+}
+
+/// Why an instance cannot be launched yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// It needs to know where its peers will be: reserve its place now, launch later.
+    Peers(String),
+    /// Do not even look for a place yet.
+    For(String),
+}
+
+/// A step that a gate judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// First launch of a new instance. A relaunch after a crash is asked about afterwards only.
+    Launch,
+    /// Stop and start with a new configuration, or because an operator wants it.
+    Restart,
+    /// Stop, but keep: an operator wants it.
+    Stop,
+    /// Stop for good.
+    Remove,
+}
+
+/// Before or after the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    /// Nothing has happened yet.
+    Before,
+    /// The instance is ready again, or gone.
+    After,
+}
+
+/// What a gate is asked.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Before or after.
+    pub moment: Moment,
+    /// The step.
+    pub action: Action,
+    /// Which instance.
+    pub instance: String,
+    /// Effective configuration.
+    pub config: Config,
+    /// All instances as they are.
+    pub view: View,
+}
+
+/// What a gate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Go,
+    /// Not now, with the reason that people see: "partition logs-3 would fall under min ISR 2".
+    Wait(String),
+    /// Never, unless the operator changes something; the plan shows ERROR with this reason.
+    Refuse(String),
+}

@@ -1,0 +1,229 @@
+//! What a scheduler says about itself: the same values for REST, page and command line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Where an instance lives. Kept over restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Placement {
+    /// Mesos agent id.
+    pub agent_id: String,
+    /// Host name of the agent.
+    pub hostname: String,
+    /// IP address of the agent, which the service listens on and advertises.
+    pub address: String,
+    /// Text attributes of the agent, for example `rack`.
+    pub attributes: BTreeMap<String, String>,
+    /// Ports by name.
+    pub ports: BTreeMap<String, u16>,
+    /// Persistence ids by volume path.
+    pub volumes: BTreeMap<String, String>,
+}
+
+impl Placement {
+    /// `address:port` of a named port.
+    pub fn endpoint(&self, port: &str) -> Option<String> {
+        self.ports.get(port).map(|p| format!("{}:{p}", self.address))
+    }
+}
+
+/// What is known about an instance's task. Derived from Mesos, never stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Not placed, or placed and not launched.
+    #[default]
+    Waiting,
+    /// Launched; no word from the agent yet, or its files are being fetched.
+    Staging,
+    /// Its process is coming up.
+    Starting,
+    /// Its process runs but it is not ready yet.
+    Running,
+    /// It serves.
+    Ready,
+    /// It fails its health check.
+    Unhealthy,
+    /// It is being stopped.
+    Stopping,
+    /// Its agent cannot be reached. It may still run.
+    Unreachable,
+    /// A task is on record, and Mesos has not said yet how it is.
+    Reconciling,
+    /// It failed and waits for its next try.
+    BackOff,
+    /// Stopped on request.
+    Stopped,
+}
+
+/// One instance, as people see it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceStatus {
+    /// For example `broker-0`.
+    pub name: String,
+    /// What is known.
+    pub phase: Phase,
+    /// Why it is so, or what it waits for. Empty when there is nothing to say.
+    pub message: String,
+    /// Where it lives, once it is placed.
+    pub placement: Option<Placement>,
+    /// Its live task.
+    pub task_id: Option<String>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// It runs with a configuration older than the target.
+    pub needs_restart: bool,
+}
+
+impl InstanceStatus {
+    /// It serves.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+}
+
+/// All that a service may look at when it decides.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    /// Name of this framework on the cluster, for example `demo-kafka`; unique there.
+    pub framework: String,
+    /// Instances by name, also those that are on their way out.
+    pub instances: BTreeMap<String, InstanceStatus>,
+    /// Names of the instances in the target, in its order.
+    pub target: Vec<String>,
+    /// Facts that the service's own watchers brought ([`crate::Handle::observe`]).
+    pub observed: BTreeMap<String, Value>,
+}
+
+impl View {
+    /// Where an instance is or will be.
+    pub fn placement(&self, instance: &str) -> Option<&Placement> {
+        self.instances.get(instance)?.placement.as_ref()
+    }
+
+    /// `address:port` of every target instance that has a place, in the target's order.
+    pub fn endpoints(&self, port: &str) -> Vec<String> {
+        self.target.iter().filter_map(|i| self.placement(i)?.endpoint(port)).collect()
+    }
+
+    /// Mesos-DNS name of an instance: `broker-0.demo-kafka.mesos`.
+    pub fn dns(&self, instance: &str) -> String {
+        format!("{instance}.{}.mesos", self.framework)
+    }
+}
+
+/// Statuses of plans, phases and steps; names as in dcos-commons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PlanStatus {
+    /// Cannot go on without an operator.
+    Error,
+    /// Paused by an operator.
+    Waiting,
+    /// Nothing has happened yet.
+    #[default]
+    Pending,
+    /// Resources are reserved.
+    Prepared,
+    /// Launched, or being stopped.
+    Starting,
+    /// Runs, not ready yet.
+    Started,
+    /// Failed, waits for its next try.
+    Delayed,
+    /// Some steps are done.
+    InProgress,
+    /// Done.
+    Complete,
+}
+
+/// A step of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Step {
+    /// Stable id within the plan: `broker-0:launch`.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// How far it is.
+    pub status: PlanStatus,
+    /// Why it is not further.
+    pub message: String,
+}
+
+/// Steps that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanPhase {
+    /// For people.
+    pub name: String,
+    /// `serial` or `parallel`.
+    pub strategy: String,
+    /// How far it is.
+    pub status: PlanStatus,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// All change is a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// `deploy`, `destroy` or `recovery`.
+    pub name: String,
+    /// Generation of the target it brings about.
+    pub generation: u64,
+    /// How far it is.
+    pub status: PlanStatus,
+    /// What an operator must know, for ERROR.
+    pub errors: Vec<String>,
+    /// Its phases in order.
+    pub phases: Vec<PlanPhase>,
+}
+
+/// How the scheduler itself is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "reason")]
+pub enum Health {
+    /// Not registered with the master yet, with what happened last.
+    #[default]
+    Connecting,
+    /// Registered.
+    Ok,
+    /// Cannot go on without an operator, and why.
+    Failed(String),
+}
+
+/// Everything a scheduler says about itself; the answer of `GET /v1/status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Grows with every change of this document: pass it as `?after=` to wait for the next one.
+    pub version: u64,
+    /// Kind of service, for example `kafka`.
+    pub service: String,
+    /// Name on the cluster.
+    pub framework: String,
+    /// Mesos framework id, once registered.
+    pub framework_id: Option<String>,
+    /// How the scheduler is.
+    pub health: Health,
+    /// Revision of the configuration that the controller gave.
+    pub revision: u64,
+    /// REST has changed the configuration since.
+    pub drifted: bool,
+    /// Everything is as the configuration says and serves.
+    pub complete: bool,
+    /// `destroy` has been carried out.
+    pub destroyed: bool,
+    /// Current plan.
+    pub plan: Plan,
+    /// Instances in the target's order, leaving ones last.
+    pub instances: Vec<InstanceStatus>,
+    /// Outputs; empty until `complete` has been reached once.
+    pub outputs: BTreeMap<String, String>,
+}

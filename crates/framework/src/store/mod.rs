@@ -1,0 +1,1 @@
+//! Where intent is kept.
