@@ -1,0 +1,43 @@
+# `make` alone says what there is.
+
+# An absolute path either way, since tests and scripts run in folders of their own.
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export CAIRN_DIST := $(abspath $(or $(CAIRN_DIST),dist))
+export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
+# rustup's own folder, for shells that have not read its profile yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build dist demo test check bench schemas clean-dist
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Java, Maven, kcat, a C compiler
+	@scripts/setup
+
+build: setup ## The cairn binary, as it is shipped
+	cargo build --locked --release -p cairn
+
+dist: setup ## The distributions of the services, below dist/ (or CAIRN_DIST)
+	@scripts/dist
+
+demo: build dist ## Real ZooKeeper and Kafka from one file; ONCE=1 removes them again and checks that nothing is left
+	@scripts/demo
+
+test: build dist ## Every test, the real services included
+	@scripts/test
+
+check: setup ## What is fast: format, clippy, unit and simulation tests
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --exclude cairn-tests --quiet
+
+bench: build dist ## Time and memory against a hand-written script
+	@bench/bench
+
+schemas: setup ## Write the JSON Schemas again
+	cargo run --locked -q -p cairn -- schema --out schemas
+
+clean-dist: ## Forget the distributions
+	rm -f "$(CAIRN_DIST)"/*.tar "$(CAIRN_DIST)"/*.tar.sha256 "$(CAIRN_DIST)"/*.stamp
