@@ -1,1 +1,22 @@
 //! The Mesos v1 HTTP API: messages, JSON mapping, RecordIO, clients, resource arithmetic
+//!
+//! - [`v1`]: the messages, with `scheduler`, `executor`, `master` and `agent` below it; protobuf by prost, JSON by serde
+
+mod json;
+
+/// The messages of the Mesos v1 API, generated from the `.proto` files of this crate.
+///
+/// Field names, numbers and enums are those of Apache Mesos 1.11. Optional fields are `Option`; enum fields are `i32`
+/// with typed accessors (`status.state()`, `status.set_state(..)`), as prost makes them.
+pub mod v1 {
+    #![allow(missing_docs, clippy::all, unreachable_pub)]
+    pub use self::messages::mesos::v1::*;
+
+    mod messages {
+        include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+    }
+}
+
+mod enums {
+    include!(concat!(env!("OUT_DIR"), "/enums.rs"));
+}

@@ -1,0 +1,206 @@
+//! JSON as Mesos writes and reads it, beyond what serde does by itself.
+//!
+//! The build script puts these helpers on the fields of the generated messages. Mesos reads leniently: `null` is unset,
+//! an unknown name in an optional enum is unset too, numbers and booleans may come as strings, and integers as floats.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// An enum of the protocol, which JSON writes by its name.
+pub(crate) trait NamedEnum {
+    fn name_of(number: i32) -> Option<&'static str>;
+    fn number_of(name: &str) -> Option<i32>;
+}
+
+/// Required enum fields: an unknown name is an error.
+pub(crate) struct EnumName<E>(PhantomData<E>);
+
+impl<E: NamedEnum> EnumName<E> {
+    pub(crate) fn serialize<S: Serializer>(number: &i32, out: S) -> Result<S::Ok, S::Error> {
+        match E::name_of(*number) {
+            Some(name) => out.serialize_str(name),
+            None => out.serialize_i32(*number),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        E::number_of(&name).ok_or_else(|| de::Error::custom(format!("Failed to find enum for '{name}'")))
+    }
+}
+
+/// Optional enum fields: an unknown name counts as absent, so that newer peers may be talked to.
+pub(crate) struct EnumOption<E>(PhantomData<E>);
+
+impl<E: NamedEnum> EnumOption<E> {
+    pub(crate) fn serialize<S: Serializer>(number: &Option<i32>, out: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => EnumName::<E>::serialize(number, out),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i32>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.and_then(|name| E::number_of(&name)))
+    }
+}
+
+/// Repeated enum fields: unknown names are dropped.
+pub(crate) struct EnumList<E>(PhantomData<E>);
+
+impl<E: NamedEnum> EnumList<E> {
+    pub(crate) fn serialize<S: Serializer>(numbers: &[i32], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(numbers.iter().filter_map(|number| E::name_of(*number)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<i32>, D::Error> {
+        let names: Vec<String> = null_as_default(from)?;
+        Ok(names.iter().filter_map(|name| E::number_of(name)).collect())
+    }
+}
+
+/// Lists and maps: `null` is an empty one.
+pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// Required numbers and booleans.
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: Lenient>(from: D) -> Result<T, D::Error> {
+    from.deserialize_any(LenientVisitor(PhantomData))
+}
+
+/// Optional numbers and booleans.
+pub(crate) fn lenient_option<'de, D: Deserializer<'de>, T: Lenient>(from: D) -> Result<Option<T>, D::Error> {
+    struct Wrapped<T>(T);
+    impl<'de, T: Lenient> Deserialize<'de> for Wrapped<T> {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            lenient(from).map(Wrapped)
+        }
+    }
+    Ok(Option::<Wrapped<T>>::deserialize(from)?.map(|wrapped| wrapped.0))
+}
+
+/// A number or boolean that may be told in more than one JSON type. The default of each form is: not accepted.
+pub(crate) trait Lenient: std::str::FromStr {
+    const EXPECTED: &'static str;
+    fn of_bool(_: bool) -> Option<Self> {
+        None
+    }
+    fn of_integer(_: i128) -> Option<Self> {
+        None
+    }
+    fn of_float(_: f64) -> Option<Self> {
+        None
+    }
+}
+
+macro_rules! lenient_integer {
+    ($($integer:ty),*) => {$(
+        impl Lenient for $integer {
+            const EXPECTED: &'static str = concat!("an integer that fits ", stringify!($integer));
+            fn of_integer(value: i128) -> Option<Self> {
+                Self::try_from(value).ok()
+            }
+            fn of_float(value: f64) -> Option<Self> {
+                // `as` saturates; the bounds keep a number that does not fit from passing as one that does.
+                (value >= <$integer>::MIN as f64 && value <= <$integer>::MAX as f64).then_some(value as $integer)
+            }
+        }
+    )*};
+}
+lenient_integer!(i32, i64, u32, u64);
+
+impl Lenient for f64 {
+    const EXPECTED: &'static str = "a number";
+    fn of_integer(value: i128) -> Option<Self> {
+        Some(value as f64)
+    }
+    fn of_float(value: f64) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl Lenient for bool {
+    const EXPECTED: &'static str = "a boolean";
+    fn of_bool(value: bool) -> Option<Self> {
+        Some(value)
+    }
+}
+
+struct LenientVisitor<T>(PhantomData<T>);
+
+impl<T: Lenient> Visitor<'_> for LenientVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(T::EXPECTED)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
+        T::of_bool(value).ok_or_else(|| E::invalid_type(de::Unexpected::Bool(value), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
+        T::of_integer(value.into()).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(value), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
+        T::of_integer(value.into()).ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
+        T::of_float(value).ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
+        let text = value.trim();
+        text.parse::<T>()
+            .ok()
+            .or_else(|| text.parse::<f64>().ok().and_then(T::of_float))
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(value), &self))
+    }
+}
+
+/// Some clients leave the padding out.
+const READ: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+fn decode_base64<E: de::Error>(text: &str) -> Result<Vec<u8>, E> {
+    READ.decode(text).map_err(|error| E::custom(format!("Failed to base64 decode bytes field: {error}")))
+}
+
+/// Required bytes.
+pub(crate) mod bytes {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        decode_base64(&String::deserialize(from)?)
+    }
+}
+
+/// Optional bytes.
+pub(crate) mod bytes_option {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, out: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Option::<String>::deserialize(from)?.map(|text| decode_base64(&text)).transpose()
+    }
+}
