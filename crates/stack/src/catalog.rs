@@ -1,13 +1,29 @@
-//! The frameworks that stacks may name.
+//! The frameworks that stacks may name: read and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{FrameworkSpec, Report};
+use serde_json::Value;
+
+use crate::framework::Bound;
+use crate::node::Node;
+use crate::schema_check::{SchemaChecker, Subject};
+use crate::source::Source;
+use crate::{Diagnostic, FrameworkSpec, Report, schema, suggest, yaml};
+
+/// Keys that mean the same for every service, so that no framework may use them.
+pub(crate) const RESERVED: [&str; 3] = ["framework", "needs", "distribution"];
 
 /// Checked framework specs by name.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    frameworks: BTreeMap<String, FrameworkSpec>,
+    frameworks: BTreeMap<String, Framework>,
+}
+
+/// A framework spec with its schema made ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Framework {
+    pub(crate) spec: FrameworkSpec,
+    pub(crate) options: SchemaChecker,
 }
 
 impl Catalog {
@@ -16,17 +32,161 @@ impl Catalog {
     /// # Errors
     /// A report for each file that has errors.
     pub fn load<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, Vec<Report>> {
-        let _ = files.into_iter();
-        Ok(Self::default())
+        let mut catalog = Self::default();
+        let mut origins: BTreeMap<String, String> = BTreeMap::new();
+        let mut reports = Vec::new();
+        for (file, bytes) in files {
+            match read(file, bytes) {
+                Ok((source, node, framework)) => {
+                    let name = framework.spec.framework.clone();
+                    if let Some(first) = origins.insert(name.clone(), file.to_owned()) {
+                        let span = node.locate(&["framework"]).node.span;
+                        let message = format!("{first} is a framework `{name}` already");
+                        reports.push(source.report(vec![
+                            Diagnostic::error("duplicate-framework", message).label(span, "the same name"),
+                        ]));
+                    }
+                    catalog.frameworks.insert(name, framework);
+                }
+                Err(report) => reports.push(report),
+            }
+        }
+        if reports.is_empty() { Ok(catalog) } else { Err(reports) }
     }
 
     /// The framework of that name.
     pub fn get(&self, name: &str) -> Option<&FrameworkSpec> {
-        self.frameworks.get(name)
+        self.frameworks.get(name).map(|framework| &framework.spec)
     }
 
     /// All frameworks by name.
     pub fn iter(&self) -> impl Iterator<Item = &FrameworkSpec> {
-        self.frameworks.values()
+        self.frameworks.values().map(|framework| &framework.spec)
+    }
+
+    pub(crate) fn framework(&self, name: &str) -> Option<&Framework> {
+        self.frameworks.get(name)
+    }
+}
+
+fn read(file: &str, bytes: &[u8]) -> Result<(Source, Node, Framework), Report> {
+    let source = Source::new(file, bytes)?;
+    let mut diagnostics = Vec::new();
+    let Some(node) = yaml::parse(&source, &mut diagnostics) else { return Err(source.report(diagnostics)) };
+    match read_node(&source, &node, &mut diagnostics) {
+        Some(framework) if diagnostics.is_empty() => Ok((source, node, framework)),
+        _ => Err(source.report(diagnostics)),
+    }
+}
+
+fn read_node(source: &Source, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Framework> {
+    let value = node.to_json();
+    let subject = Subject {
+        source,
+        node,
+        value: &value,
+        deferred: &BTreeSet::new(),
+        noun: "key",
+        owner: "a framework spec".to_owned(),
+        other_keys: Vec::new(),
+    };
+    match SchemaChecker::new(schema::framework()) {
+        Ok(checker) => diagnostics.extend(checker.check(&subject)),
+        Err((why, _)) => diagnostics.push(Diagnostic::error("bad-schema", why)),
+    }
+    if !diagnostics.is_empty() {
+        return None;
+    }
+    let spec: FrameworkSpec = match serde_json::from_value(value) {
+        Ok(spec) => spec,
+        Err(error) => {
+            diagnostics.push(Diagnostic::error("bad-framework", error.to_string()));
+            return None;
+        }
+    };
+    let options = options(&spec, node, diagnostics);
+    Consistency { spec: &spec, node, diagnostics }.check();
+    Some(Framework { options: options?, spec })
+}
+
+/// The schema of a framework's options, closed: an option that is not in it is unknown.
+fn options(spec: &FrameworkSpec, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<SchemaChecker> {
+    let mut schema = spec.options.clone();
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    schema.entry("additionalProperties").or_insert(Value::Bool(false));
+    match SchemaChecker::new(Value::Object(schema)) {
+        Ok(checker) => Some(checker),
+        Err((why, path)) => {
+            let path: Vec<String> = std::iter::once("options".to_owned()).chain(path).collect();
+            diagnostics.push(
+                Diagnostic::error("bad-schema", "`options` is not a JSON Schema")
+                    .label(node.locate(&path).node.span, why),
+            );
+            None
+        }
+    }
+}
+
+/// The checks of a framework spec that its schema cannot express.
+struct Consistency<'a> {
+    spec: &'a FrameworkSpec,
+    node: &'a Node,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Consistency<'_> {
+    fn check(&mut self) {
+        let spec = self.spec;
+        if let Some(count) = &spec.count {
+            self.option(count, &["count"]);
+        }
+        for name in spec.option_names().map(str::to_owned).collect::<Vec<_>>() {
+            self.not_reserved(&name, &["options", "properties", &name]);
+        }
+        for (name, need) in &spec.needs {
+            self.not_reserved(name, &["needs", name]);
+            if spec.option(name).is_some() {
+                let span = self.node.locate(&["needs", name]).key_span();
+                let message = format!("`{name}` is both an option and a need");
+                self.diagnostics
+                    .push(Diagnostic::error("ambiguous-key", message).label(span, "also an option"));
+            }
+            for option in need.when.keys() {
+                self.option(option, &["needs", name, "when", option]);
+            }
+        }
+        for (index, rule) in spec.rules.iter().enumerate() {
+            let index = index.to_string();
+            self.option(&rule.at, &["rules", &index, "at"]);
+            for (key, bound) in [("at_most", &rule.at_most), ("at_least", &rule.at_least)] {
+                if let Some(Bound::Option(path)) = bound {
+                    self.option(path, &["rules", &index, key]);
+                }
+            }
+            for option in rule.when.keys() {
+                self.option(option, &["rules", &index, "when", option]);
+            }
+        }
+    }
+
+    /// A path of options must start with an option that there is.
+    fn option(&mut self, path: &str, at: &[&str]) {
+        let name = path.split('.').next().unwrap_or_default();
+        if self.spec.option(name).is_none() {
+            let diagnostic = Diagnostic::error("unknown-option", format!("there is no option `{name}`"))
+                .label(self.node.locate(at).node.span, "not among the properties of `options`")
+                .maybe_help(suggest::hint(name, "options", self.spec.option_names()));
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn not_reserved(&mut self, name: &str, at: &[&str]) {
+        if RESERVED.contains(&name) {
+            let message = format!("`{name}` means the same for every service");
+            let span = self.node.locate(at).key_span();
+            let diagnostic = Diagnostic::error("reserved-name", message).label(span, "choose another name");
+            self.diagnostics.push(diagnostic);
+        }
     }
 }

@@ -13,22 +13,35 @@
 
 mod catalog;
 mod check;
+mod constraint;
 mod diagnostic;
 mod diff;
 mod distribution;
 mod framework;
 mod model;
+mod name;
+mod node;
 mod plan_text;
 mod render;
 mod resolve;
+pub mod schema;
+mod schema_check;
+mod source;
+mod suggest;
 mod template;
+mod units;
+mod yaml;
 
 pub use catalog::Catalog;
 pub use check::check_stack;
+pub use constraint::{Constraint, ConstraintError, Operator};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
 pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};
 pub use distribution::Distribution;
 pub use framework::{Archive, Bound, Command, Condition, FrameworkSpec, Need, Offer, Rule, SchedulerSpec};
 pub use model::{Checked, Params, Service, ValidatedStack};
+pub use name::{MAX_FRAMEWORK_NAME, is_name};
 pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_text};
+pub use source::MAX_BYTES;
 pub use template::{Part, Reference, Target, Template, TemplateError, escape};
+pub use units::{Duration, Size, UnitError};

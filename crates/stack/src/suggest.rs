@@ -1,0 +1,40 @@
+//! "Did you mean".
+
+/// The candidate nearest to what was written, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = written.to_lowercase();
+    let allowed = (written.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= allowed || is_abbreviation(&lower, &candidate.to_lowercase())
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean `x`?`, or else all that there is to choose from.
+pub(crate) fn hint<'a>(
+    written: &str,
+    what: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    match nearest(written, candidates.iter().copied()) {
+        Some(candidate) => Some(format!("did you mean `{candidate}`?")),
+        None if candidates.is_empty() => None,
+        None => Some(format!("{what}: {}", list(&candidates))),
+    }
+}
+
+/// Names as a list in words.
+pub(crate) fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `zk` does not count; `zoo` for `zookeeper` and `replicationFactor` for `replication` do.
+fn is_abbreviation(written: &str, candidate: &str) -> bool {
+    let shorter = written.len().min(candidate.len());
+    shorter >= 3 && (candidate.starts_with(written) || written.starts_with(candidate))
+}
