@@ -1,8 +1,14 @@
 //! The Mesos v1 HTTP API: messages, JSON mapping, RecordIO, clients, resource arithmetic
 //!
 //! - [`v1`]: the messages, with `scheduler`, `executor`, `master` and `agent` below it; protobuf by prost, JSON by serde
+//! - [`codec`]: bodies of either media type
+//! - [`recordio`]: the framing of streams
+//! - [`resources`]: arithmetic on resources, and their textual form
 
+pub mod codec;
 mod json;
+pub mod recordio;
+pub mod resources;
 
 /// The messages of the Mesos v1 API, generated from the `.proto` files of this crate.
 ///
