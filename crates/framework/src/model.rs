@@ -105,6 +105,8 @@ pub struct Model {
     pub instances: Vec<InstanceSpec>,
     /// How new instances are launched. Changes of running instances always go one at a time.
     pub deploy: Strategy,
+    /// The instances do not form a cluster: each may be changed whatever the others do.
+    pub independent: bool,
 }
 
 /// How new instances come up.
@@ -136,6 +138,9 @@ pub struct InstanceSpec {
     pub constraints: Vec<Constraint>,
     /// Files fetched before it starts, the executor apart.
     pub artifacts: Vec<Artifact>,
+    /// After an end that nobody asked for, wait at least so long before the next launch, milliseconds. For services
+    /// that hold a session elsewhere which has to expire first.
+    pub relaunch_ms: u64,
 }
 
 /// A port of an instance. Once assigned it is kept.

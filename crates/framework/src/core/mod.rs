@@ -1,1 +1,275 @@
-//! The pure state machine.
+//! The pure state machine: `step(event, now) -> effects`. No I/O, no clock, no randomness, no hash order.
+//!
+//! One file a decision: [`next`] what an instance needs, [`matching`] which offers do, [`updates`] what a status means,
+//! [`steps`] which change may go on, [`report`] what people see.
+
+mod asks;
+mod backoff;
+mod commands;
+mod event;
+mod live;
+mod matching;
+mod next;
+mod offers;
+mod reconcile;
+mod render;
+mod report;
+mod state;
+mod steps;
+mod task;
+mod updates;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::store::Change;
+use crate::{Config, Model, Problem, Service, Verdict};
+
+pub use event::{Capacity, Effect, Event, Question, Setup};
+pub use matching::Refusal;
+
+use asks::Asks;
+use live::Live;
+use offers::Wants;
+use reconcile::Reconcile;
+use render::Rendered;
+use state::State;
+
+/// Milliseconds since the epoch, as the driver's clock has them.
+pub type Millis = u64;
+
+/// Settled inner things are looked at again after so long, to undo what others changed.
+const SETTLE_EVERY: Millis = 30_000;
+/// How many refusals are kept for people to read.
+const REFUSALS: usize = 100;
+
+/// How the scheduler stands with the master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Registered,
+    Failed(String),
+}
+
+/// The scheduler's decisions and all they rest on.
+pub struct Core {
+    service: Arc<dyn Service>,
+    setup: Setup,
+    ids: Box<dyn FnMut() -> String + Send>,
+    state: State,
+    /// What the store holds once the effects of the last step are carried out.
+    stored: State,
+    model: Model,
+    problems: Vec<Problem>,
+    live: BTreeMap<String, Live>,
+    link: Link,
+    asks: Asks,
+    wants: Wants,
+    reconcile: Reconcile,
+    observed: BTreeMap<String, Value>,
+    capacities: Vec<Capacity>,
+    rendered: BTreeMap<String, Rendered>,
+    stale: bool,
+    settled: bool,
+    settle_at: Millis,
+    outputs: BTreeMap<String, String>,
+    refusals: Vec<Value>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("state", &self.state).field("live", &self.live).finish_non_exhaustive()
+    }
+}
+
+/// Effects of one step, in the order in which they must happen: intent first.
+#[derive(Default)]
+pub(crate) struct Out {
+    calls: Vec<cairn_mesos::v1::scheduler::Call>,
+    asks: Vec<(u64, Question)>,
+    wake: Option<Millis>,
+}
+
+impl Out {
+    fn wake_at(&mut self, at: Millis) {
+        self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+}
+
+impl Core {
+    /// A core over what a store holds. `ids` gives unique ids.
+    ///
+    /// # Errors
+    /// The key that cannot be read.
+    pub fn new(
+        service: Arc<dyn Service>,
+        setup: Setup,
+        entries: &BTreeMap<String, Vec<u8>>,
+        ids: Box<dyn FnMut() -> String + Send>,
+    ) -> Result<Self, Problem> {
+        let state = State::load(entries)?;
+        let mut core = Self {
+            service,
+            setup,
+            ids,
+            stored: state.clone(),
+            live: updates::unknown(&state),
+            state,
+            model: Model::default(),
+            problems: Vec::new(),
+            link: Link::Connecting,
+            asks: Asks::default(),
+            wants: Wants::default(),
+            reconcile: Reconcile::default(),
+            observed: BTreeMap::new(),
+            capacities: Vec::new(),
+            rendered: BTreeMap::new(),
+            stale: true,
+            settled: false,
+            settle_at: 0,
+            outputs: BTreeMap::new(),
+            refusals: Vec::new(),
+        };
+        core.remodel();
+        Ok(core)
+    }
+
+    /// Framework id to subscribe with, if there is one.
+    pub fn framework_id(&self) -> Option<&str> {
+        self.state.identity.id.as_deref()
+    }
+
+    /// Whether `destroy` has been carried out and nothing new was asked for.
+    pub fn destroyed(&self) -> bool {
+        self.state.target.destroyed
+    }
+
+    /// Some instance that has never been placed waits for an offer: the driver should ask for agents' capacities.
+    pub fn hungry(&self) -> bool {
+        self.wants.placing()
+    }
+
+    /// Effective configuration.
+    pub fn config(&self) -> Config {
+        self.state.target.config.clone().unwrap_or_default()
+    }
+
+    /// Takes one event and says what is to be done about it, in order.
+    pub fn step(&mut self, event: Event, now: Millis) -> Vec<Effect> {
+        let mut out = Out::default();
+        match event {
+            Event::Subscribed { framework_id } => self.subscribed(framework_id, now),
+            Event::Disconnected => self.disconnected(),
+            Event::Offers(offers) => self.offers(&offers, now, &mut out),
+            Event::Update(status) => self.update(&status, now, &mut out),
+            Event::Refused(reason) => self.link = Link::Failed(reason),
+            Event::CallFailed => self.reconcile.soon(now),
+            Event::Capacities(capacities) => self.capacities = capacities,
+            Event::Observe(key, value) => self.observe(key, value),
+            Event::Verdict(number, verdict) => self.verdict(number, &verdict, now, &mut out),
+            Event::Tick => {}
+        }
+        self.advance(now, &mut out);
+        self.effects(out)
+    }
+
+    fn subscribed(&mut self, framework_id: String, now: Millis) {
+        if self.state.identity.id.as_ref() != Some(&framework_id) {
+            self.state.identity.id = Some(framework_id);
+        }
+        self.link = Link::Registered;
+        self.wants.fresh();
+        self.reconcile.start(now);
+    }
+
+    fn disconnected(&mut self) {
+        if self.link == Link::Registered {
+            self.link = Link::Connecting;
+        }
+    }
+
+    fn observe(&mut self, key: String, value: Value) {
+        let changed = if value.is_null() {
+            self.observed.remove(&key).is_some()
+        } else {
+            self.observed.insert(key, value.clone()).is_none_or(|old| old != value)
+        };
+        if changed {
+            self.stale = true;
+            self.asks.hurry();
+        }
+    }
+
+    fn verdict(&mut self, number: u64, verdict: &Verdict, now: Millis, out: &mut Out) {
+        let Some(topic) = self.asks.answer(number, verdict, now) else { return };
+        match topic {
+            asks::Topic::Settle => {
+                self.settled = *verdict == Verdict::Go;
+                self.settle_at = now + SETTLE_EVERY;
+            }
+            asks::Topic::Gate(instance, action, moment) if *verdict == Verdict::Go => {
+                self.go(&instance, action, moment, now, out);
+            }
+            asks::Topic::Gate(..) => {}
+        }
+    }
+
+    /// Everything that follows from the state as it is now.
+    fn advance(&mut self, now: Millis, out: &mut Out) {
+        self.render_stale();
+        if self.link == Link::Registered {
+            self.take_steps(now, out);
+            self.finish_destroy(out);
+            self.want_offers(now, out);
+            self.reconcile_due(now, out);
+        }
+        self.refresh_outputs();
+        self.wake(now, out);
+    }
+
+    fn wake(&self, now: Millis, out: &mut Out) {
+        if let Some(at) = self.asks.wake_at() {
+            out.wake_at(at.max(now + 1));
+        }
+        for live in self.live.values().filter(|l| l.retry_at > now) {
+            out.wake_at(live.retry_at);
+        }
+        if self.settled {
+            out.wake_at(self.settle_at);
+        }
+        if let Some(at) = self.reconcile.wake_at() {
+            out.wake_at(at.max(now + 1));
+        }
+    }
+
+    /// Intent before effect: what is stored comes first, always.
+    fn effects(&mut self, out: Out) -> Vec<Effect> {
+        let changes: Vec<Change> = self.state.changes_since(&self.stored);
+        let mut effects = Vec::new();
+        if !changes.is_empty() {
+            self.stored.clone_from(&self.state);
+            effects.push(Effect::Store(changes));
+        }
+        effects.extend(out.calls.into_iter().map(|c| Effect::Call(Box::new(c))));
+        effects.extend(out.asks.into_iter().map(|(n, q)| Effect::Ask(n, Box::new(q))));
+        effects.extend(out.wake.map(Effect::WakeAt));
+        effects
+    }
+
+    fn live_mut(&mut self, instance: &str) -> &mut Live {
+        self.live.entry(instance.to_owned()).or_default()
+    }
+
+    fn destroying(&self) -> bool {
+        self.state.target.destroy.is_some()
+    }
+
+    fn in_target(&self, instance: &str) -> bool {
+        self.model.instances.iter().any(|i| i.name == instance)
+    }
+}

@@ -12,7 +12,12 @@ use crate::{Config, Status, View};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Replace the effective configuration (from REST; the controller's comes by file at start).
-    Configure(Config),
+    Configure {
+        /// The new one.
+        config: Config,
+        /// Generation it was made from: refused if it is no longer the newest.
+        expected: Option<u64>,
+    },
     /// Restart instances, one at a time, through their gates.
     Restart(Vec<String>),
     /// Stop instances and keep them stopped.
@@ -105,9 +110,10 @@ impl Handle {
     where
         F: FnOnce(&mut Value) -> Result<(), Problem>,
     {
-        let mut config = self.published().config.clone();
+        let published = self.published();
+        let mut config = published.config.clone();
         change(&mut config.options)?;
-        self.command(Command::Configure(config)).await
+        self.command(Command::Configure { config, expected: Some(published.status.plan.generation) }).await
     }
 
     /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing.

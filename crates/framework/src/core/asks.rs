@@ -1,0 +1,128 @@
+//! Questions to gates: which are open, what was said, when to ask again.
+
+use std::collections::BTreeMap;
+
+use super::Millis;
+use crate::{Action, Moment, Verdict};
+
+/// First pause before a question is put again.
+const AGAIN: Millis = 100;
+/// Longest pause.
+const AGAIN_MAX: Millis = 3_000;
+
+/// What a question is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topic {
+    /// A gate.
+    Gate(String, Action, Moment),
+    /// The service's declared inner things.
+    Settle,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    /// Number of the question that is out.
+    open: Option<u64>,
+    /// Answers so far that were not Go.
+    tries: u32,
+    /// When to ask again.
+    next: Millis,
+    /// Last answer, unless it was Go.
+    answer: Option<Verdict>,
+}
+
+/// All questions.
+#[derive(Debug, Default)]
+pub(crate) struct Asks {
+    topics: BTreeMap<Topic, Asked>,
+    counter: u64,
+}
+
+impl Asks {
+    /// Whether to put the question now; if so, its number.
+    pub(crate) fn due(&mut self, topic: &Topic, now: Millis) -> Option<u64> {
+        let asked = self.topics.entry(topic.clone()).or_default();
+        if asked.open.is_some() || asked.next > now {
+            return None;
+        }
+        self.counter += 1;
+        asked.open = Some(self.counter);
+        asked.open
+    }
+
+    /// Takes an answer. `None`: nobody waits for it any more.
+    pub(crate) fn answer(&mut self, number: u64, verdict: &Verdict, now: Millis) -> Option<Topic> {
+        let (topic, asked) = self.topics.iter_mut().find(|(_, a)| a.open == Some(number))?;
+        let topic = topic.clone();
+        if *verdict == Verdict::Go {
+            self.topics.remove(&topic);
+        } else {
+            asked.open = None;
+            asked.next = now + (AGAIN << asked.tries.min(10)).min(AGAIN_MAX);
+            asked.tries += 1;
+            asked.answer = Some(verdict.clone());
+        }
+        Some(topic)
+    }
+
+    /// Last answer that was not Go.
+    pub(crate) fn last(&self, topic: &Topic) -> Option<&Verdict> {
+        self.topics.get(topic)?.answer.as_ref()
+    }
+
+    /// Last answer of any gate of an instance that was not Go.
+    pub(crate) fn last_of(&self, instance: &str) -> Option<&Verdict> {
+        self.topics.iter().find_map(|(topic, asked)| match topic {
+            Topic::Gate(name, ..) if name == instance => asked.answer.as_ref(),
+            _ => None,
+        })
+    }
+
+    /// Drops every question that `keep` no longer wants; answers on their way are ignored then.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Topic) -> bool) {
+        self.topics.retain(|topic, _| keep(topic));
+    }
+
+    /// Puts all waiting questions again at once, because something has changed.
+    pub(crate) fn hurry(&mut self) {
+        for asked in self.topics.values_mut() {
+            asked.next = 0;
+            asked.tries = 0;
+        }
+    }
+
+    /// When the next question is due.
+    pub(crate) fn wake_at(&self) -> Option<Millis> {
+        self.topics.values().filter(|a| a.open.is_none()).map(|a| a.next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_again_with_growing_pauses_until_go() {
+        let mut asks = Asks::default();
+        let topic = Topic::Settle;
+        let first = asks.due(&topic, 0).unwrap();
+        assert_eq!(asks.due(&topic, 0), None, "it is out already");
+        asks.answer(first, &Verdict::Wait("x".into()), 10);
+        assert_eq!(asks.last(&topic), Some(&Verdict::Wait("x".into())));
+        assert_eq!(asks.due(&topic, 50), None);
+        let second = asks.due(&topic, 110).unwrap();
+        asks.answer(second, &Verdict::Wait("x".into()), 110);
+        assert_eq!(asks.wake_at(), Some(310));
+        let third = asks.due(&topic, 310).unwrap();
+        assert_eq!(asks.answer(third, &Verdict::Go, 320), Some(Topic::Settle));
+        assert_eq!(asks.last(&topic), None);
+    }
+
+    #[test]
+    fn an_answer_nobody_waits_for_is_ignored() {
+        let mut asks = Asks::default();
+        let number = asks.due(&Topic::Settle, 0).unwrap();
+        asks.retain(|_| false);
+        assert_eq!(asks.answer(number, &Verdict::Go, 1), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! What is known of instances at this moment: derived from events, gone with the process.
+
+use cairn_mesos::v1::{TaskState, TaskStatus};
+
+use super::Millis;
+use crate::Phase;
+
+/// Transient side of one instance.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Live {
+    /// What Mesos last said of its task.
+    pub(crate) phase: Phase,
+    /// Words of the last status, failure or refusal.
+    pub(crate) message: String,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// No launch before this.
+    pub(crate) retry_at: Millis,
+    /// Ready since.
+    pub(crate) ready_since: Option<Millis>,
+    /// When the current task was launched or last heard of.
+    pub(crate) heard: Millis,
+    /// Why the last offers did not do.
+    pub(crate) refusal: Option<String>,
+    /// The gate before its first launch has agreed.
+    pub(crate) admitted: bool,
+}
+
+/// What a status means for the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The task lives, in this phase.
+    Alive(Phase),
+    /// It is over. `true`: it was never launched at all, or left nothing that could still run.
+    Over,
+}
+
+/// Reads a status. `UNREACHABLE`, `LOST` and `UNKNOWN` are not terminal: the task may still run on an agent that the
+/// master has lost sight of.
+pub(crate) fn meaning(status: &TaskStatus) -> Meaning {
+    match status.state() {
+        TaskState::TaskStaging => Meaning::Alive(Phase::Staging),
+        TaskState::TaskStarting => Meaning::Alive(Phase::Starting),
+        TaskState::TaskRunning => Meaning::Alive(match status.healthy {
+            None => Phase::Running,
+            Some(true) => Phase::Ready,
+            Some(false) => Phase::Unhealthy,
+        }),
+        TaskState::TaskKilling => Meaning::Alive(Phase::Stopping),
+        TaskState::TaskUnreachable | TaskState::TaskLost | TaskState::TaskUnknown => {
+            Meaning::Alive(Phase::Unreachable)
+        }
+        TaskState::TaskFinished
+        | TaskState::TaskFailed
+        | TaskState::TaskKilled
+        | TaskState::TaskError
+        | TaskState::TaskDropped
+        | TaskState::TaskGone
+        | TaskState::TaskGoneByOperator => Meaning::Over,
+    }
+}

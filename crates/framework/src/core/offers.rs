@@ -1,0 +1,254 @@
+//! Answers every offer at once, and tells the master whether offers are wanted.
+
+use std::collections::BTreeMap;
+
+use cairn_mesos::v1;
+use serde_json::json;
+
+use super::matching::{Demand, Fit, Refusal, Supply, fit};
+use super::next::Next;
+use super::state::TaskRecord;
+use super::{Core, Millis, Out, REFUSALS, live::Live, task};
+use crate::{Phase, Placement, Wait};
+
+/// Seconds for which a declined offer stays away while something is still wanted.
+const SOON: f64 = 2.0;
+/// While nothing is.
+const LONG: f64 = 86_400.0;
+
+/// What offers are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A task, with a place if there is none yet.
+    Launch { placed: bool },
+    /// Giving resources back.
+    CleanUp,
+}
+
+/// What the master was last told.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    wanted: BTreeMap<String, Purpose>,
+    suppressed: bool,
+    /// The next look is the first after a subscription: offers come without asking.
+    fresh: bool,
+}
+
+impl Wants {
+    /// A new subscription starts unsuppressed and without filters.
+    pub(crate) fn fresh(&mut self) {
+        *self = Self { fresh: true, ..Self::default() };
+    }
+
+    /// Some instance looks for a place.
+    pub(crate) fn placing(&self) -> bool {
+        self.wanted.values().any(|p| *p == Purpose::Launch { placed: false })
+    }
+}
+
+/// What one offer is used for.
+#[derive(Default)]
+struct Use {
+    fits: Vec<(String, Fit, Option<String>)>,
+    cleanups: Vec<String>,
+}
+
+impl Core {
+    /// Revives when something new is wanted, suppresses when nothing is.
+    pub(crate) fn want_offers(&mut self, now: Millis, out: &mut Out) {
+        let wanted: BTreeMap<String, Purpose> = self.purposes(now).into_iter().collect();
+        let news = wanted.iter().any(|(name, purpose)| self.wants.wanted.get(name) != Some(purpose));
+        if news && !self.wants.fresh {
+            out.calls.push(task::revive());
+            self.wants.suppressed = false;
+        } else if wanted.is_empty() && !self.wants.suppressed {
+            out.calls.push(task::suppress());
+            self.wants.suppressed = true;
+        }
+        self.wants.fresh = false;
+        self.wants.wanted = wanted;
+    }
+
+    fn purposes(&self, now: Millis) -> Vec<(String, Purpose)> {
+        self.names().into_iter().filter_map(|name| Some((name.clone(), self.purpose(&name, now)?))).collect()
+    }
+
+    fn purpose(&self, name: &str, now: Millis) -> Option<Purpose> {
+        match self.need(name, now) {
+            Next::CleanUp => Some(Purpose::CleanUp),
+            Next::Launch if self.state.target.paused && self.first_launch(name) => None,
+            Next::Launch if !self.first_launch(name) => {
+                let placed = self.state.instances.get(name)?.placement.is_some();
+                match self.rendered.get(name)? {
+                    Ok(_) => Some(Purpose::Launch { placed }),
+                    Err(Wait::Peers(_)) if !placed => Some(Purpose::Launch { placed }),
+                    Err(_) => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Every offer gets its answer in this very step.
+    pub(crate) fn offers(&mut self, offers: &[v1::Offer], now: Millis, out: &mut Out) {
+        let sorted: Vec<&v1::Offer> = offers.iter().collect();
+        let mut supplies: Vec<Supply> =
+            sorted.iter().map(|o| task::supply(o, &self.setup.framework)).collect();
+        let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
+        for (name, purpose) in self.purposes(now) {
+            match purpose {
+                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
+                Purpose::Launch { .. } => self.place(&name, &mut supplies, &mut uses, now),
+            }
+        }
+        self.render_stale();
+        for used in &mut uses {
+            for (name, _, task_id) in &mut used.fits {
+                *task_id = self.launch(name, now);
+            }
+        }
+        let idle = self.purposes(now).is_empty();
+        for (offer, used) in sorted.iter().zip(&uses) {
+            out.calls.push(self.answer(offer, used, if idle { LONG } else { SOON }));
+        }
+    }
+
+    fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use]) {
+        let Some(agent) = self.state.instances.get(name).and_then(|r| Some(r.placement.as_ref()?.agent_id.clone()))
+        else {
+            return;
+        };
+        let Some(index) = supplies.iter().position(|s| s.agent_id == agent) else { return };
+        // What an offer of its agent does not hold is not reserved any more: nothing is left to give back.
+        if supplies[index].own.contains_key(name) {
+            uses[index].cleanups.push(name.to_owned());
+        } else {
+            if let Some(record) = self.state.instances.get_mut(name) {
+                record.placement = None;
+            }
+            self.forget_if_empty(name);
+        }
+    }
+
+    fn place(&mut self, name: &str, supplies: &mut [Supply], uses: &mut [Use], now: Millis) {
+        let Some(record) = self.state.instances.get(name) else { return };
+        let record = record.clone();
+        let peers = self.peers(name);
+        let peers: Vec<&Placement> = peers.iter().collect();
+        let demand = Demand {
+            spec: &record.spec,
+            placement: record.placement.as_ref(),
+            deployed: record.deployed,
+            peers: &peers,
+        };
+        let mut refusals = Vec::new();
+        for index in by_load(supplies, &peers) {
+            let ids = &mut self.ids;
+            match fit(&supplies[index], &demand, &mut |path| format!("{name}.{}.{}", path.replace('/', "-"), ids())) {
+                Ok(found) => {
+                    supplies[index].take(name, &found);
+                    self.settle_down(name, &found);
+                    uses[index].fits.push((name.to_owned(), found, None));
+                    return;
+                }
+                Err(refusal) => refusals.push((supplies[index].hostname.clone(), refusal)),
+            }
+        }
+        self.refused(name, &refusals, now);
+    }
+
+    fn settle_down(&mut self, name: &str, found: &Fit) {
+        if let Some(record) = self.state.instances.get_mut(name)
+            && record.placement.as_ref() != Some(&found.placement)
+        {
+            record.placement = Some(found.placement.clone());
+            self.stale = true;
+        }
+        self.live_mut(name).refusal = None;
+    }
+
+    fn peers(&self, name: &str) -> Vec<Placement> {
+        self.model
+            .instances
+            .iter()
+            .filter(|i| i.name != name)
+            .filter_map(|i| self.state.instances.get(&i.name)?.placement.clone())
+            .collect()
+    }
+
+    /// Records the task, if the instance can be launched now; the ACCEPT that carries it goes out after that is stored.
+    fn launch(&mut self, name: &str, now: Millis) -> Option<String> {
+        let fingerprint = match self.rendered.get(name)? {
+            Ok(ready) => ready.fingerprint.clone(),
+            Err(_) => return None,
+        };
+        let id = format!("{name}.{}", (self.ids)());
+        let record = self.state.instances.get_mut(name)?;
+        record.task = Some(TaskRecord {
+            id: id.clone(),
+            fingerprint,
+            restart: record.restart,
+            first: !record.deployed,
+            ..TaskRecord::default()
+        });
+        let live = self.live_mut(name);
+        *live = Live { phase: Phase::Staging, heard: now, failures: live.failures, ..Live::default() };
+        Some(id)
+    }
+
+    fn answer(&self, offer: &v1::Offer, used: &Use, refuse_seconds: f64) -> v1::scheduler::Call {
+        let mut operations = Vec::new();
+        for name in &used.cleanups {
+            operations.extend(task::give_back(offer, name));
+        }
+        for (name, found, _) in &used.fits {
+            operations.extend(task::prepare(offer, &self.setup, name, found));
+        }
+        let launches: Vec<v1::TaskInfo> = used
+            .fits
+            .iter()
+            .filter_map(|(name, found, id)| self.task_info(offer, name, found, id.as_deref()?))
+            .collect();
+        if !launches.is_empty() {
+            operations.push(task::launch(launches));
+        }
+        if operations.is_empty() {
+            task::decline(offer, refuse_seconds)
+        } else {
+            task::accept(offer, operations, refuse_seconds)
+        }
+    }
+
+    fn task_info(&self, offer: &v1::Offer, name: &str, found: &Fit, id: &str) -> Option<v1::TaskInfo> {
+        let spec = &self.state.instances.get(name)?.spec;
+        let ready = self.rendered.get(name)?.as_ref().ok()?;
+        Some(task::info(offer, &self.setup, spec, found, id, &ready.task))
+    }
+
+    fn refused(&mut self, name: &str, refusals: &[(String, Refusal)], now: Millis) {
+        if refusals.is_empty() {
+            return;
+        }
+        let mut words: Vec<String> = refusals.iter().map(|(_, r)| r.to_string()).collect();
+        words.dedup();
+        self.live_mut(name).refusal = Some(words.join("; "));
+        for (hostname, refusal) in refusals {
+            self.refusals.push(json!({
+                "at_ms": now, "instance": name, "agent": hostname, "refusal": refusal, "text": refusal.to_string(),
+            }));
+        }
+        let surplus = self.refusals.len().saturating_sub(REFUSALS);
+        self.refusals.drain(..surplus);
+    }
+}
+
+/// Agents with few of the peers first: instances spread by themselves.
+fn by_load(supplies: &[Supply], peers: &[&Placement]) -> Vec<usize> {
+    let load = |s: &Supply| peers.iter().filter(|p| p.agent_id == s.agent_id).count();
+    let mut order: Vec<usize> = (0..supplies.len()).collect();
+    order.sort_by(|a, b| {
+        let key = |i: usize| (load(&supplies[i]), supplies[i].agent_id.clone());
+        key(*a).cmp(&key(*b))
+    });
+    order
+}

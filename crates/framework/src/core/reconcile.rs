@@ -1,0 +1,91 @@
+//! Asking the master what has become of tasks: after every subscription, and now and then.
+
+use super::{Core, Millis, Out, task};
+use crate::Phase;
+
+const FIRST_AGAIN: Millis = 1_000;
+const AGAIN_MAX: Millis = 30_000;
+/// With nothing in doubt.
+const ROUTINE: Millis = 600_000;
+/// A launch or a kill that nobody has reported on for so long is asked about.
+const SILENT: Millis = 30_000;
+
+/// When to ask next.
+#[derive(Debug, Default)]
+pub(crate) struct Reconcile {
+    next: Option<Millis>,
+    tries: u32,
+}
+
+impl Reconcile {
+    /// A new subscription: ask now.
+    pub(crate) fn start(&mut self, now: Millis) {
+        *self = Self { next: Some(now), tries: 0 };
+    }
+
+    /// Something may have got lost: ask soon.
+    pub(crate) fn soon(&mut self, now: Millis) {
+        self.tries = 0;
+        self.next = Some(self.next.map_or(now + FIRST_AGAIN, |n| n.min(now + FIRST_AGAIN)));
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<Millis> {
+        self.next
+    }
+
+    fn advance(&mut self, doubt: bool, now: Millis) {
+        let pause = if doubt { (FIRST_AGAIN << self.tries.min(10)).min(AGAIN_MAX) } else { ROUTINE };
+        self.tries += 1;
+        self.next = Some(now + pause);
+    }
+}
+
+impl Core {
+    /// Explicitly about every task on record, implicitly about all others; again until nothing is in doubt.
+    pub(crate) fn reconcile_due(&mut self, now: Millis, out: &mut Out) {
+        let silent = self.silent(now);
+        if silent {
+            self.reconcile.soon(now);
+        }
+        if self.reconcile.wake_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let tasks: Vec<(String, String)> = self
+            .state
+            .instances
+            .values()
+            .filter_map(|r| {
+                let agent = r.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
+                Some((r.task.as_ref()?.id.clone(), agent))
+            })
+            .collect();
+        if !tasks.is_empty() {
+            out.calls.push(task::reconcile(&tasks));
+        }
+        out.calls.push(task::reconcile(&[]));
+        self.repeat_kills(out);
+        let doubt = silent || self.live.values().any(|l| l.phase == Phase::Reconciling);
+        for live in self.live.values_mut().filter(|l| l.phase != Phase::Reconciling) {
+            live.heard = now;
+        }
+        self.reconcile.advance(doubt, now);
+    }
+
+    fn silent(&self, now: Millis) -> bool {
+        self.state.instances.iter().filter(|(_, r)| r.task.is_some()).any(|(name, _)| {
+            self.live.get(name).is_some_and(|l| {
+                matches!(l.phase, Phase::Staging | Phase::Stopping) && now.saturating_sub(l.heard) > SILENT
+            })
+        })
+    }
+
+    /// A KILL may have been lost with its connection; killing twice is harmless.
+    fn repeat_kills(&self, out: &mut Out) {
+        for record in self.state.instances.values() {
+            if let Some(task) = record.task.as_ref().filter(|t| t.killing) {
+                let agent = record.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
+                out.calls.push(task::kill(&task.id, &agent));
+            }
+        }
+    }
+}

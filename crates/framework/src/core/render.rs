@@ -1,0 +1,127 @@
+//! Rendered tasks and their fingerprints: what tells whether an instance runs what it should.
+
+use cairn_task::TaskSpec;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Core;
+use crate::{Artifact, InstanceSpec, Model, Wait};
+
+/// The task of an instance as it should be, or why there is none yet.
+pub(crate) type Rendered = Result<Ready, Wait>;
+
+/// A task that can be launched.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) task: TaskSpec,
+    pub(crate) fingerprint: String,
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    task: &'a TaskSpec,
+    cpus: f64,
+    mem: f64,
+    /// Checksums rather than URIs: a server that moves to another port does not change what it serves.
+    artifacts: Vec<&'a str>,
+}
+
+fn identity(artifact: &Artifact) -> &str {
+    if artifact.sha256.is_empty() { &artifact.uri } else { &artifact.sha256 }
+}
+
+/// Hash of all that needs a restart when it changes. Files marked `keep` belong to the service once written.
+pub(crate) fn fingerprint(spec: &InstanceSpec, task: &TaskSpec) -> String {
+    let mut task = task.clone();
+    task.files.retain(|f| !f.keep);
+    let printed = Printed {
+        task: &task,
+        cpus: spec.cpus,
+        mem: spec.mem,
+        artifacts: spec.artifacts.iter().map(identity).collect(),
+    };
+    let bytes = serde_json::to_vec(&printed).unwrap_or_default();
+    Sha256::digest(bytes).iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+impl Core {
+    /// Asks the service which instances there should be, after the configuration has changed.
+    pub(crate) fn remodel(&mut self) {
+        self.stale = true;
+        self.settled = false;
+        let Some(config) = &self.state.target.config else {
+            self.model = Model::default();
+            return;
+        };
+        match self.service.model(config) {
+            Ok(model) => {
+                self.problems.clear();
+                self.model = model;
+                self.adopt();
+            }
+            // The stored configuration was accepted once; a newer program may think otherwise. Nothing is torn down for
+            // that: the records keep the instances as they are.
+            Err(problems) => {
+                self.problems = problems;
+                self.model.instances = self.kept_specs();
+            }
+        }
+    }
+
+    fn kept_specs(&self) -> Vec<InstanceSpec> {
+        self.state.instances.values().filter(|r| !r.retired).map(|r| r.spec.clone()).collect()
+    }
+
+    /// Gives every instance of the target a record with its newest spec.
+    fn adopt(&mut self) {
+        if self.destroying() {
+            return;
+        }
+        for spec in &self.model.instances {
+            let record = self.state.instances.entry(spec.name.clone()).or_default();
+            if record.spec != *spec {
+                record.spec = spec.clone();
+            }
+            if record.retired || record.removing {
+                record.retired = false;
+                record.removing = false;
+                record.deployed = false;
+                record.delete_data = false;
+                record.goal = super::state::Goal::Run;
+            }
+        }
+    }
+
+    /// Renders all tasks again if something they rest on has changed.
+    pub(crate) fn render_stale(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        let config = self.config();
+        let view = self.view();
+        self.rendered = self
+            .model
+            .instances
+            .iter()
+            .map(|spec| {
+                let rendered = self.service.task(&config, spec, &view).map(|task| {
+                    let fingerprint = fingerprint(spec, &task);
+                    Ready { task, fingerprint }
+                });
+                (spec.name.clone(), rendered)
+            })
+            .collect();
+    }
+
+    /// The instance's task runs with something else than the target asks for. What cannot be rendered now is not
+    /// outdated: a dependent goes on while its provider is away.
+    pub(crate) fn outdated(&self, instance: &str) -> bool {
+        let Some(record) = self.state.instances.get(instance) else { return false };
+        let Some(task) = &record.task else { return false };
+        let changed = match self.rendered.get(instance) {
+            Some(Ok(ready)) => ready.fingerprint != task.fingerprint,
+            _ => false,
+        };
+        changed || task.restart != record.restart
+    }
+}

@@ -1,0 +1,261 @@
+//! What people and services see: derived from the state, never stored.
+
+use serde_json::Value;
+
+use super::asks::Topic;
+use super::next::Next;
+use super::state::Goal;
+use super::{Core, Link, Millis};
+use crate::status::PlanPhase;
+use crate::{
+    Action, Health, InstanceStatus, Phase, Plan, PlanStatus, Status, Step, Strategy, Verdict, View, Wait,
+};
+
+impl Core {
+    /// All that a service may look at.
+    pub fn view(&self) -> View {
+        View {
+            framework: self.setup.framework.clone(),
+            instances: self.state.instances.keys().map(|n| (n.clone(), self.instance(n))).collect(),
+            target: self.model.instances.iter().map(|i| i.name.clone()).collect(),
+            observed: self.observed.clone(),
+        }
+    }
+
+    /// Why offers were refused, oldest first.
+    pub fn refusals(&self) -> Vec<Value> {
+        self.refusals.clone()
+    }
+
+    /// Everything a scheduler says about itself. `version` is the publisher's matter.
+    pub fn status(&self, now: Millis) -> Status {
+        let plan = self.plan(now);
+        Status {
+            version: 0,
+            service: self.service.name().to_owned(),
+            framework: self.setup.framework.clone(),
+            framework_id: self.state.identity.id.clone(),
+            health: self.health(),
+            revision: self.config().revision,
+            drifted: self.state.target.drifted,
+            complete: plan.status == PlanStatus::Complete && !self.destroying(),
+            destroyed: self.state.target.destroyed,
+            instances: self.names().iter().filter(|n| self.shown(n)).map(|n| self.instance(n)).collect(),
+            outputs: self.outputs.clone(),
+            plan,
+        }
+    }
+
+    fn shown(&self, name: &str) -> bool {
+        self.in_target(name) || self.state.instances.get(name).is_some_and(|r| !r.retired)
+    }
+
+    fn health(&self) -> Health {
+        match &self.link {
+            Link::Connecting => Health::Connecting,
+            Link::Registered => Health::Ok,
+            Link::Failed(reason) => Health::Failed(reason.clone()),
+        }
+    }
+
+    fn instance(&self, name: &str) -> InstanceStatus {
+        let live = self.live.get(name).cloned().unwrap_or_default();
+        let record = self.state.instances.get(name);
+        let stopped = record.is_some_and(|r| r.goal == Goal::Stop && r.task.is_none());
+        let phase = if stopped { Phase::Stopped } else { live.phase };
+        let message = match phase {
+            Phase::Waiting => self.why_waiting(name),
+            _ => live.message,
+        };
+        InstanceStatus {
+            name: name.to_owned(),
+            phase,
+            message,
+            placement: record.and_then(|r| r.placement.clone()),
+            task_id: record.and_then(|r| Some(r.task.as_ref()?.id.clone())),
+            failures: live.failures,
+            needs_restart: self.outdated(name),
+        }
+    }
+
+    /// Why an instance without a task has none.
+    fn why_waiting(&self, name: &str) -> String {
+        if let Some(Err(Wait::For(reason) | Wait::Peers(reason))) = self.rendered.get(name) {
+            return reason.clone();
+        }
+        if let Some(Verdict::Wait(reason) | Verdict::Refuse(reason)) = self.asks.last_of(name) {
+            return reason.clone();
+        }
+        if let Some(never) = self.never_fits(name) {
+            return never;
+        }
+        let refusal = self.live.get(name).and_then(|l| l.refusal.clone());
+        refusal.unwrap_or_else(|| match self.link {
+            Link::Registered => "waits for an offer".into(),
+            _ => "waits for the master".into(),
+        })
+    }
+
+    /// An instance without a place that is larger than every agent in all.
+    fn never_fits(&self, name: &str) -> Option<String> {
+        let record = self.state.instances.get(name)?;
+        if record.placement.is_some() || self.capacities.is_empty() {
+            return None;
+        }
+        let spec = &record.spec;
+        let disk = spec.volumes.iter().map(|v| v.size as f64).sum::<f64>();
+        let largest = |of: fn(&super::Capacity) -> f64| self.capacities.iter().map(of).fold(0.0, f64::max);
+        let cases = [
+            ("cpus", spec.cpus, largest(|c| c.cpus)),
+            ("mem (MiB)", spec.mem, largest(|c| c.mem)),
+            ("disk (MiB)", disk, largest(|c| c.disk)),
+        ];
+        let fits = |c: &super::Capacity| c.cpus >= spec.cpus && c.mem >= spec.mem && c.disk >= disk;
+        if let Some((what, need, most)) = cases.into_iter().find(|(_, need, most)| need > most) {
+            return Some(format!("no agent can ever offer {what} {need}: the largest has {most}"));
+        }
+        (!self.capacities.iter().any(fits)).then(|| "no single agent can ever offer all that it needs".into())
+    }
+
+    /// Outputs stay as they were while something is being mended; dependents go on with them.
+    pub(crate) fn refresh_outputs(&mut self) {
+        if self.destroying() {
+            self.outputs.clear();
+        } else if self.is_complete() {
+            self.outputs = self.service.outputs(&self.config(), &self.view());
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.settled && self.all_verified(&self.needs(0))
+    }
+
+    fn plan(&self, now: Millis) -> Plan {
+        let phases = if self.destroying() { self.destroy_phases(now) } else { self.deploy_phases(now) };
+        let mut errors: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        if let Link::Failed(reason) = &self.link {
+            errors.push(reason.clone());
+        }
+        let failed = phases.iter().flat_map(|p| &p.steps).filter(|s| s.status == PlanStatus::Error);
+        errors.extend(failed.map(|s| format!("{}: {}", s.name, s.message)));
+        let configured = self.state.target.config.is_some();
+        let status = match errors.is_empty() {
+            false => PlanStatus::Error,
+            true if !configured => PlanStatus::Pending,
+            true => summary(phases.iter().map(|p| p.status)),
+        };
+        Plan {
+            name: if self.destroying() { "destroy" } else { "deploy" }.into(),
+            generation: self.state.target.generation,
+            status: if self.state.target.paused && status != PlanStatus::Complete { PlanStatus::Waiting } else { status },
+            errors,
+            phases,
+        }
+    }
+
+    fn deploy_phases(&self, now: Millis) -> Vec<PlanPhase> {
+        let names = self.names();
+        let (target, leaving): (Vec<_>, Vec<_>) = names.iter().partition(|n| self.in_target(n));
+        let deploy = target.iter().map(|n| self.deploy_step(n, now)).collect();
+        let strategy = if self.model.deploy == Strategy::Serial { "serial" } else { "parallel" };
+        let mut phases = vec![phase("deploy", strategy, deploy)];
+        let remove: Vec<Step> = leaving.iter().filter_map(|n| self.remove_step(n, now)).collect();
+        if !remove.is_empty() {
+            phases.push(phase("remove", "parallel", remove));
+        }
+        phases.push(phase("settle", "serial", vec![self.settle_step()]));
+        phases
+    }
+
+    fn deploy_step(&self, name: &str, now: Millis) -> Step {
+        let next = self.need(name, now);
+        let (status, message) = self.progress(name, &next);
+        let verb = match next {
+            Next::Disrupt(Action::Restart) | Next::Verify(Action::Restart) => "restart",
+            Next::Disrupt(Action::Stop) => "stop",
+            _ => "launch",
+        };
+        Step { id: format!("{name}:{verb}"), name: name.to_owned(), status, message }
+    }
+
+    fn progress(&self, name: &str, next: &Next) -> (PlanStatus, String) {
+        let instance = self.instance(name);
+        let gate = self.asks.last_of(name);
+        if let Some(Verdict::Refuse(reason)) = gate {
+            return (PlanStatus::Error, reason.clone());
+        }
+        let said = match gate {
+            Some(Verdict::Wait(reason)) => reason.clone(),
+            _ => instance.message.clone(),
+        };
+        match next {
+            Next::Nothing => (PlanStatus::Complete, if instance.phase == Phase::Stopped { "stopped by an operator".into() } else { String::new() }),
+            Next::BackOff(_) => (PlanStatus::Delayed, said),
+            Next::Launch => match self.never_fits(name) {
+                Some(never) => (PlanStatus::Error, never),
+                None if instance.placement.is_some() => (PlanStatus::Prepared, said),
+                None => (PlanStatus::Pending, said),
+            },
+            Next::Verify(_) => (PlanStatus::Started, said),
+            Next::Disrupt(_) => (PlanStatus::Pending, said),
+            Next::Busy | Next::CleanUp | Next::Retire => match instance.phase {
+                Phase::Running | Phase::Unhealthy => (PlanStatus::Started, said),
+                _ => (PlanStatus::Starting, said),
+            },
+        }
+    }
+
+    fn remove_step(&self, name: &str, now: Millis) -> Option<Step> {
+        let next = self.need(name, now);
+        if next == Next::Nothing {
+            return None;
+        }
+        let (status, message) = self.progress(name, &next);
+        Some(Step { id: format!("{name}:remove"), name: name.to_owned(), status, message })
+    }
+
+    fn settle_step(&self) -> Step {
+        let (status, message) = match self.asks.last(&Topic::Settle) {
+            _ if self.settled && self.is_complete() => (PlanStatus::Complete, String::new()),
+            Some(Verdict::Refuse(reason)) => (PlanStatus::Error, reason.clone()),
+            Some(Verdict::Wait(reason)) => (PlanStatus::Started, reason.clone()),
+            _ => (PlanStatus::Pending, String::new()),
+        };
+        Step { id: "settle".into(), name: "settle".into(), status, message }
+    }
+
+    fn destroy_phases(&self, now: Millis) -> Vec<PlanPhase> {
+        let stop = self
+            .state
+            .instances
+            .keys()
+            .filter(|n| self.need(n, now) != Next::Nothing)
+            .map(|n| {
+                let status = match self.need(n, now) {
+                    Next::CleanUp => PlanStatus::Started,
+                    _ => PlanStatus::Starting,
+                };
+                Step { id: format!("{n}:stop"), name: n.clone(), status, message: self.instance(n).message }
+            })
+            .collect();
+        let left = if self.state.target.destroyed { PlanStatus::Complete } else { PlanStatus::Pending };
+        let leave = Step { id: "leave".into(), name: "leave the cluster".into(), status: left, message: String::new() };
+        vec![phase("stop", "parallel", stop), phase("leave", "serial", vec![leave])]
+    }
+}
+
+fn phase(name: &str, strategy: &str, steps: Vec<Step>) -> PlanPhase {
+    let status = summary(steps.iter().map(|s| s.status));
+    PlanPhase { name: name.into(), strategy: strategy.into(), status, steps }
+}
+
+/// A whole is what all its parts are; else an error if one has one; else on its way.
+fn summary(parts: impl Iterator<Item = PlanStatus>) -> PlanStatus {
+    let parts: Vec<PlanStatus> = parts.collect();
+    match parts.first() {
+        None => PlanStatus::Complete,
+        Some(first) if parts.iter().all(|p| p == first) => *first,
+        Some(_) if parts.contains(&PlanStatus::Error) => PlanStatus::Error,
+        Some(_) => PlanStatus::InProgress,
+    }
+}

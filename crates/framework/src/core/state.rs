@@ -1,0 +1,147 @@
+//! What is stored: intent and identity, never transient states.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::Change;
+use crate::{Config, InstanceSpec, Placement, Problem};
+
+const FRAMEWORK: &str = "framework";
+const TARGET: &str = "target";
+const INSTANCE: &str = "instance/";
+
+/// Identity on the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Identity {
+    /// Framework id that the master gave.
+    pub(crate) id: Option<String>,
+}
+
+/// What should be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Target {
+    /// Effective configuration; `None` before the first one came.
+    pub(crate) config: Option<Config>,
+    /// REST has changed the configuration since the controller gave it.
+    pub(crate) drifted: bool,
+    /// Grows with every change of the target.
+    pub(crate) generation: u64,
+    /// An operator has paused changes.
+    pub(crate) paused: bool,
+    /// An operator has asked for the end; `true` inside: data too.
+    pub(crate) destroy: Option<bool>,
+    /// The end has been reached: nothing runs and the framework has left the cluster.
+    pub(crate) destroyed: bool,
+}
+
+/// A task on record: it may be alive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TaskRecord {
+    /// Mesos task id.
+    pub(crate) id: String,
+    /// Fingerprint of what it was launched with.
+    pub(crate) fingerprint: String,
+    /// The operator's restart request it was launched after.
+    pub(crate) restart: u64,
+    /// The gate after the step has said that all is well.
+    pub(crate) verified: bool,
+    /// Launched as a first deployment rather than in place of an earlier task.
+    pub(crate) first: bool,
+    /// It has been told to stop.
+    pub(crate) killing: bool,
+}
+
+/// Whether an instance should run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Goal {
+    /// It should.
+    #[default]
+    Run,
+    /// An operator has stopped it.
+    Stop,
+}
+
+/// One instance: what is wanted of it and what it holds on the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Record {
+    /// Its spec, kept after it has left the model, for as long as it holds anything.
+    pub(crate) spec: InstanceSpec,
+    /// Whether it should run.
+    pub(crate) goal: Goal,
+    /// Place, ports and volumes.
+    pub(crate) placement: Option<Placement>,
+    /// Live task, by intent.
+    pub(crate) task: Option<TaskRecord>,
+    /// Counts the operator's restart requests.
+    pub(crate) restart: u64,
+    /// It has been ready at least once since it was added.
+    pub(crate) deployed: bool,
+    /// Its gate has agreed to its removal; it may be stopped and given up.
+    pub(crate) removing: bool,
+    /// Its volumes are to be deleted.
+    pub(crate) delete_data: bool,
+    /// It has been removed; only its place and data remain.
+    pub(crate) retired: bool,
+}
+
+/// Everything that is stored.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    pub(crate) identity: Identity,
+    pub(crate) target: Target,
+    pub(crate) instances: BTreeMap<String, Record>,
+}
+
+impl State {
+    /// Reads what a store holds.
+    ///
+    /// # Errors
+    /// The key that cannot be read, with the reason.
+    pub(crate) fn load(entries: &BTreeMap<String, Vec<u8>>) -> Result<Self, Problem> {
+        let mut state = Self::default();
+        for (key, value) in entries {
+            let bad = |e: serde_json::Error| Problem::new(key.clone(), format!("the stored state is damaged: {e}"));
+            match key.as_str() {
+                FRAMEWORK => state.identity = serde_json::from_slice(value).map_err(bad)?,
+                TARGET => state.target = serde_json::from_slice(value).map_err(bad)?,
+                other => {
+                    if let Some(name) = other.strip_prefix(INSTANCE) {
+                        state.instances.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
+                    }
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    /// The writes that turn what `before` stored into what this state would.
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.identity != before.identity {
+            changes.push(put(FRAMEWORK.into(), &self.identity));
+        }
+        if self.target != before.target {
+            changes.push(put(TARGET.into(), &self.target));
+        }
+        for (name, record) in &self.instances {
+            if before.instances.get(name) != Some(record) {
+                changes.push(put(format!("{INSTANCE}{name}"), record));
+            }
+        }
+        for name in before.instances.keys().filter(|n| !self.instances.contains_key(*n)) {
+            changes.push(Change { key: format!("{INSTANCE}{name}"), value: None });
+        }
+        changes
+    }
+}
+
+fn put<T: Serialize>(key: String, value: &T) -> Change {
+    // These types hold strings, numbers and maps with string keys: they always serialise.
+    Change { key, value: Some(serde_json::to_vec(value).unwrap_or_default()) }
+}

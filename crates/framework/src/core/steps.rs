@@ -1,0 +1,222 @@
+//! Which change may go on now, and what a gate's Go brings about.
+
+use super::asks::Topic;
+use super::next::{Next, Want, next, want};
+use super::{Core, Millis, Out, task};
+use crate::core::event::Question;
+use crate::{Action, Ask, Moment, Phase, Strategy};
+
+impl Core {
+    /// Puts the questions that are due, and does what needs no question.
+    pub(crate) fn take_steps(&mut self, now: Millis, out: &mut Out) {
+        let needs = self.needs(now);
+        self.drop_moot_asks(&needs);
+        if self.destroying() {
+            self.stop_all(&needs, out);
+            return;
+        }
+        for (name, next) in &needs {
+            if let Some((action, moment)) = self.question(name, next, &needs) {
+                self.ask(name, action, moment, now, out);
+            }
+        }
+        self.settle_due(&needs, now, out);
+    }
+
+    /// What each instance needs next: the target's in its order, then those that leave.
+    pub(crate) fn needs(&self, now: Millis) -> Vec<(String, Next)> {
+        self.names().into_iter().map(|name| (name.clone(), self.need(&name, now))).collect()
+    }
+
+    pub(crate) fn need(&self, name: &str, now: Millis) -> Next {
+        let Some(record) = self.state.instances.get(name) else { return Next::Nothing };
+        let live = self.live.get(name).cloned().unwrap_or_default();
+        next(record, &live, self.want_of(name), self.outdated(name), now)
+    }
+
+    pub(crate) fn want_of(&self, name: &str) -> Want {
+        self.state
+            .instances
+            .get(name)
+            .map_or(Want::Leave, |r| want(r, self.in_target(name), self.destroying()))
+    }
+
+    /// Names in the target's order, then those that are not in it any more.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.model.instances.iter().map(|i| i.name.clone()).collect();
+        let leaving = self.state.instances.keys().filter(|n| !self.in_target(n));
+        names.extend(leaving.cloned());
+        names
+    }
+
+    fn drop_moot_asks(&mut self, needs: &[(String, Next)]) {
+        let settle = self.all_verified(needs);
+        self.asks.retain(|topic| match topic {
+            Topic::Settle => settle,
+            Topic::Gate(name, action, moment) => needs.iter().any(|(n, next)| {
+                n == name
+                    && match next {
+                        Next::Launch => (*action, *moment) == (Action::Launch, Moment::Before),
+                        Next::Verify(a) => (a, *moment) == (action, Moment::After),
+                        Next::Disrupt(a) => (a, *moment) == (action, Moment::Before),
+                        Next::Retire => (*action, *moment) == (Action::Remove, Moment::After),
+                        _ => false,
+                    }
+            }),
+        });
+    }
+
+    /// The question that an instance's next step needs answered, if it may be put now.
+    fn question(&self, name: &str, next: &Next, needs: &[(String, Next)]) -> Option<(Action, Moment)> {
+        let paused = self.state.target.paused;
+        match next {
+            Next::Launch if !paused && self.first_launch(name) && self.turn(name, needs) => {
+                Some((Action::Launch, Moment::Before))
+            }
+            Next::Verify(action) => Some((*action, Moment::After)),
+            Next::Disrupt(action) if !paused && self.may_disrupt(name, *action) => {
+                Some((*action, Moment::Before))
+            }
+            Next::Retire => Some((Action::Remove, Moment::After)),
+            _ => None,
+        }
+    }
+
+    /// It has never served, so its gate is asked before its launch.
+    pub(crate) fn first_launch(&self, name: &str) -> bool {
+        let deployed = self.state.instances.get(name).is_some_and(|r| r.deployed);
+        !deployed && !self.live.get(name).is_some_and(|l| l.admitted)
+    }
+
+    /// With a serial strategy, everybody before it serves.
+    fn turn(&self, name: &str, needs: &[(String, Next)]) -> bool {
+        self.model.deploy == Strategy::Parallel
+            || needs.iter().take_while(|(n, _)| n != name).all(|(n, _)| self.serves(n))
+    }
+
+    /// Ready, and its gate has said so.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        let verified = self
+            .state
+            .instances
+            .get(name)
+            .and_then(|r| r.task.as_ref())
+            .is_some_and(|t| t.verified && !t.killing);
+        verified && self.live.get(name).is_some_and(|l| l.phase == Phase::Ready)
+    }
+
+    /// A healthy member may be touched only while all others serve; one that does not serve may be helped at any time.
+    fn may_disrupt(&self, name: &str, action: Action) -> bool {
+        if self.model.independent || (action != Action::Remove && !self.serves(name)) {
+            return true;
+        }
+        let others = self.state.instances.iter().filter(|(n, _)| *n != name);
+        others.into_iter().all(|(n, record)| {
+            let stopping = record.task.as_ref().is_some_and(|t| t.killing);
+            !stopping && (self.want_of(n) != Want::Run || self.serves(n))
+        })
+    }
+
+    fn ask(&mut self, name: &str, action: Action, moment: Moment, now: Millis, out: &mut Out) {
+        let topic = Topic::Gate(name.to_owned(), action, moment);
+        let Some(number) = self.asks.due(&topic, now) else { return };
+        let ask = Ask { moment, action, instance: name.to_owned(), config: self.config(), view: self.view() };
+        out.asks.push((number, Question::Gate(ask)));
+    }
+
+    /// A gate has said Go. The world may have changed since the question: everything is looked at again.
+    pub(crate) fn go(&mut self, name: &str, action: Action, moment: Moment, now: Millis, out: &mut Out) {
+        match (moment, self.need(name, now)) {
+            (Moment::Before, Next::Launch) => self.live_mut(name).admitted = true,
+            (Moment::Before, Next::Disrupt(a)) if a == action && self.may_disrupt(name, action) => {
+                self.stop(name, out);
+            }
+            (Moment::After, Next::Verify(_)) => self.verified(name),
+            (Moment::After, Next::Retire) => self.retire(name),
+            _ => {}
+        }
+        self.asks.hurry();
+    }
+
+    fn verified(&mut self, name: &str) {
+        if let Some(record) = self.state.instances.get_mut(name) {
+            record.deployed = true;
+            if let Some(task) = &mut record.task {
+                task.verified = true;
+            }
+        }
+    }
+
+    /// Kills the task; the record says so first.
+    pub(crate) fn stop(&mut self, name: &str, out: &mut Out) {
+        let Some(record) = self.state.instances.get_mut(name) else { return };
+        let Some(task) = &mut record.task else { return };
+        task.killing = true;
+        let agent = record.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
+        out.calls.push(task::kill(&task.id, &agent));
+        self.live_mut(name).phase = Phase::Stopping;
+    }
+
+    /// The instance is gone for good, except for what it holds on the cluster.
+    fn retire(&mut self, name: &str) {
+        let Some(record) = self.state.instances.get_mut(name) else { return };
+        record.retired = true;
+        record.removing = false;
+        record.deployed = false;
+        self.forget_if_empty(name);
+    }
+
+    /// Drops the record of a retired instance that holds nothing.
+    pub(crate) fn forget_if_empty(&mut self, name: &str) {
+        let empty =
+            self.state.instances.get(name).is_some_and(|r| r.retired && r.placement.is_none() && r.task.is_none());
+        if empty && (!self.in_target(name) || self.destroying()) {
+            self.state.instances.remove(name);
+            self.live.remove(name);
+        }
+    }
+
+    /// Destruction asks no gates: the operator has named the verb.
+    fn stop_all(&mut self, needs: &[(String, Next)], out: &mut Out) {
+        for (name, next) in needs {
+            match next {
+                Next::Disrupt(_) => self.stop(name, out),
+                Next::Retire => self.retire(name),
+                _ => {}
+            }
+        }
+    }
+
+    /// Leaves the cluster once nothing is left to do there.
+    pub(crate) fn finish_destroy(&mut self, out: &mut Out) {
+        if self.state.target.destroy.is_none() || self.state.target.destroyed {
+            return;
+        }
+        let done = self.state.instances.values().all(|r| r.task.is_none() && r.retired)
+            && self.state.instances.keys().all(|n| self.need(n, 0) != Next::CleanUp);
+        if done {
+            self.state.target.destroyed = true;
+            self.state.identity.id = None;
+            self.link = super::Link::Connecting;
+            out.calls.push(task::teardown());
+        }
+    }
+
+    /// Everybody in the target serves as configured and nobody is on the way out.
+    pub(crate) fn all_verified(&self, needs: &[(String, Next)]) -> bool {
+        self.state.target.config.is_some()
+            && !self.destroying()
+            && self.problems.is_empty()
+            && needs.iter().all(|(_, next)| matches!(next, Next::Nothing | Next::CleanUp))
+    }
+
+    fn settle_due(&mut self, needs: &[(String, Next)], now: Millis, out: &mut Out) {
+        let look_again = self.settled && self.settle_at > now;
+        if look_again || self.state.target.paused || !self.all_verified(needs) {
+            return;
+        }
+        if let Some(number) = self.asks.due(&Topic::Settle, now) {
+            out.asks.push((number, Question::Settle(self.config(), self.view())));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a status means for an instance.
+
+use std::collections::BTreeMap;
+
+use cairn_mesos::v1::TaskStatus;
+
+use super::live::{Live, Meaning, meaning};
+use super::state::State;
+use super::{Core, Millis, Out, backoff, task};
+use crate::Phase;
+
+/// Transient states are derived: at the start, every task on record is one that has to be asked about.
+pub(crate) fn unknown(state: &State) -> BTreeMap<String, Live> {
+    state
+        .instances
+        .iter()
+        .filter(|(_, record)| record.task.is_some())
+        .map(|(name, _)| (name.clone(), Live { phase: Phase::Reconciling, ..Live::default() }))
+        .collect()
+}
+
+impl Core {
+    /// Takes a status; acknowledges it after what it brings is stored.
+    pub(crate) fn update(&mut self, status: &TaskStatus, now: Millis, out: &mut Out) {
+        let id = &status.task_id.value;
+        match self.owner(id) {
+            Some(name) => match meaning(status) {
+                Meaning::Alive(phase) => self.alive(&name, phase, status, now),
+                Meaning::Over => self.over(&name, status, now),
+            },
+            None => self.stray(status, out),
+        }
+        out.calls.extend(task::acknowledge(status));
+    }
+
+    /// The instance whose live task this is.
+    fn owner(&self, task_id: &str) -> Option<String> {
+        let (name, _) = task_id.rsplit_once('.')?;
+        let record = self.state.instances.get(name)?;
+        (record.task.as_ref()?.id == task_id).then(|| name.to_owned())
+    }
+
+    /// A task that no record claims must not live beside the one that a record does claim.
+    fn stray(&mut self, status: &TaskStatus, out: &mut Out) {
+        let agent = status.agent_id.as_ref().map(|a| a.value.clone()).unwrap_or_default();
+        let lives = matches!(meaning(status), Meaning::Alive(phase) if phase != Phase::Unreachable);
+        if lives && status.state() != cairn_mesos::v1::TaskState::TaskKilling {
+            out.calls.push(task::kill(&status.task_id.value, &agent));
+        }
+    }
+
+    fn alive(&mut self, name: &str, phase: Phase, status: &TaskStatus, now: Millis) {
+        let killing = self.killing(name);
+        let live = self.live_mut(name);
+        live.heard = now;
+        // After its KILL a task may still report that it runs; it is on its way out all the same.
+        let phase = if killing && phase != Phase::Unreachable { Phase::Stopping } else { phase };
+        if live.phase != phase && phase == Phase::Ready {
+            live.ready_since = Some(now);
+        }
+        let reconciled = status.reason() == cairn_mesos::v1::task_status::Reason::Reconciliation;
+        if live.phase != phase || !reconciled {
+            live.message = words(status, phase);
+        }
+        if live.phase != phase {
+            live.phase = phase;
+            self.asks.hurry();
+        }
+    }
+
+    fn killing(&self, name: &str) -> bool {
+        self.state.instances.get(name).and_then(|r| r.task.as_ref()).is_some_and(|t| t.killing)
+    }
+
+    fn over(&mut self, name: &str, status: &TaskStatus, now: Millis) {
+        let Some(record) = self.state.instances.get_mut(name) else { return };
+        let Some(task) = record.task.take() else { return };
+        let relaunch = record.spec.relaunch_ms;
+        let served = record.deployed;
+        let live = self.live_mut(name);
+        let recovered = live.ready_since.is_some_and(|since| now.saturating_sub(since) >= backoff::RECOVERED);
+        live.ready_since = None;
+        live.heard = now;
+        if task.killing {
+            *live = Live { phase: Phase::Waiting, ..Live::default() };
+        } else {
+            live.failures = if recovered { 1 } else { live.failures + 1 };
+            live.retry_at = now + backoff::delay(live.failures, served).max(relaunch);
+            live.phase = Phase::BackOff;
+            live.message = format!("{}: {}", ended(status), words(status, Phase::BackOff));
+        }
+        self.asks.hurry();
+    }
+}
+
+fn ended(status: &TaskStatus) -> String {
+    status.state().as_str_name().trim_start_matches("TASK_").to_lowercase()
+}
+
+fn words(status: &TaskStatus, phase: Phase) -> String {
+    match &status.message {
+        Some(message) if !message.is_empty() && phase != Phase::Ready => message.clone(),
+        _ if phase == Phase::Unreachable => {
+            "its agent cannot be reached; it may still run. If the agent is gone for good: replace".into()
+        }
+        _ => String::new(),
+    }
+}

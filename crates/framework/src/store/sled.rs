@@ -1,0 +1,130 @@
+//! State on this machine's disk, in sled.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Change, SCHEMA, Store, StoreError};
+
+const SCHEMA_KEY: &str = "schema";
+
+/// An embedded database in a directory of its own.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+    place: String,
+}
+
+impl SledStore {
+    /// Opens or creates the state in `directory`.
+    ///
+    /// # Errors
+    /// When another process holds it, a newer program wrote it, or the disk refuses.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let place = directory.display().to_string();
+        let db = sled::Config::new()
+            .path(directory)
+            // A few kilobytes of state: sled's default of a gigabyte only makes room for what never comes.
+            .cache_capacity(1 << 20)
+            .mode(sled::Mode::LowSpace)
+            // Every batch is flushed by hand before its effects; a timer would only add wake-ups.
+            .flush_every_ms(None)
+            .open()
+            .map_err(|e| open_error(&place, &e))?;
+        let store = Self { db, place };
+        store.check_schema()?;
+        Ok(store)
+    }
+
+    fn check_schema(&self) -> Result<(), StoreError> {
+        match self.db.get(SCHEMA_KEY).map_err(|e| self.broken(&e))? {
+            None => {
+                self.db.insert(SCHEMA_KEY, SCHEMA.to_string().as_bytes()).map_err(|e| self.broken(&e))?;
+                self.db.flush().map_err(|e| self.broken(&e)).map(|_| ())
+            }
+            Some(found) => {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                match found.parse::<u32>() {
+                    Ok(n) if n <= SCHEMA => Ok(()),
+                    _ => Err(StoreError::Newer { place: self.place.clone(), found }),
+                }
+            }
+        }
+    }
+
+    fn broken(&self, error: &sled::Error) -> StoreError {
+        StoreError::Broken { place: self.place.clone(), reason: error.to_string() }
+    }
+}
+
+fn open_error(place: &str, error: &sled::Error) -> StoreError {
+    let reason = error.to_string();
+    if reason.contains("lock") || matches!(error, sled::Error::Io(e) if e.kind() == std::io::ErrorKind::WouldBlock) {
+        return StoreError::Held { place: place.to_owned() };
+    }
+    StoreError::Broken { place: place.to_owned(), reason }
+}
+
+impl Store for SledStore {
+    fn load(&self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let mut out = BTreeMap::new();
+        for entry in self.db.iter() {
+            let (key, value) = entry.map_err(|e| self.broken(&e))?;
+            if key != SCHEMA_KEY.as_bytes() {
+                out.insert(String::from_utf8_lossy(&key).into_owned(), value.to_vec());
+            }
+        }
+        Ok(out)
+    }
+
+    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for change in changes {
+            match &change.value {
+                Some(value) => batch.insert(change.key.as_bytes(), value.as_slice()),
+                None => batch.remove(change.key.as_bytes()),
+            }
+        }
+        self.db.apply_batch(batch).map_err(|e| self.broken(&e))?;
+        self.db.flush().map_err(|e| self.broken(&e)).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: &str, value: &str) -> Change {
+        Change { key: key.into(), value: Some(value.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn what_was_applied_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = SledStore::open(dir.path()).unwrap();
+            store.apply(&[put("a", "1"), put("b", "2")]).unwrap();
+            store.apply(&[Change { key: "a".into(), value: None }]).unwrap();
+        }
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.load().unwrap(), BTreeMap::from([("b".to_owned(), b"2".to_vec())]));
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = SledStore::open(dir.path()).unwrap();
+        let second = SledStore::open(dir.path());
+        assert!(matches!(second, Err(StoreError::Held { .. })), "{second:?}");
+    }
+
+    #[test]
+    fn newer_state_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = SledStore::open(dir.path()).unwrap();
+            store.db.insert(SCHEMA_KEY, "2".as_bytes()).unwrap();
+            store.db.flush().unwrap();
+        }
+        assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Newer { .. })));
+    }
+}
