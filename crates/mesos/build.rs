@@ -95,7 +95,8 @@ fn serde_attribute(field: &FieldDescriptorProto, map: bool) -> String {
             format!("#[serde(with = \"{json}::EnumName::<{}>\")]", enumeration())
         }
         (Label::Optional, Type::Enum) => {
-            skip("Option::is_none", format!("with = \"{json}::EnumOption::<{}>\"", enumeration()))
+            let helper = format!("{json}::EnumOption::<{}>", enumeration());
+            skip(&format!("{helper}::is_unnamed"), format!("with = \"{helper}\""))
         }
         (Label::Required, Type::Bytes) => format!("#[serde(with = \"{json}::bytes\")]"),
         (Label::Optional, Type::Bytes) => skip("Option::is_none", format!("with = \"{json}::bytes_option\"")),

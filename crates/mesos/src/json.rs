@@ -39,6 +39,11 @@ impl<E: NamedEnum> EnumName<E> {
 pub(crate) struct EnumOption<E>(PhantomData<E>);
 
 impl<E: NamedEnum> EnumOption<E> {
+    /// Unset, or a number from a newer peer: neither is written.
+    pub(crate) fn is_unnamed(number: &Option<i32>) -> bool {
+        number.and_then(E::name_of).is_none()
+    }
+
     pub(crate) fn serialize<S: Serializer>(number: &Option<i32>, out: S) -> Result<S::Ok, S::Error> {
         match number {
             Some(number) => EnumName::<E>::serialize(number, out),
