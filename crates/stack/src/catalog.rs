@@ -1,12 +1,12 @@
 //! The frameworks that stacks may name: read and checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::framework::Bound;
 use crate::node::Node;
-use crate::schema_check::{SchemaChecker, Subject};
+use crate::schema_check::{SchemaChecker, Subject, Unknown};
 use crate::source::Source;
 use crate::{Diagnostic, FrameworkSpec, Report, schema, suggest, yaml};
 
@@ -85,13 +85,16 @@ fn read_node(source: &Source, node: &Node, diagnostics: &mut Vec<Diagnostic>) ->
         source,
         node,
         value: &value,
-        deferred: &BTreeSet::new(),
+        key_span: node.span,
+        unknown: &Unknown::default(),
         noun: "key",
         owner: "a framework spec".to_owned(),
         other_keys: Vec::new(),
     };
     match SchemaChecker::new(schema::framework()) {
-        Ok(checker) => diagnostics.extend(checker.check(&subject)),
+        Ok(checker) => {
+            diagnostics.extend(checker.check(&subject).into_iter().map(|violation| violation.diagnostic))
+        }
         Err((why, _)) => diagnostics.push(Diagnostic::error("bad-schema", why)),
     }
     if !diagnostics.is_empty() {

@@ -60,10 +60,16 @@ impl FromStr for Constraint {
         let mut parts = text.splitn(3, ':');
         let attribute = parts.next().unwrap_or_default().trim_start_matches('@').trim();
         let Some(operator) = parts.next() else {
-            return Err(error(format!("`{text}` names no operator"), "write `hostname:unique`"));
+            return Err(error(
+                format!("`{text}` names no operator"),
+                "a constraint is `attribute:operator[:value]`, such as `hostname:unique`",
+            ));
         };
         if attribute.is_empty() {
-            return Err(error(format!("`{text}` names no attribute"), "write `hostname:unique`"));
+            return Err(error(
+                format!("`{text}` names no attribute"),
+                "a constraint is `attribute:operator[:value]`, such as `hostname:unique`",
+            ));
         }
         let known = OPERATORS.iter().find(|(name, other)| {
             name.eq_ignore_ascii_case(operator) || other.eq_ignore_ascii_case(operator)
@@ -71,13 +77,13 @@ impl FromStr for Constraint {
         let Some((name, _)) = known else {
             return Err(unknown_operator(operator));
         };
-        let operator = Operator::parse(name, parts.next().filter(|value| !value.is_empty()))?;
+        let operator = Operator::parse(attribute, name, parts.next().filter(|value| !value.is_empty()))?;
         Ok(Self { attribute: attribute.to_owned(), operator })
     }
 }
 
 impl Operator {
-    fn parse(name: &str, value: Option<&str>) -> Result<Self, ConstraintError> {
+    fn parse(attribute: &str, name: &str, value: Option<&str>) -> Result<Self, ConstraintError> {
         match (name, value) {
             ("unique", None) => Ok(Self::Unique),
             ("unique", Some(value)) => {
@@ -87,11 +93,13 @@ impl Operator {
             ("unlike", Some(pattern)) => regex(pattern).map(Self::Unlike),
             ("like" | "unlike", None) => Err(error(
                 format!("`{name}` needs a regular expression"),
-                &format!("write `rack:{name}:a|b`"),
+                &format!("write `{attribute}:{name}:a|b`"),
             )),
             ("cluster", value) => Ok(Self::Cluster(value.map(str::to_owned))),
-            ("groupBy", value) => Ok(Self::GroupBy(value.map(|value| count(name, value)).transpose()?)),
-            (_, value) => count(name, value.unwrap_or_default()).map(Self::AtMost),
+            ("groupBy", value) => {
+                Ok(Self::GroupBy(value.map(|value| count(attribute, name, value)).transpose()?))
+            }
+            (_, value) => count(attribute, name, value.unwrap_or_default()).map(Self::AtMost),
         }
     }
 }
@@ -112,8 +120,8 @@ fn regex(pattern: &str) -> Result<String, ConstraintError> {
     }
 }
 
-fn count(name: &str, value: &str) -> Result<u32, ConstraintError> {
-    let example = format!("write `hostname:{name}:2`");
+fn count(attribute: &str, name: &str, value: &str) -> Result<u32, ConstraintError> {
+    let example = format!("write `{attribute}:{name}:2`");
     match value.parse() {
         Ok(0) => Err(error(format!("`{name}` counts from 1"), &example)),
         Ok(count) => Ok(count),
@@ -123,7 +131,7 @@ fn count(name: &str, value: &str) -> Result<u32, ConstraintError> {
 }
 
 fn error(reason: String, help: &str) -> ConstraintError {
-    ConstraintError { reason, help: format!("{help}; a constraint is `attribute:operator[:value]`") }
+    ConstraintError { reason, help: help.to_owned() }
 }
 
 impl fmt::Display for Constraint {

@@ -11,6 +11,6 @@ pub struct Distribution {
     #[schemars(length(min = 1))]
     pub uri: String,
     /// SHA-256 of the archive, 64 hexadecimal digits. An archive that differs is refused.
-    #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"))]
+    #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"), extend("x-help" = "64 hexadecimal digits, as `sha256sum FILE` prints them"))]
     pub sha256: String,
 }

@@ -31,18 +31,26 @@ pub(crate) fn check(what: &str, name: &str, span: Span) -> Option<Diagnostic> {
 }
 
 /// Checks what the service is called on the cluster.
-pub(crate) fn check_length(stack: &str, service: &str, span: Span) -> Option<Diagnostic> {
+pub(crate) fn check_length(
+    stack: &str,
+    service: &str,
+    span: Span,
+    stack_span: Option<Span>,
+) -> Option<Diagnostic> {
     let full = format!("{stack}-{service}");
     if full.len() <= MAX_FRAMEWORK_NAME || !is_name(stack) || !is_name(service) {
         return None;
     }
     let over = full.len() - MAX_FRAMEWORK_NAME;
     let message = format!("`{full}` has {} characters; {MAX_FRAMEWORK_NAME} are allowed", full.len());
-    Some(
-        Diagnostic::error("name-too-long", message)
-            .label(span, format!("{over} too many, together with the name of the stack"))
-            .help("`<stack>-<service>` is a label of the names that Mesos-DNS gives tasks: shorten one of the two"),
-    )
+    let diagnostic = Diagnostic::error("name-too-long", message).label(span, format!("{over} too many"));
+    let diagnostic = match stack_span {
+        Some(span) => diagnostic.label(span, "together with this"),
+        None => diagnostic,
+    };
+    Some(diagnostic.help(
+        "`<stack>-<service>` is a label of the names that Mesos-DNS gives tasks: shorten one of the two",
+    ))
 }
 
 /// The name made fit: `My_Stack` -> `my-stack`.

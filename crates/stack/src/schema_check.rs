@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::node::{Located, Node, describe};
 use crate::source::Source;
-use crate::{Constraint, Diagnostic, Duration, Size, suggest};
+use crate::{Constraint, Diagnostic, Duration, Size, Span, suggest};
 
 /// A JSON Schema that is ready to check values.
 #[derive(Clone, Debug)]
@@ -24,14 +24,32 @@ pub(crate) struct Subject<'a> {
     pub(crate) node: &'a Node,
     /// The value with parameters filled in.
     pub(crate) value: &'a Value,
-    /// JSON pointers of texts that hold references: only their type can be checked.
-    pub(crate) deferred: &'a BTreeSet<String>,
+    /// The key that the value stands under.
+    pub(crate) key_span: Span,
+    /// What is not known yet or not at all.
+    pub(crate) unknown: &'a Unknown,
     /// What a key is called here: `option` or `key`.
     pub(crate) noun: &'static str,
     /// Of what: `framework kafka`. Goes into messages.
     pub(crate) owner: String,
     /// Further keys that may be meant by a mistyped one.
     pub(crate) other_keys: Vec<&'a str>,
+}
+
+/// Parts of a value, as JSON pointers, that cannot be checked as they stand.
+#[derive(Debug, Default)]
+pub(crate) struct Unknown {
+    /// Texts with references to outputs or secrets: only their type can be checked.
+    pub(crate) deferred: BTreeSet<String>,
+    /// Texts with mistakes of their own, which have been told.
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// What a value violates, and where.
+pub(crate) struct Violation {
+    /// Path of the value.
+    pub(crate) path: Vec<String>,
+    pub(crate) diagnostic: Diagnostic,
 }
 
 impl SchemaChecker {
@@ -52,9 +70,14 @@ impl SchemaChecker {
     }
 
     /// Every violation.
-    pub(crate) fn check(&self, subject: &Subject<'_>) -> Vec<Diagnostic> {
+    pub(crate) fn check(&self, subject: &Subject<'_>) -> Vec<Violation> {
         let errors = self.validator.iter_errors(subject.value);
-        errors.flat_map(|error| self.translate(&error, subject)).collect()
+        let violations = errors.flat_map(|error| {
+            let path = segments(error.instance_path().as_str());
+            let told = self.translate(&error, subject).into_iter();
+            told.map(move |diagnostic| Violation { path: path.clone(), diagnostic })
+        });
+        violations.collect()
     }
 
     fn translate(&self, error: &ValidationError<'_>, subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -62,7 +85,8 @@ impl SchemaChecker {
         let pointer = error.instance_path().as_str();
         let path = segments(pointer);
         let place = Place { at: subject.node.locate(&path), path, subject, value: error.instance().as_ref() };
-        if subject.deferred.contains(pointer) && !matches!(error.kind(), K::Type { .. }) {
+        let deferred = subject.unknown.deferred.contains(pointer) && !matches!(error.kind(), K::Type { .. });
+        if deferred || subject.unknown.broken.contains(pointer) {
             return Vec::new();
         }
         let found = match error.kind() {
@@ -70,8 +94,17 @@ impl SchemaChecker {
                 let known = self.known_keys(error);
                 unexpected.iter().map(|key| place.unknown_key(key, &known)).collect()
             }
-            K::Required { property } => vec![place.missing(property.as_str().unwrap_or_default())],
-            K::Type { kind } => vec![place.wrong_type(&type_names(kind))],
+            K::Required { property } => {
+                let key = property.as_str().unwrap_or_default();
+                let mistyped = place.is_mistyped(key, &self.known_keys(error));
+                if mistyped { Vec::new() } else { vec![place.missing(key)] }
+            }
+            K::Type { kind } => {
+                let format =
+                    self.violated(error).and_then(|schema| schema.get("format")).and_then(Value::as_str);
+                let told = format.filter(|_| !place.is_deferred()).and_then(|format| place.bad_unit(format));
+                vec![told.unwrap_or_else(|| place.wrong_type(&type_names(kind)))]
+            }
             K::Enum { options } => vec![place.not_among(options.as_array().map_or(&[][..], Vec::as_slice))],
             K::Constant { expected_value } => {
                 vec![place.not_among(std::slice::from_ref(expected_value.as_ref()))]
@@ -131,9 +164,23 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The path as it is said: `topics.logs.partitions`.
+    /// The path as it is said: `topics.logs.partitions`, `constraints[0]`.
     fn name(&self) -> String {
-        self.path.join(".")
+        let mut name = String::new();
+        let mut value = Some(self.subject.value);
+        for segment in &self.path {
+            if value.is_some_and(Value::is_array) {
+                name.push_str(&format!("[{segment}]"));
+            } else {
+                let dot = if name.is_empty() { "" } else { "." };
+                name.push_str(&format!("{dot}{segment}"));
+            }
+            value = value.and_then(|value| match value {
+                Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+                other => other.get(segment),
+            });
+        }
+        name
     }
 
     /// `` `brokers` must be ``, or `this must be` at the root.
@@ -166,10 +213,17 @@ impl Place<'_> {
         };
         let span = self.at.node.entry(key).map_or(self.at.node.span, |entry| entry.key_span);
         let others = self.subject.other_keys.iter().copied().filter(|_| self.path.is_empty());
-        let candidates = known.iter().map(String::as_str).chain(others);
+        let candidates = known.iter().map(String::as_str);
         Diagnostic::error(&format!("unknown-{noun}"), format!("{owner} has no {noun} `{key}`"))
             .label(span, format!("unknown {noun}"))
-            .maybe_help(suggest::hint(key, &format!("{noun}s"), candidates))
+            .maybe_help(suggest::hint_with(key, &format!("{noun}s"), candidates, others))
+    }
+
+    /// Whether a key that is missing stands there with a typing error, which is told by itself.
+    fn is_mistyped(&self, missing: &str, known: &[String]) -> bool {
+        let written = self.value.as_object().into_iter().flatten().map(|(key, _)| key);
+        let mut unknown = written.filter(|key| !known.contains(key));
+        unknown.any(|key| suggest::nearest(key, known.iter().map(String::as_str)) == Some(missing))
     }
 
     fn missing(&self, key: &str) -> Diagnostic {
@@ -178,8 +232,10 @@ impl Place<'_> {
             [] => self.subject.owner.clone(),
             _ => format!("`{}`", self.name()),
         };
-        Diagnostic::error(&format!("missing-{noun}"), format!("{owner} needs the {noun} `{key}`"))
-            .label(self.at.key_span(), format!("`{key}` is not set"))
+        Diagnostic::error(&format!("missing-{noun}"), format!("{owner} needs the {noun} `{key}`")).label(
+            self.at.key.map_or(self.subject.key_span, |entry| entry.key_span),
+            format!("`{key}` is not set"),
+        )
     }
 
     fn wrong_type(&self, expected: &[String]) -> Diagnostic {
@@ -270,23 +326,29 @@ impl Place<'_> {
     }
 
     fn bad_format(&self, format: &str) -> Diagnostic {
-        let text = self.value.as_str().unwrap_or_default();
-        let told = match format {
-            "size" => text.parse::<Size>().err().map(|e| ("bad-size", "a size", e.reason, e.help)),
+        self.bad_unit(format).unwrap_or_else(|| {
+            self.at_value("bad-format", format!("{} of the format `{format}`", self.must_be()))
+        })
+    }
+
+    /// For one of the formats that this crate checks itself: what is wrong with the text, or with what is no text.
+    fn bad_unit(&self, format: &str) -> Option<Diagnostic> {
+        let text = plain(self.value);
+        let (code, what, (reason, help)) = match format {
+            "size" => ("bad-size", "a size", text.parse::<Size>().err().map(|e| (e.reason, e.help))?),
             "duration" => {
-                text.parse::<Duration>().err().map(|e| ("bad-duration", "a duration", e.reason, e.help))
+                ("bad-duration", "a duration", text.parse::<Duration>().err().map(|e| (e.reason, e.help))?)
             }
-            "constraint" => {
-                text.parse::<Constraint>().err().map(|e| ("bad-constraint", "a constraint", e.reason, e.help))
-            }
-            _ => None,
+            "constraint" => (
+                "bad-constraint",
+                "a constraint",
+                text.parse::<Constraint>().err().map(|e| (e.reason, e.help))?,
+            ),
+            _ => return None,
         };
-        match told {
-            Some((code, what, reason, help)) => Diagnostic::error(code, format!("{} {what}", self.must_be()))
-                .label(self.at.node.span, reason)
-                .help(help),
-            None => self.at_value("bad-format", format!("{} of the format `{format}`", self.must_be())),
-        }
+        let label = if self.value.is_string() { reason } else { self.found() };
+        let message = format!("{} {what}", self.must_be());
+        Some(Diagnostic::error(code, message).label(self.at.node.span, label).help(help))
     }
 }
 

@@ -46,6 +46,14 @@ impl Source {
         Span { start, end, line, column }
     }
 
+    /// The offset of a line and column, both from 1, columns in characters.
+    pub(crate) fn offset(&self, line: u64, column: u64) -> usize {
+        let from_zero = |n: u64| usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(start) = self.line_starts.get(from_zero(line)).copied() else { return self.text.len() };
+        let rest = self.text.get(start..).unwrap_or_default();
+        start + rest.char_indices().nth(from_zero(column)).map_or(rest.len(), |(at, _)| at)
+    }
+
     /// The text of a place.
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()
@@ -62,6 +70,14 @@ impl Source {
     /// The diagnostics, in the order of the file.
     pub(crate) fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
         diagnostics.sort_by_key(|d| d.labels.first().map(|label| label.span.start));
+        // An anchor's mistake would be told once for each of its aliases.
+        let mut told: Vec<Diagnostic> = Vec::new();
+        diagnostics.retain(|d| {
+            !told.contains(d) && {
+                told.push(d.clone());
+                true
+            }
+        });
         Report { file: self.name.clone(), diagnostics, text: self.text.clone() }
     }
 }
@@ -72,7 +88,7 @@ fn is_binary(c: char) -> bool {
 }
 
 fn binary(name: &str, offset: usize, code: u32) -> Report {
-    let message = format!("this is not a text file: byte {offset} is a control character (0x{code:02x})");
+    let message = format!("this is not a text file (byte {offset} is 0x{code:02x})");
     let diagnostic =
         Diagnostic::error("not-text", message).help("a spec is YAML in UTF-8; was another file meant?");
     Source::from_text(name, String::new()).report(vec![diagnostic])
@@ -80,11 +96,12 @@ fn binary(name: &str, offset: usize, code: u32) -> Report {
 
 fn not_utf8(name: &str, bytes: &[u8], offset: usize) -> Report {
     let bad = bytes.get(offset).copied().unwrap_or_default();
-    if let Some((at, c)) = String::from_utf8_lossy(bytes).char_indices().find(|(_, c)| is_binary(*c)) {
-        return binary(name, at.min(offset), if at <= offset { c as u32 } else { u32::from(bad) });
+    let lossy = String::from_utf8_lossy(bytes);
+    if lossy.chars().any(is_binary) {
+        return binary(name, offset, u32::from(bad));
     }
     // What stands before the bad byte is valid, so its offset is the same in the repaired text.
-    let source = Source::from_text(name, String::from_utf8_lossy(bytes).into_owned());
+    let source = Source::from_text(name, lossy.into_owned());
     let span = source.span(offset, offset + 1);
     let diagnostic = Diagnostic::error("not-utf8", format!("byte {offset} (0x{bad:02x}) is not valid UTF-8"))
         .label(span, "not UTF-8 from here")

@@ -20,8 +20,18 @@ pub(crate) fn hint<'a>(
     what: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
+    hint_with(written, what, candidates, [])
+}
+
+/// [`hint`] that may also mean one of `others`, which are not worth listing.
+pub(crate) fn hint_with<'a>(
+    written: &str,
+    what: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    match nearest(written, candidates.iter().copied()) {
+    match nearest(written, candidates.iter().copied().chain(others)) {
         Some(candidate) => Some(format!("did you mean `{candidate}`?")),
         None if candidates.is_empty() => None,
         None => Some(format!("{what}: {}", list(&candidates))),

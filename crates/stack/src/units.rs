@@ -105,8 +105,8 @@ fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
 /// What was probably meant by another spelling of a unit.
 fn size_unit(unit: &str) -> Option<&'static str> {
     match unit.to_ascii_lowercase().as_str() {
-        "m" | "mb" | "mi" | "mib" => Some("MiB"),
-        "g" | "gb" | "gi" | "gib" => Some("GiB"),
+        "m" | "mb" | "mi" | "mib" | "meg" | "megs" => Some("MiB"),
+        "g" | "gb" | "gi" | "gib" | "gig" | "gigs" => Some("GiB"),
         "t" | "tb" | "ti" | "tib" => Some("TiB"),
         _ => None,
     }
@@ -128,13 +128,13 @@ fn unknown_unit(text: &str, unit: &str, meant: Option<&str>, help: &str) -> Unit
     let meant = meant.filter(|_| !number.is_empty()).map(|meant| format!("write `{number}{meant}`: "));
     let reason = match number {
         "" => format!("`{text}` does not start with a number"),
-        _ => format!("`{unit}` is not a unit that is known here"),
+        _ => format!("unknown unit `{unit}`"),
     };
     UnitError { reason, help: format!("{}{help}", meant.unwrap_or_default()) }
 }
 
 fn error(text: &str, what: &str, why: &str, help: &str) -> UnitError {
-    UnitError { reason: format!("`{text}` is not a {what}: {why}"), help: help.to_owned() }
+    UnitError { reason: format!("`{text}` is no {what}: {why}"), help: help.to_owned() }
 }
 
 /// `number` × `factor` in whole units, without rounding: at most six decimals.
@@ -147,7 +147,7 @@ fn multiply(number: &str, factor: u64) -> Result<u64, &'static str> {
     let digits: u64 = format!("{whole}{decimals}").parse().map_err(|_| "the number is too great")?;
     let product = digits.checked_mul(factor).ok_or("the number is too great")?;
     if product % scale != 0 {
-        return Err("it is no whole number of the smallest unit");
+        return Err("it is finer than the smallest unit");
     }
     Ok(product / scale)
 }

@@ -274,14 +274,14 @@ fn translate(error: &Error, source: &Source) -> Diagnostic {
 }
 
 fn is_syntax(error: &Error) -> bool {
-    matches!(error, Error::Message { .. })
+    matches!(error, Error::Message { .. } | Error::ExternalMessage { .. })
 }
 
 type Explanation = (&'static str, String, &'static str, Option<&'static str>);
 
 fn explain(error: &Error) -> Explanation {
     match error {
-        Error::Message { msg, .. } => explain_syntax(msg),
+        Error::Message { msg, .. } | Error::ExternalMessage { msg, .. } => explain_syntax(msg),
         Error::MultipleDocuments { .. } => (
             "several-documents",
             "the file holds more than one YAML document".to_owned(),
@@ -381,7 +381,9 @@ fn explain_syntax(message: &str) -> Explanation {
             Some("give it the indentation of the line it belongs with"),
         )
     } else if is("multiline quoted scalar") || is("unexpected end of stream") && is("quoted") {
-        ("a quoted text is not closed", "the file ends, or a line starts, before the closing quote", None)
+        ("a quoted text is not closed", "reached before a closing quote", None)
+    } else if is("unclosed bracket") {
+        ("a bracket is not closed", "opened here", None)
     } else if is("nesting") || is("recursion") {
         return too_deep();
     } else {
@@ -400,9 +402,17 @@ fn without_place(message: &str) -> String {
 
 /// An error's place; where it is only a point, the word that stands there.
 fn place(location: &Location, source: &Source) -> Span {
-    let (start, end) = bytes(location);
+    let (start, end) = match location.span().byte_offset() {
+        Some(_) => bytes(location),
+        // Errors of the scanner know only line and column.
+        None => {
+            let start = source.offset(location.line(), location.column());
+            (start, start)
+        }
+    };
     let rest = source.text.get(start..).unwrap_or_default();
-    let word = rest.split(|c: char| c.is_whitespace() || c == ',').next().map_or(0, str::len);
+    let word =
+        rest.split(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}')).next().map_or(0, str::len);
     source.span(start, end.max(start + word.max(1)))
 }
 

@@ -1,11 +1,10 @@
 //! References in texts: parameters are filled in, outputs and secrets are checked and kept.
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Checker, Edge, SCOPES, params};
-use crate::node::{Kind, Node};
+use crate::node::{Entry, Kind, Node};
+use crate::schema_check::Unknown;
 use crate::template::{Part, Reference, Target, Template, TemplateError, escape};
 use crate::{Diagnostic, Span, suggest};
 
@@ -25,58 +24,86 @@ pub(super) struct Filled {
     pub(super) value: Value,
     /// As it is checked: texts without references have their escapes undone.
     pub(super) plain: Value,
-    /// JSON pointers of the texts that still hold references.
-    pub(super) deferred: BTreeSet<String>,
+    /// Which parts of it cannot be checked.
+    pub(super) unknown: Unknown,
+}
+
+/// What is known of a text.
+enum Text {
+    /// All of it, as this value.
+    Known(Value),
+    /// It has references whose values come later.
+    Later,
+    /// It has mistakes.
+    Broken,
+}
+
+impl Unknown {
+    /// Takes over what is unknown of the value under a key.
+    pub(super) fn nest(&mut self, key: &str, inner: Self) {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        self.deferred.extend(inner.deferred.iter().map(|pointer| format!("/{key}{pointer}")));
+        self.broken.extend(inner.broken.iter().map(|pointer| format!("/{key}{pointer}")));
+    }
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn fill(&mut self, node: &'a Node, owner: Owner<'a>) -> Filled {
-        let mut deferred = BTreeSet::new();
-        let (value, plain) = self.fill_at(node, owner, "", &mut deferred);
-        Filled { value, plain, deferred }
-    }
-
-    fn fill_at(
-        &mut self,
-        node: &'a Node,
-        owner: Owner<'a>,
-        pointer: &str,
-        deferred: &mut BTreeSet<String>,
-    ) -> (Value, Value) {
         match &node.kind {
-            Kind::Text(text) => {
-                let (value, plain) = self.fill_text(text, node.span, owner);
-                if plain.is_none() {
-                    deferred.insert(pointer.to_owned());
-                }
-                (value.clone(), plain.unwrap_or(value))
-            }
+            Kind::Text(text) => self.fill_scalar(text, node.span, owner),
             Kind::List(items) => {
-                let items = items.iter().enumerate();
-                let pairs =
-                    items.map(|(i, item)| self.fill_at(item, owner, &format!("{pointer}/{i}"), deferred));
-                let (values, plains): (Vec<_>, Vec<_>) = pairs.unzip();
-                (Value::Array(values), Value::Array(plains))
-            }
-            Kind::Map(entries) => {
-                let (mut values, mut plains) = (serde_json::Map::new(), serde_json::Map::new());
-                for entry in entries {
-                    let key = entry.key.replace('~', "~0").replace('/', "~1");
-                    let (value, plain) =
-                        self.fill_at(&entry.value, owner, &format!("{pointer}/{key}"), deferred);
-                    values.insert(entry.key.clone(), value);
-                    plains.insert(entry.key.clone(), plain);
+                let (mut values, mut plains, mut unknown) = (Vec::new(), Vec::new(), Unknown::default());
+                for (index, item) in items.iter().enumerate() {
+                    let filled = self.fill(item, owner);
+                    values.push(filled.value);
+                    plains.push(filled.plain);
+                    unknown.nest(&index.to_string(), filled.unknown);
                 }
-                (values.into(), plains.into())
+                Filled { value: values.into(), plain: plains.into(), unknown }
             }
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) => (node.to_json(), node.to_json()),
+            Kind::Map(entries) => self.fill_entries(entries, owner),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) => {
+                Filled { value: node.to_json(), plain: node.to_json(), unknown: Unknown::default() }
+            }
         }
     }
 
-    /// The text as it is kept, and as it is checked; the latter is `None` if its value comes later.
-    fn fill_text(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> (Value, Option<Value>) {
+    pub(super) fn fill_entries(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        owner: Owner<'a>,
+    ) -> Filled {
+        let (mut values, mut plains, mut unknown) = (Map::new(), Map::new(), Unknown::default());
+        for entry in entries {
+            let filled = self.fill(&entry.value, owner);
+            values.insert(entry.key.clone(), filled.value);
+            plains.insert(entry.key.clone(), filled.plain);
+            unknown.nest(&entry.key, filled.unknown);
+        }
+        Filled { value: values.into(), plain: plains.into(), unknown }
+    }
+
+    fn fill_scalar(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> Filled {
+        let (value, known) = self.fill_text(text, span, owner);
+        let mut unknown = Unknown::default();
+        let plain = match known {
+            Text::Known(plain) => plain,
+            Text::Later => {
+                unknown.deferred.insert(String::new());
+                value.clone()
+            }
+            Text::Broken => {
+                unknown.broken.insert(String::new());
+                value.clone()
+            }
+        };
+        Filled { value, plain, unknown }
+    }
+
+    /// The text as it is kept, and what is known of it.
+    fn fill_text(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> (Value, Text) {
         if !text.contains("${") {
-            return (text.into(), Some(text.into()));
+            return (text.into(), Text::Known(text.into()));
         }
         let template = match Template::parse(text) {
             Ok(template) => template,
@@ -84,63 +111,64 @@ impl<'a> Checker<'a> {
                 for error in errors {
                     self.bad_reference(&error, text, span);
                 }
-                return (escape(text).into(), None);
+                return (escape(text).into(), Text::Broken);
             }
         };
         if let Some(reference) = template.only_reference()
             && reference.target() == Target::Param
         {
-            let value = self.param(reference, self.inner_span(text, 0..text.len(), span));
-            let kept = value
-                .as_ref()
-                .map(|value| value.as_str().map_or_else(|| value.clone(), |t| escape(t).into()));
-            return (kept.unwrap_or_else(|| escape(text).into()), value);
+            return match self.param(reference, self.inner_span(text, 0..text.len(), span)) {
+                Some(value) => {
+                    (value.as_str().map_or_else(|| value.clone(), |t| escape(t).into()), Text::Known(value))
+                }
+                None => (escape(text).into(), Text::Broken),
+            };
         }
         self.fill_parts(&template, text, span, owner)
     }
 
-    fn fill_parts(
-        &mut self,
-        template: &Template,
-        text: &str,
-        span: Span,
-        owner: Owner<'a>,
-    ) -> (Value, Option<Value>) {
-        let (mut kept, mut plain) = (String::new(), Some(String::new()));
+    fn fill_parts(&mut self, template: &Template, text: &str, span: Span, owner: Owner<'a>) -> (Value, Text) {
+        let mut kept = String::new();
+        let mut known = Text::Known(String::new().into());
         for part in &template.parts {
-            let (keep, known) = match part {
-                Part::Text(text) => (escape(text), Some(text.clone())),
+            let (keep, part) = match part {
+                Part::Text(text) => (escape(text), Text::Known(text.as_str().into())),
                 Part::Reference(reference, range) => {
-                    let span = self.inner_span(text, range.clone(), span);
-                    let known = self.reference(reference, span, owner);
-                    (known.as_deref().map_or_else(|| reference.to_string(), escape), known)
+                    let part = self.reference(reference, self.inner_span(text, range.clone(), span), owner);
+                    let keep = match &part {
+                        Text::Known(value) => escape(&spoken(value)),
+                        Text::Later | Text::Broken => reference.to_string(),
+                    };
+                    (keep, part)
                 }
             };
             kept.push_str(&keep);
-            plain = plain.zip(known).map(|(plain, known)| plain + &known);
+            known = match (known, part) {
+                (Text::Known(before), Text::Known(value)) => {
+                    Text::Known((spoken(&before) + &spoken(&value)).into())
+                }
+                (Text::Broken, _) | (_, Text::Broken) => Text::Broken,
+                _ => Text::Later,
+            };
         }
-        (kept.into(), plain.map(Value::String))
+        (kept.into(), known)
     }
 
-    /// Checks a reference; its text if that is known already.
-    fn reference(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) -> Option<String> {
+    /// Checks a reference.
+    fn reference(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) -> Text {
         match reference.target() {
-            Target::Param => self
-                .param(reference, span)
-                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+            Target::Param => self.param(reference, span).map_or(Text::Broken, Text::Known),
             Target::Secret if owner == Owner::Outputs => {
                 self.error(
                     Diagnostic::error("secret-in-output", "an output cannot hold a secret")
                         .label(span, "would be shown to everybody")
                         .help("outputs are printed and stored; let the reader take the secret itself"),
                 );
-                None
+                Text::Broken
             }
-            Target::Secret => None,
-            Target::Output => {
-                self.output(reference, span, owner);
-                None
-            }
+            Target::Secret => Text::Later,
+            Target::Output if self.output(reference, span, owner) => Text::Later,
+            Target::Output => Text::Broken,
         }
     }
 
@@ -168,29 +196,33 @@ impl<'a> Checker<'a> {
         value
     }
 
-    fn output(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) {
+    /// Checks a reference to an output; whether there is such an output.
+    fn output(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) -> bool {
         let Reference { scope, name, .. } = reference;
         let Some((to, (_, framework))) = self.services.get_key_value(scope.as_str()).map(|(k, v)| (*k, *v))
         else {
-            return self.unknown_scope(reference, span);
+            self.unknown_scope(reference, span);
+            return false;
         };
         if let Owner::Service(from) = owner {
             if from == to {
                 let message = format!("`{from}` refers to itself");
                 let label = "known only after it has started";
                 self.error(Diagnostic::error("self-reference", message).label(span, label));
-                return;
+                return false;
             }
             self.edges.push(Edge { from, to, span });
         }
-        let Some(spec) = framework.map(|framework| &framework.spec) else { return };
+        let Some(spec) = framework.map(|framework| &framework.spec) else { return true };
         let outputs: Vec<&str> = spec.outputs().collect();
-        if !outputs.contains(&name.as_str()) {
+        let known = outputs.contains(&name.as_str());
+        if !known {
             let message = format!("`{to}` (framework {}) has no output `{name}`", spec.framework);
             let help =
                 suggest::hint(name, "outputs", outputs).unwrap_or_else(|| "it has no outputs".to_owned());
             self.error(Diagnostic::error("unknown-output", message).label(span, "unknown output").help(help));
         }
+        known
     }
 
     fn unknown_scope(&mut self, reference: &Reference, span: Span) {
@@ -239,4 +271,9 @@ impl<'a> Checker<'a> {
             _ => span,
         }
     }
+}
+
+/// A value within a text.
+fn spoken(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,6 +1,6 @@
 //! Inputs of a service: bound to an output of a service that offers the interface, or to an address outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -18,9 +18,17 @@ impl<'a> Checker<'a> {
         framework: &'a Framework,
         service: &'a Entry,
         options: &Value,
+        bad: &BTreeSet<String>,
     ) -> BTreeMap<String, String> {
         let mut inputs = BTreeMap::new();
         for (name, need) in &framework.spec.needs {
+            // Whether it is needed hangs on an option that is wrong by itself.
+            if need.when.keys().any(|option| bad.contains(option)) {
+                if let Some(entry) = service.value.entry(name) {
+                    self.check_input(service, entry, need);
+                }
+                continue;
+            }
             let used = framework.spec.holds(&need.when, options);
             match service.value.entry(name) {
                 Some(entry) if !used => self.unused_input(framework, service, entry, need),
@@ -112,10 +120,15 @@ impl<'a> Checker<'a> {
         let message = format!("the framework {} needs the input `{name}`", framework.spec.framework);
         let help = self.proposal(service, name, need).unwrap_or_else(|| {
             format!(
-                "no service of this stack offers the interface `{}`: add one, or write an address",
+                "no other service of this stack offers the interface `{}`: add one, or write an address",
                 need.interface
             )
         });
+        let because = if need.when.is_empty() {
+            String::new()
+        } else {
+            format!(" (needed where {})", conditions(need))
+        };
         let mut diagnostic = Diagnostic::error("missing-need", message)
             .label(service.key_span, format!("`{name}` is not set"));
         for option in need.when.keys() {
@@ -123,18 +136,16 @@ impl<'a> Checker<'a> {
                 diagnostic = diagnostic.label(entry.value.span, "because of this");
             }
         }
-        self.error(diagnostic.help(help));
+        self.error(diagnostic.help(format!("{help}{because}")));
     }
 
     fn unused_input(&mut self, framework: &Framework, service: &'a Entry, entry: &'a Entry, need: &Need) {
         self.fill(&entry.value, Owner::Service(&service.key));
-        let conditions: Vec<String> =
-            need.when.iter().map(|(option, value)| format!("`{option}` is {}", plain(value))).collect();
         let message = format!(
             "the framework {} takes the input `{}` only where {}",
             framework.spec.framework,
             entry.key,
-            conditions.join(" and ")
+            conditions(need)
         );
         let mut diagnostic = Diagnostic::error("unused-need", message).label(entry.key_span, "not used");
         for option in need.when.keys() {
@@ -154,6 +165,12 @@ impl<'a> Checker<'a> {
         let output = need.output.as_ref().or(offer.outputs.first())?;
         Some(format!("write `{name}: ${{{provider}.{output}}}`"))
     }
+}
+
+/// When an input is needed, in words.
+fn conditions(need: &Need) -> String {
+    let conditions = need.when.iter().map(|(option, value)| format!("`{option}` is {}", plain(value)));
+    conditions.collect::<Vec<_>>().join(" and ")
 }
 
 fn plain(value: &Value) -> String {

@@ -126,40 +126,50 @@ impl<'a> Checker<'a> {
     }
 
     fn check_keys(&mut self) {
+        let mut misplaced = false;
         for entry in self.root.entries().unwrap_or_default() {
-            if !KEYS.contains(&entry.key.as_str()) {
-                let help = if self.catalog.get(&entry.key).is_some() {
-                    Some("services stand under `services:`".to_owned())
-                } else {
-                    suggest::hint(&entry.key, "keys", KEYS)
-                };
-                let message = format!("a stack has no key `{}`", entry.key);
-                self.error(
-                    Diagnostic::error("unknown-key", message)
-                        .label(entry.key_span, "unknown key")
-                        .maybe_help(help),
-                );
+            let key = entry.key.as_str();
+            if KEYS.contains(&key) {
+                continue;
             }
+            let meant = suggest::nearest(key, KEYS);
+            let help = if self.catalog.get(key).is_some() {
+                misplaced = true;
+                Some("services stand under `services:`".to_owned())
+            } else if key == "name" && self.root.entry("stack").is_none() {
+                Some("did you mean `stack`?".to_owned())
+            } else {
+                suggest::hint(key, "keys", KEYS)
+            };
+            misplaced |= meant == Some("services");
+            let message = format!("a stack has no key `{key}`");
+            self.error(
+                Diagnostic::error("unknown-key", message)
+                    .label(entry.key_span, "unknown key")
+                    .maybe_help(help),
+            );
         }
-        for key in ["params", "services", "outputs"] {
+        for (key, help) in [
+            ("params", "NAME: DEFAULT"),
+            ("services", "NAME: { framework: NAME }"),
+            ("outputs", "NAME: TEXT"),
+        ] {
             if let Some(entry) = self.root.entry(key)
                 && entry.value.entries().is_none()
             {
                 let message = format!("`{key}` must be a map");
                 let label = format!("this is {}", entry.value.describe());
-                self.error(Diagnostic::error("wrong-type", message).label(entry.value.span, label));
+                let diagnostic = Diagnostic::error("wrong-type", message).label(entry.value.span, label);
+                self.error(diagnostic.help(format!("write\n  {key}:\n    {help}")));
             }
         }
-        let empty = self
-            .root
-            .entry("services")
-            .is_none_or(|entry| entry.value.entries().is_some_and(<[_]>::is_empty));
-        if empty {
-            let span = self.root.entry("services").map_or(self.root.span, |entry| entry.key_span);
+        let services = self.root.entry("services");
+        if !misplaced && services.is_none_or(|entry| entry.value.entries().is_some_and(<[_]>::is_empty)) {
+            let span = services.map_or(self.root.span, |entry| entry.key_span);
             self.error(
                 Diagnostic::error("no-services", "the stack has no services")
                     .label(span, "")
-                    .help("write at least one:\n  services:\n    NAME: { framework: NAME }"),
+                    .help("write at least one\n  services:\n    NAME: { framework: NAME }"),
             );
         }
     }
@@ -167,17 +177,17 @@ impl<'a> Checker<'a> {
     /// The stack's name; empty if there is none that is fit.
     fn check_name(&mut self) -> String {
         let Some(entry) = self.root.entry("stack") else {
-            let diagnostic =
-                Diagnostic::error("missing-key", "the stack has no name").label(self.root.span, "");
-            self.error(diagnostic.help("start the file with `stack: NAME`"));
+            if self.root.entry("name").is_none() {
+                let diagnostic =
+                    Diagnostic::error("missing-key", "the stack has no name").label(self.root.span, "");
+                self.error(diagnostic.help("start the file with `stack: NAME`"));
+            }
             return String::new();
         };
         let Some(text) = entry.value.text() else {
             let label = format!("this is {}", entry.value.describe());
-            self.error(
-                Diagnostic::error("wrong-type", "`stack` must be a text: the stack's name")
-                    .label(entry.value.span, label),
-            );
+            let message = "`stack` must be a text: the stack's name";
+            self.error(Diagnostic::error("wrong-type", message).label(entry.value.span, label));
             return String::new();
         };
         self.diagnostics.extend(name::check("stack", text, entry.value.span));
@@ -202,8 +212,11 @@ impl<'a> Checker<'a> {
         outputs
     }
 
-    /// A parameter that nothing uses is allowed; it is probably a typing error elsewhere.
+    /// A parameter that nothing uses is allowed, and worth a word where there is nothing worse to tell.
     fn check_use_of_params(&mut self) {
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
         let unused: Vec<_> = self
             .params
             .iter()

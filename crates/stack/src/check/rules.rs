@@ -1,5 +1,7 @@
 //! Checks across options, which frameworks give as data.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Checker;
@@ -9,12 +11,14 @@ use crate::node::{Entry, Node};
 use crate::{Diagnostic, Span};
 
 impl Checker<'_> {
+    /// `bad` are options that are wrong by themselves, so that nothing is to be measured by them.
     pub(super) fn check_rules(
         &mut self,
         framework: &Framework,
         service: &Entry,
         options: &Node,
         values: &Value,
+        bad: &BTreeSet<String>,
     ) {
         let spec = &framework.spec;
         for rule in spec.rules.iter().filter(|rule| spec.holds(&rule.when, values)) {
@@ -22,6 +26,10 @@ impl Checker<'_> {
             for (bound, upper) in
                 bounds.into_iter().filter_map(|(bound, upper)| Some((bound.as_ref()?, upper)))
             {
+                if matches!(bound, Bound::Option(path) if split(path).first().is_some_and(|name| bad.contains(name)))
+                {
+                    continue;
+                }
                 let Some(limit) = Limit::read(bound, upper, spec, values) else { continue };
                 for path in matching(&rule.at, values) {
                     let found = violation(rule, &path, &limit, service, options, values);
@@ -56,7 +64,7 @@ impl<'a> Limit<'a> {
         match self.option {
             None => self.number.to_string(),
             Some((path, false)) => format!("`{path}`, which is {}", self.number),
-            Some((path, true)) => format!("`{path}`, which is {} if it is not set", self.number),
+            Some((path, true)) => format!("`{path}`, which is {} by default", self.number),
         }
     }
 }
@@ -88,7 +96,7 @@ fn violation(
 fn other_side(path: &str, limit: &Limit<'_>, service: &Entry, options: &Node) -> (Span, String) {
     match limit.option {
         Some((_, true)) => (service.key_span, format!("`{path}` is {} by default", limit.number)),
-        _ => (options.locate(&split(path)).node.span, format!("and this is {}", limit.number)),
+        _ => (options.locate(&split(path)).node.span, format!("`{path}` is {}", limit.number)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! One service of a stack.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Checker;
@@ -16,7 +18,8 @@ impl<'a> Checker<'a> {
         let Some(entries) = entry.value.entries() else {
             let message = format!("the service `{}` must be a map with `framework`", entry.key);
             let label = format!("this is {}", entry.value.describe());
-            self.error(Diagnostic::error("wrong-type", message).label(entry.value.span, label));
+            let diagnostic = Diagnostic::error("wrong-type", message).label(entry.value.span, label);
+            self.error(diagnostic.help(format!("write `{}: {{ framework: NAME }}`", entry.key)));
             return None;
         };
         self.check_needs(entry);
@@ -33,11 +36,12 @@ impl<'a> Checker<'a> {
             span: entry.key_span,
             kind: Kind::Map(entries.iter().filter(|part| is_option(&part.key)).cloned().collect()),
         };
-        let filled = self.fill_options(entries.iter().filter(|part| is_option(&part.key)), &entry.key);
-        self.check_options(entry, framework, &options, &filled);
-        self.check_rules(framework, entry, &options, &filled.plain);
+        let filled =
+            self.fill_entries(entries.iter().filter(|part| is_option(&part.key)), Owner::Service(&entry.key));
+        let bad = self.check_options(entry, framework, &options, &filled);
+        self.check_rules(framework, entry, &options, &filled.plain, &bad);
         self.check_version(framework, entry, &filled.plain);
-        let inputs = self.check_inputs(framework, entry, &filled.plain);
+        let inputs = self.check_inputs(framework, entry, &filled.plain, &bad);
         Some(Service {
             name: entry.key.clone(),
             framework: framework.spec.framework.clone(),
@@ -58,7 +62,8 @@ impl<'a> Checker<'a> {
             );
         }
         self.diagnostics.extend(name::check("service", name, span));
-        self.diagnostics.extend(name::check_length(stack, name, span));
+        let stack_span = self.root.entry("stack").map(|entry| entry.value.span);
+        self.diagnostics.extend(name::check_length(stack, name, span, stack_span));
     }
 
     fn check_framework(&mut self, service: &Entry) -> Option<&'a Framework> {
@@ -96,31 +101,28 @@ impl<'a> Checker<'a> {
         found
     }
 
-    fn fill_options(&mut self, options: impl Iterator<Item = &'a Entry>, service: &'a str) -> Filled {
-        let (mut value, mut plain) = (serde_json::Map::new(), serde_json::Map::new());
-        let mut filled = Filled::default();
-        for option in options {
-            let one = self.fill(&option.value, Owner::Service(service));
-            filled.deferred.extend(one.deferred.iter().map(|pointer| format!("/{}{pointer}", option.key)));
-            value.insert(option.key.clone(), one.value);
-            plain.insert(option.key.clone(), one.plain);
-        }
-        Filled { value: value.into(), plain: plain.into(), ..filled }
-    }
-
-    fn check_options(&mut self, service: &Entry, framework: &Framework, options: &Node, filled: &Filled) {
-        // What is missing is missing under the service's own key.
-        let owner = Entry { key: service.key.clone(), key_span: service.key_span, value: options.clone() };
+    /// Checks the options against the framework's schema; the names of those that are wrong.
+    fn check_options(
+        &mut self,
+        service: &Entry,
+        framework: &Framework,
+        options: &Node,
+        filled: &Filled,
+    ) -> BTreeSet<String> {
         let subject = Subject {
             source: self.source,
-            node: &owner.value,
+            node: options,
             value: &filled.plain,
-            deferred: &filled.deferred,
+            key_span: service.key_span,
+            unknown: &filled.unknown,
             noun: "option",
             owner: format!("the framework {}", framework.spec.framework),
             other_keys: framework.spec.needs.keys().map(String::as_str).chain(RESERVED).collect(),
         };
-        self.diagnostics.extend(framework.options.check(&subject));
+        let violations = framework.options.check(&subject);
+        let bad = violations.iter().filter_map(|violation| violation.path.first().cloned()).collect();
+        self.diagnostics.extend(violations.into_iter().map(|violation| violation.diagnostic));
+        bad
     }
 
     fn check_distribution(&mut self, service: &'a Entry) -> Option<Distribution> {
@@ -130,17 +132,21 @@ impl<'a> Checker<'a> {
             source: self.source,
             node: &entry.value,
             value: &filled.plain,
-            deferred: &filled.deferred,
+            key_span: entry.key_span,
+            unknown: &filled.unknown,
             noun: "key",
             owner: "`distribution`".to_owned(),
             other_keys: Vec::new(),
         };
         let found = match SchemaChecker::new(schema::fragment::<Distribution>()) {
             Ok(checker) => checker.check(&subject),
-            Err((why, _)) => vec![Diagnostic::error("bad-schema", why)],
+            Err((why, _)) => {
+                self.error(Diagnostic::error("bad-schema", why));
+                return None;
+            }
         };
         let fine = found.is_empty();
-        self.diagnostics.extend(found);
+        self.diagnostics.extend(found.into_iter().map(|violation| violation.diagnostic));
         if fine { serde_json::from_value(filled.value).ok() } else { None }
     }
 
