@@ -113,8 +113,11 @@ impl Core {
                 .hint("apply the stack again once it is gone"));
         }
         if expected.is_some_and(|e| e != target.generation) {
-            return Err(Problem::conflict("changed-meanwhile", "somebody else has changed the configuration meanwhile")
-                .hint("read it again and repeat the change"));
+            return Err(Problem::conflict(
+                "changed-meanwhile",
+                "somebody else has changed the configuration meanwhile",
+            )
+            .hint("read it again and repeat the change"));
         }
         if target.config.as_ref() == Some(&config) {
             return Ok(());
@@ -125,11 +128,7 @@ impl Core {
         Ok(())
     }
 
-    fn each(
-        &mut self,
-        names: &[String],
-        change: impl Fn(&mut super::state::Record),
-    ) -> Result<(), Problem> {
+    fn each(&mut self, names: &[String], change: impl Fn(&mut super::state::Record)) -> Result<(), Problem> {
         if let Some(unknown) = names.iter().find(|n| !self.in_target(n)) {
             return Err(self.unknown_instance(unknown));
         }

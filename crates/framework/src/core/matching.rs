@@ -83,7 +83,9 @@ pub enum Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Insufficient { resource, need, have } => write!(f, "needs {resource} {need}, the offer has {have}"),
+            Self::Insufficient { resource, need, have } => {
+                write!(f, "needs {resource} {need}, the offer has {have}")
+            }
             Self::Port { port, wanted } => write!(f, "port {port}: {wanted} is in no offer"),
             Self::Constraint { why } => f.write_str(why),
             Self::Elsewhere { hostname } => write!(f, "keeps its place on {hostname}"),
@@ -150,7 +152,11 @@ fn admissible(supply: &Supply, demand: &Demand<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn value<'a>(attribute: &str, hostname: &'a str, attributes: &'a BTreeMap<String, String>) -> Option<&'a str> {
+fn value<'a>(
+    attribute: &str,
+    hostname: &'a str,
+    attributes: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
     if attribute == "hostname" { Some(hostname) } else { attributes.get(attribute).map(String::as_str) }
 }
 
@@ -211,7 +217,9 @@ fn admits(port: &PortSpec, number: u16) -> bool {
 fn pick(port: &PortSpec, mine: &Pool, supply: &Supply, taken: &BTreeSet<u16>) -> Result<u16, Refusal> {
     let candidates = mine.ports.iter().chain(&supply.free.ports);
     candidates.copied().find(|p| admits(port, *p) && !taken.contains(p)).ok_or_else(|| {
-        let wanted = port.within.map_or("any port".to_owned(), |(a, b)| if a == b { a.to_string() } else { format!("{a}..{b}") });
+        let wanted = port
+            .within
+            .map_or("any port".to_owned(), |(a, b)| if a == b { a.to_string() } else { format!("{a}..{b}") });
         port_refusal(port, &wanted)
     })
 }
@@ -271,7 +279,13 @@ mod tests {
             agent_id: "S0".into(),
             hostname: "h0".into(),
             address: "127.0.0.1".into(),
-            free: Pool { cpus: 4000, mem: 8_192_000, disk: 40_960_000, ports: (31000..31010).collect(), ..Pool::default() },
+            free: Pool {
+                cpus: 4000,
+                mem: 8_192_000,
+                disk: 40_960_000,
+                ports: (31000..31010).collect(),
+                ..Pool::default()
+            },
             ..Supply::default()
         }
     }
@@ -287,7 +301,12 @@ mod tests {
         }
     }
 
-    fn run(supply: &Supply, spec: &InstanceSpec, placement: Option<&Placement>, deployed: bool) -> Result<Fit, Refusal> {
+    fn run(
+        supply: &Supply,
+        spec: &InstanceSpec,
+        placement: Option<&Placement>,
+        deployed: bool,
+    ) -> Result<Fit, Refusal> {
         fit(supply, &Demand { spec, placement, deployed, peers: &[] }, &mut |path| format!("vol-{path}"))
     }
 
@@ -342,6 +361,9 @@ mod tests {
         assert_eq!(refusal.to_string(), "needs cpus 64.01, the offer has 4");
         let mut port = spec();
         port.ports[0].within = Some((9092, 9092));
-        assert_eq!(run(&supply(), &port, None, false).unwrap_err().to_string(), "port client: 9092 is in no offer");
+        assert_eq!(
+            run(&supply(), &port, None, false).unwrap_err().to_string(),
+            "port client: 9092 is in no offer"
+        );
     }
 }

@@ -15,6 +15,8 @@ use crate::{Phase, Placement, Wait};
 const SOON: f64 = 2.0;
 /// While nothing is.
 const LONG: f64 = 86_400.0;
+/// After resources were given back: the next offer tells whether they are really gone.
+const NOW: f64 = 0.1;
 
 /// What offers are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,12 +111,18 @@ impl Core {
         }
         let idle = self.purposes(now).is_empty();
         for (offer, used) in sorted.iter().zip(&uses) {
-            out.calls.push(self.answer(offer, used, if idle { LONG } else { SOON }));
+            let refuse_seconds = match used.cleanups.is_empty() {
+                false => NOW,
+                true if idle => LONG,
+                true => SOON,
+            };
+            out.calls.push(self.answer(offer, used, refuse_seconds));
         }
     }
 
     fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use]) {
-        let Some(agent) = self.state.instances.get(name).and_then(|r| Some(r.placement.as_ref()?.agent_id.clone()))
+        let Some(agent) =
+            self.state.instances.get(name).and_then(|r| Some(r.placement.as_ref()?.agent_id.clone()))
         else {
             return;
         };
@@ -144,7 +152,9 @@ impl Core {
         let mut refusals = Vec::new();
         for index in by_load(supplies, &peers) {
             let ids = &mut self.ids;
-            match fit(&supplies[index], &demand, &mut |path| format!("{name}.{}.{}", path.replace('/', "-"), ids())) {
+            match fit(&supplies[index], &demand, &mut |path| {
+                format!("{name}.{}.{}", path.replace('/', "-"), ids())
+            }) {
                 Ok(found) => {
                     supplies[index].take(name, &found);
                     self.settle_down(name, &found);

@@ -147,7 +147,11 @@ impl Core {
         Plan {
             name: if self.destroying() { "destroy" } else { "deploy" }.into(),
             generation: self.state.target.generation,
-            status: if self.state.target.paused && status != PlanStatus::Complete { PlanStatus::Waiting } else { status },
+            status: if self.state.target.paused && status != PlanStatus::Complete {
+                PlanStatus::Waiting
+            } else {
+                status
+            },
             errors,
             phases,
         }
@@ -189,7 +193,14 @@ impl Core {
             _ => instance.message.clone(),
         };
         match next {
-            Next::Nothing => (PlanStatus::Complete, if instance.phase == Phase::Stopped { "stopped by an operator".into() } else { String::new() }),
+            Next::Nothing => (
+                PlanStatus::Complete,
+                if instance.phase == Phase::Stopped {
+                    "stopped by an operator".into()
+                } else {
+                    String::new()
+                },
+            ),
             Next::BackOff(_) => (PlanStatus::Delayed, said),
             Next::Launch => match self.never_fits(name) {
                 Some(never) => (PlanStatus::Error, never),
@@ -239,7 +250,12 @@ impl Core {
             })
             .collect();
         let left = if self.state.target.destroyed { PlanStatus::Complete } else { PlanStatus::Pending };
-        let leave = Step { id: "leave".into(), name: "leave the cluster".into(), status: left, message: String::new() };
+        let leave = Step {
+            id: "leave".into(),
+            name: "leave the cluster".into(),
+            status: left,
+            message: String::new(),
+        };
         vec![phase("stop", "parallel", stop), phase("leave", "serial", vec![leave])]
     }
 }

@@ -106,7 +106,8 @@ impl State {
     pub(crate) fn load(entries: &BTreeMap<String, Vec<u8>>) -> Result<Self, Problem> {
         let mut state = Self::default();
         for (key, value) in entries {
-            let bad = |e: serde_json::Error| Problem::new(key.clone(), format!("the stored state is damaged: {e}"));
+            let bad =
+                |e: serde_json::Error| Problem::new(key.clone(), format!("the stored state is damaged: {e}"));
             match key.as_str() {
                 FRAMEWORK => state.identity = serde_json::from_slice(value).map_err(bad)?,
                 TARGET => state.target = serde_json::from_slice(value).map_err(bad)?,

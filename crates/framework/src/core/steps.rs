@@ -168,8 +168,11 @@ impl Core {
 
     /// Drops the record of a retired instance that holds nothing.
     pub(crate) fn forget_if_empty(&mut self, name: &str) {
-        let empty =
-            self.state.instances.get(name).is_some_and(|r| r.retired && r.placement.is_none() && r.task.is_none());
+        let empty = self
+            .state
+            .instances
+            .get(name)
+            .is_some_and(|r| r.retired && r.placement.is_none() && r.task.is_none());
         if empty && (!self.in_target(name) || self.destroying()) {
             self.state.instances.remove(name);
             self.live.remove(name);

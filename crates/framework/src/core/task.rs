@@ -82,10 +82,7 @@ fn agent(id: &str) -> Option<v1::AgentId> {
 }
 
 pub(crate) fn launch(task_infos: Vec<v1::TaskInfo>) -> Operation {
-    Operation {
-        launch: Some(operation::Launch { task_infos }),
-        ..operation_of(operation::Type::Launch)
-    }
+    Operation { launch: Some(operation::Launch { task_infos }), ..operation_of(operation::Type::Launch) }
 }
 
 fn operation_of(kind: operation::Type) -> Operation {
@@ -154,7 +151,8 @@ fn add(pool: &mut Pool, resource: &v1::Resource) {
         },
         "ports" => {
             for range in resource.ranges.iter().flat_map(|r| &r.range) {
-                pool.ports.extend((range.begin..=range.end.min(65_535)).filter_map(|p| u16::try_from(p).ok()));
+                pool.ports
+                    .extend((range.begin..=range.end.min(65_535)).filter_map(|p| u16::try_from(p).ok()));
             }
         }
         _ => {}
@@ -185,11 +183,7 @@ struct Mold {
 impl Mold {
     fn new(offer: &v1::Offer, setup: &Setup, instance: &str) -> Self {
         let allocation = offer.resources.iter().find_map(|r| r.allocation_info.clone());
-        Self {
-            allocation,
-            reservation: reservation(setup, instance),
-            principal: setup.principal.clone(),
-        }
+        Self { allocation, reservation: reservation(setup, instance), principal: setup.principal.clone() }
     }
 
     fn base(&self, name: &str, kind: v1::value::Type) -> v1::Resource {
@@ -219,7 +213,8 @@ impl Mold {
     }
 
     fn volume(&self, path: &str, id: &str, size: Milli) -> Option<v1::Resource> {
-        let persistence = v1::resource::disk_info::Persistence { id: id.into(), principal: Some(self.principal.clone()) };
+        let persistence =
+            v1::resource::disk_info::Persistence { id: id.into(), principal: Some(self.principal.clone()) };
         let volume = v1::Volume {
             container_path: path.into(),
             mode: v1::volume::Mode::Rw as i32,
@@ -270,23 +265,19 @@ pub(crate) fn prepare(offer: &v1::Offer, setup: &Setup, instance: &str, fit: &Fi
 }
 
 fn unreserve(resources: Vec<v1::Resource>) -> Operation {
-    Operation { unreserve: Some(operation::Unreserve { resources }), ..operation_of(operation::Type::Unreserve) }
+    Operation {
+        unreserve: Some(operation::Unreserve { resources }),
+        ..operation_of(operation::Type::Unreserve)
+    }
 }
 
 /// DESTROY and UNRESERVE of all that an offer holds for an instance.
 pub(crate) fn give_back(offer: &v1::Offer, instance: &str) -> Vec<Operation> {
-    let mine: Vec<v1::Resource> = offer
-        .resources
-        .iter()
-        .filter(|r| labelled(r, instance))
-        .cloned()
-        .collect();
+    let mine: Vec<v1::Resource> = offer.resources.iter().filter(|r| labelled(r, instance)).cloned().collect();
     let is_volume = |r: &v1::Resource| r.disk.as_ref().is_some_and(|d| d.persistence.is_some());
     let volumes: Vec<_> = mine.iter().filter(|r| is_volume(r)).cloned().collect();
-    let bare: Vec<_> = mine
-        .into_iter()
-        .map(|r| if is_volume(&r) { v1::Resource { disk: None, ..r } } else { r })
-        .collect();
+    let bare: Vec<_> =
+        mine.into_iter().map(|r| if is_volume(&r) { v1::Resource { disk: None, ..r } } else { r }).collect();
     let mut operations = Vec::new();
     if !volumes.is_empty() {
         operations.push(Operation {

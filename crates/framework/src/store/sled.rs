@@ -58,7 +58,9 @@ impl SledStore {
 
 fn open_error(place: &str, error: &sled::Error) -> StoreError {
     let reason = error.to_string();
-    if reason.contains("lock") || matches!(error, sled::Error::Io(e) if e.kind() == std::io::ErrorKind::WouldBlock) {
+    if reason.contains("lock")
+        || matches!(error, sled::Error::Io(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+    {
         return StoreError::Held { place: place.to_owned() };
     }
     StoreError::Broken { place: place.to_owned(), reason }

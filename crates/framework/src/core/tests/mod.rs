@@ -1,0 +1,310 @@
+//! Whole stories: deploy, crash, change, scale, restart, destroy.
+
+mod world;
+
+use cairn_mesos::v1::TaskState;
+use serde_json::json;
+
+use crate::driver::Command;
+use crate::{Action, Moment, Phase, PlanStatus, Verdict};
+use world::World;
+
+fn deployed(options: serde_json::Value) -> World {
+    let mut world = World::new(3);
+    world.start(1, options);
+    world.pass(1_000);
+    assert!(world.status().complete, "{:#?}", world.status());
+    world
+}
+
+#[test]
+fn a_first_deployment_spreads_and_serves() {
+    let world = deployed(json!({ "count": 3 }));
+    let status = world.status();
+    let mut agents: Vec<_> =
+        status.instances.iter().map(|i| i.placement.as_ref().unwrap().agent_id.clone()).collect();
+    agents.sort();
+    assert_eq!(agents, ["S0", "S1", "S2"]);
+    assert_eq!(status.outputs["connect"].split(',').count(), 3);
+    assert!(world.suppressed, "nothing is wanted any more");
+    assert_eq!(world.volumes().len(), 3);
+}
+
+#[test]
+fn peers_that_need_each_other_are_placed_first_and_launched_together() {
+    let world = deployed(json!({ "count": 3, "peers": 1 }));
+    assert_eq!(world.tasks.len(), 3);
+    let mut crowded = World::new(1);
+    crowded.start(1, json!({ "count": 3, "peers": 1 }));
+    crowded.pass(1_000);
+    assert!(crowded.status().complete);
+}
+
+#[test]
+fn a_serial_deployment_waits_for_each_gate() {
+    let mut world = World::new(3);
+    world.rule("node-0", Action::Launch, Moment::After, Verdict::Wait("still joining".into()));
+    world.start(1, json!({ "count": 3, "serial": 1 }));
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 1);
+    let step = world.status().plan.phases[0].steps[0].clone();
+    assert_eq!((step.status, step.message.as_str()), (PlanStatus::Started, "still joining"));
+    world.rule("node-0", Action::Launch, Moment::After, Verdict::Go);
+    world.pass(10_000);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn a_crash_is_mended_in_place() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let before = world.status().instances[1].placement.clone();
+    let task = world.task_of("node-1");
+    world.tell("node-1", TaskState::TaskFailed, None);
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.status().instances[1].placement, before, "agent, ports and volume are kept");
+    assert_ne!(world.task_of("node-1"), task);
+    assert_eq!(world.volumes().len(), 3);
+}
+
+#[test]
+fn a_task_that_fails_again_and_again_is_retried_more_and_more_slowly() {
+    let mut world = World::new(1);
+    world.obedient = false;
+    world.start(1, json!({ "count": 1 }));
+    let mut launches = 0;
+    for _ in 0..240 {
+        if world.task_of("node-0").is_some() {
+            launches += 1;
+            world.tell("node-0", TaskState::TaskFailed, None);
+        }
+        world.pass(250);
+    }
+    assert!((5..=9).contains(&launches), "{launches} launches in a minute");
+    let instance = &world.status().instances[0];
+    assert_eq!(instance.phase, Phase::BackOff);
+    assert_eq!(world.status().plan.phases[0].status, PlanStatus::Delayed);
+}
+
+#[test]
+fn a_change_rolls_one_at_a_time_and_only_through_open_gates() {
+    let mut world = deployed(json!({ "count": 3, "mark": 1 }));
+    world.rule("node-0", Action::Restart, Moment::Before, Verdict::Wait("it is the leader: last".into()));
+    world.rule("node-1", Action::Restart, Moment::After, Verdict::Wait("catching up".into()));
+    world.killed.clear();
+    world.give(2, json!({ "count": 3, "mark": 2 }));
+    world.pass(5_000);
+    assert_eq!(world.killed.len(), 1, "{:?}", world.killed);
+    assert!(world.killed[0].starts_with("node-1."));
+    world.rule("node-1", Action::Restart, Moment::After, Verdict::Go);
+    world.pass(5_000);
+    assert_eq!(world.killed.len(), 2, "node-2 followed, node-0 waits");
+    assert!(!world.status().complete);
+    world.rule("node-0", Action::Restart, Moment::Before, Verdict::Go);
+    world.pass(5_000);
+    assert_eq!(world.killed.len(), 3);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn a_stuck_change_accepts_a_correction() {
+    let mut world = deployed(json!({ "count": 3, "mark": 1 }));
+    world.obedient = false;
+    world.give(2, json!({ "count": 3, "mark": 666 }));
+    world.pass(5_000);
+    assert_eq!(
+        world.status().instances.iter().filter(|i| !i.is_ready()).count(),
+        1,
+        "the roll stops at the first"
+    );
+    world.obedient = true;
+    world.give(3, json!({ "count": 3, "mark": 1 }));
+    world.pass(10_000);
+    assert!(world.status().complete, "{:#?}", world.status().plan);
+}
+
+#[test]
+fn the_same_configuration_changes_nothing() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let generation = world.status().plan.generation;
+    world.killed.clear();
+    world.give(1, json!({ "count": 3 }));
+    world.pass(2_000);
+    assert_eq!(world.status().plan.generation, generation);
+    assert!(world.killed.is_empty());
+}
+
+#[test]
+fn removal_asks_first_and_keeps_the_data() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.rule("node-2", Action::Remove, Moment::Before, Verdict::Wait("holds 4 partitions".into()));
+    world.give(2, json!({ "count": 2 }));
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 3);
+    let remove = world.status().plan.phases[1].clone();
+    assert_eq!(remove.steps[0].message, "holds 4 partitions");
+    world.rule("node-2", Action::Remove, Moment::Before, Verdict::Go);
+    world.pass(5_000);
+    assert!(world.status().complete);
+    assert_eq!(world.tasks.len(), 2);
+    let volumes = world.volumes();
+    assert_eq!(volumes.len(), 3, "the volume outlives its task");
+    world.give(3, json!({ "count": 3 }));
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.volumes(), volumes, "the same volume again");
+}
+
+#[test]
+fn data_goes_when_its_verb_says_so() {
+    let mut world = deployed(json!({ "count": 2 }));
+    let refused = world.command(Command::DeleteData("node-1".into())).unwrap_err();
+    assert_eq!(refused.kind, "instance-in-use");
+    world.give(2, json!({ "count": 1 }));
+    world.pass(2_000);
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.pass(2_000);
+    assert_eq!(world.volumes().len(), 1);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn a_restarted_scheduler_finds_everything_and_touches_nothing() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let tasks: Vec<_> = world.tasks.keys().cloned().collect();
+    world.killed.clear();
+    world.restart();
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.tasks.keys().cloned().collect::<Vec<_>>(), tasks);
+    assert!(world.killed.is_empty());
+}
+
+#[test]
+fn a_task_that_vanished_while_nobody_looked_is_launched_again() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let id = world.task_of("node-0").unwrap();
+    world.tasks.remove(&id);
+    world.restart();
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.tasks.len(), 3);
+}
+
+#[test]
+fn an_unreachable_instance_is_not_replaced_until_an_operator_says_so() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.tell("node-0", TaskState::TaskUnreachable, None);
+    world.pass(120_000);
+    assert_eq!(world.status().instances[0].phase, Phase::Unreachable);
+    assert_eq!(world.tasks.len(), 3, "no second task beside one that may live");
+    let id = world.task_of("node-0").unwrap();
+    world.tasks.remove(&id); // its agent is gone for good
+    world.command(Command::Replace("node-0".into())).unwrap();
+    world.pass(2_000);
+    assert!(world.status().complete);
+    let refused = world.command(Command::Replace("node-1".into())).unwrap_err();
+    assert_eq!(refused.kind, "instance-alive");
+}
+
+#[test]
+fn stop_restart_and_start() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.command(Command::Stop { instances: vec!["node-1".into()], force: false }).unwrap();
+    world.pass(2_000);
+    assert_eq!(world.status().instances[1].phase, Phase::Stopped);
+    assert_eq!(world.tasks.len(), 2);
+    world.command(Command::Start(vec!["node-1".into()])).unwrap();
+    world.pass(2_000);
+    assert_eq!(world.tasks.len(), 3);
+    world.killed.clear();
+    world.command(Command::Restart(vec!["node-0".into(), "node-2".into()])).unwrap();
+    world.pass(5_000);
+    assert_eq!(world.killed.len(), 2);
+    assert!(world.status().complete);
+    assert_eq!(world.command(Command::Restart(vec!["node-7".into()])).unwrap_err().status, 404);
+}
+
+#[test]
+fn what_rest_changes_survives_restarts_until_the_controller_says_otherwise() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let mut config = world.core.config();
+    config.options = json!({ "count": 1 });
+    world.command(Command::Configure { config: config.clone(), expected: None }).unwrap();
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 1);
+    assert!(world.status().drifted);
+    world.restart();
+    world.give(1, json!({ "count": 3 }));
+    world.pass(2_000);
+    assert_eq!(world.tasks.len(), 1);
+    world.give(2, json!({ "count": 3 }));
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 3);
+    assert!(!world.status().drifted);
+    config.options = json!({ "count": 10 });
+    let refused = world.command(Command::Configure { config, expected: None }).unwrap_err();
+    assert_eq!((refused.status, refused.detail.as_str()), (422, "count: too many"));
+}
+
+#[test]
+fn destroy_keeps_the_data_unless_told() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.command(Command::Destroy { delete_data: false }).unwrap();
+    world.pass(2_000);
+    assert!(world.status().destroyed && world.torn_down);
+    assert!(world.tasks.is_empty());
+    assert_eq!(world.volumes().len(), 3);
+    // The same stack applied again finds its data.
+    world.torn_down = false;
+    world.give(2, json!({ "count": 3 }));
+    world.register();
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.volumes().len(), 3);
+    world.command(Command::Destroy { delete_data: true }).unwrap();
+    world.pass(2_000);
+    assert!(world.status().destroyed && world.torn_down, "{:#?}", world.status());
+    assert!(world.nothing_reserved());
+}
+
+#[test]
+fn what_no_agent_can_ever_offer_is_said_at_once() {
+    let mut world = World::new(1);
+    world.start(1, json!({ "count": 1, "cpus": 64 }));
+    let capacity = crate::core::Capacity { cpus: 4.0, mem: 4096.0, disk: 10_000.0, ..Default::default() };
+    assert!(world.core.hungry());
+    world.send(crate::core::Event::Capacities(vec![capacity]));
+    let plan = world.status().plan;
+    assert_eq!(plan.status, PlanStatus::Error);
+    assert_eq!(plan.errors, ["node-0: no agent can ever offer cpus 64: the largest has 4"]);
+}
+
+#[test]
+fn whoever_waits_for_something_else_does_not_take_a_place() {
+    let mut world = World::new(1);
+    world.send(crate::core::Event::Observe("hold".into(), json!("waits for zookeeper")));
+    world.start(1, json!({ "count": 1 }));
+    assert!(world.nothing_reserved());
+    assert_eq!(world.status().instances[0].message, "waits for zookeeper");
+    world.send(crate::core::Event::Observe("hold".into(), serde_json::Value::Null));
+    world.pass(1_000);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn paused_changes_wait_while_recovery_goes_on() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.command(Command::Pause).unwrap();
+    world.give(2, json!({ "count": 3, "mark": 5 }));
+    world.killed.clear();
+    world.pass(3_000);
+    assert!(world.killed.is_empty());
+    assert_eq!(world.status().plan.status, PlanStatus::Waiting);
+    world.tell("node-1", TaskState::TaskFailed, None);
+    world.pass(3_000);
+    assert_eq!(world.tasks.len(), 3);
+    world.command(Command::Continue).unwrap();
+    world.pass(5_000);
+    assert!(world.status().complete);
+}

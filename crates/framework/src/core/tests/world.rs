@@ -1,0 +1,448 @@
+//! A small cluster in memory: just enough of a master and its agents to drive a core through whole stories. After every
+//! step it checks what must always hold.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use cairn_mesos::resources::Resources;
+use cairn_mesos::v1::{self, offer::operation, scheduler::call};
+use cairn_task::TaskSpec;
+
+use crate::core::{Core, Effect, Event, Millis, Question, Setup};
+use crate::driver::Command;
+use crate::store::{MemoryStore, Store};
+use crate::{
+    Action, Ask, Config, InstanceSpec, Model, Moment, PortSpec, Problem, Service, Status, Strategy, Verdict,
+    View, VolumeSpec, Wait,
+};
+
+/// What the fake service's gates say; `Go` unless told otherwise.
+pub(crate) type Rules = Arc<Mutex<BTreeMap<(String, Action, Moment), Verdict>>>;
+
+/// A service whose options say everything: `{count, peers, serial, cpus, mark}`.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) rules: Rules,
+}
+
+fn number(config: &Config, key: &str, default: u64) -> u64 {
+    config.options.get(key).and_then(serde_json::Value::as_u64).unwrap_or(default)
+}
+
+#[async_trait]
+impl Service for Fake {
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
+        let count = number(config, "count", 3);
+        if count > 9 {
+            return Err(vec![Problem::new("count", "too many")]);
+        }
+        let instances = (0..count).map(|i| InstanceSpec {
+            name: format!("node-{i}"),
+            cpus: number(config, "cpus", 1) as f64,
+            mem: 256.0,
+            ports: vec![PortSpec::any("main")],
+            volumes: vec![VolumeSpec { path: "data".into(), size: 512 }],
+            ..InstanceSpec::default()
+        });
+        let deploy = if number(config, "serial", 0) == 1 { Strategy::Serial } else { Strategy::Parallel };
+        Ok(Model { instances: instances.collect(), deploy, independent: false })
+    }
+
+    fn task(&self, config: &Config, _: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+        let endpoints = view.endpoints("main");
+        if number(config, "peers", 0) == 1 && endpoints.len() < view.target.len() {
+            return Err(Wait::Peers(format!("knows {} of {} peers", endpoints.len(), view.target.len())));
+        }
+        if let Some(reason) = view.observed.get("hold").and_then(|v| v.as_str()) {
+            return Err(Wait::For(reason.to_owned()));
+        }
+        Ok(TaskSpec { command: vec![format!("run {}", number(config, "mark", 0))], ..TaskSpec::default() })
+    }
+
+    fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
+        BTreeMap::from([("connect".to_owned(), view.endpoints("main").join(","))])
+    }
+
+    async fn gate(&self, _: &Ask) -> Verdict {
+        Verdict::Go
+    }
+}
+
+/// A task as the cluster knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) info: v1::TaskInfo,
+    pub(crate) resources: Resources,
+}
+
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) rules: Rules,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) now: Millis,
+    agents: BTreeMap<String, Resources>,
+    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) killed: Vec<String>,
+    /// Tasks become ready by themselves.
+    pub(crate) obedient: bool,
+    pub(crate) suppressed: bool,
+    /// No offers before this: the filters of the last answers.
+    filtered_until: Millis,
+    pub(crate) torn_down: bool,
+    events: VecDeque<Event>,
+    offers: BTreeMap<String, (String, Resources)>,
+    next_offer: u64,
+    unanswered: Vec<String>,
+}
+
+fn core_over(store: &MemoryStore, rules: &Rules, salt: &str) -> Core {
+    let mut counter = 0;
+    let salt = salt.to_owned();
+    let ids = Box::new(move || {
+        counter += 1;
+        format!("{salt}{counter}")
+    });
+    let setup = Setup {
+        framework: "demo-fake".into(),
+        principal: "cairn".into(),
+        executor_uri: "http://x/cairn".into(),
+    };
+    let service = Arc::new(Fake { rules: rules.clone() });
+    Core::new(service, setup, &store.load().unwrap(), ids).unwrap()
+}
+
+impl World {
+    pub(crate) fn new(agents: usize) -> Self {
+        let (store, rules) = (Arc::new(MemoryStore::default()), Rules::default());
+        let total: Resources = "cpus:4;mem:4096;disk:10000;ports:[31000-31099]".parse().unwrap();
+        let agents = (0..agents).map(|i| (format!("S{i}"), total.clone())).collect();
+        Self {
+            core: core_over(&store, &rules, "a"),
+            rules,
+            store,
+            now: 1_000,
+            agents,
+            tasks: BTreeMap::new(),
+            killed: Vec::new(),
+            obedient: true,
+            suppressed: false,
+            filtered_until: 0,
+            torn_down: false,
+            events: VecDeque::new(),
+            offers: BTreeMap::new(),
+            next_offer: 0,
+            unanswered: Vec::new(),
+        }
+    }
+
+    pub(crate) fn rule(&self, instance: &str, action: Action, moment: Moment, verdict: Verdict) {
+        self.rules.lock().unwrap().insert((instance.into(), action, moment), verdict);
+    }
+
+    /// Gives a configuration as the controller does, and registers.
+    pub(crate) fn start(&mut self, revision: u64, options: serde_json::Value) {
+        self.give(revision, options);
+        self.register();
+    }
+
+    pub(crate) fn give(&mut self, revision: u64, options: serde_json::Value) {
+        let config = Config { revision, options, ..Config::default() };
+        let effects = self.core.given(config, self.now).unwrap();
+        self.carry_out(effects);
+        self.run();
+    }
+
+    pub(crate) fn register(&mut self) {
+        self.suppressed = false;
+        self.filtered_until = 0;
+        self.send(Event::Subscribed { framework_id: "F1".into() });
+    }
+
+    pub(crate) fn command(&mut self, command: Command) -> Result<crate::Accepted, crate::rest::Problem> {
+        let (result, effects) = self.core.command(command, self.now);
+        self.carry_out(effects);
+        self.run();
+        result
+    }
+
+    pub(crate) fn send(&mut self, event: Event) {
+        self.events.push_back(event);
+        self.run();
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.core.status(self.now)
+    }
+
+    /// Lets time pass in small steps.
+    pub(crate) fn pass(&mut self, millis: Millis) {
+        let end = self.now + millis;
+        while self.now < end {
+            self.now = (self.now + 250).min(end);
+            self.send(Event::Tick);
+        }
+    }
+
+    /// The scheduler process dies and another one starts on the same store.
+    pub(crate) fn restart(&mut self) {
+        self.events.clear();
+        self.core = core_over(&self.store, &self.rules, "b");
+        self.register();
+    }
+
+    pub(crate) fn task_of(&self, instance: &str) -> Option<String> {
+        self.tasks.keys().find(|id| id.starts_with(&format!("{instance}."))).cloned()
+    }
+
+    pub(crate) fn tell(&mut self, instance: &str, state: v1::TaskState, healthy: Option<bool>) {
+        let id = self.task_of(instance).unwrap_or_else(|| panic!("{instance} has no task"));
+        let agent = self.tasks[&id].info.agent_id.clone();
+        if is_over(state) {
+            self.tasks.remove(&id);
+        }
+        self.send(Event::Update(Box::new(status(&id, Some(agent), state, healthy))));
+    }
+
+    /// Until nothing more happens.
+    fn run(&mut self) {
+        for _ in 0..500 {
+            self.offer();
+            let Some(event) = self.events.pop_front() else { return };
+            let offered: Vec<String> = match &event {
+                Event::Offers(offers) => offers.iter().map(|o| o.id.value.clone()).collect(),
+                _ => Vec::new(),
+            };
+            self.unanswered = offered;
+            let effects = self.core.step(event, self.now);
+            self.carry_out(effects);
+            assert!(self.unanswered.is_empty(), "every offer is answered at once: {:?}", self.unanswered);
+            self.check();
+        }
+        panic!("the core does not come to rest");
+    }
+
+    fn offer(&mut self) {
+        if self.suppressed
+            || self.now < self.filtered_until
+            || self.torn_down
+            || !self.events.is_empty()
+            || !self.offers.is_empty()
+        {
+            return;
+        }
+        let mut offers = Vec::new();
+        for (agent, total) in self.agents.clone() {
+            self.next_offer += 1;
+            let id = format!("O{}", self.next_offer);
+            let used = self.used(&agent);
+            let rest = total.checked_sub(&used).expect("tasks never use more than there is");
+            self.offers.insert(id.clone(), (agent.clone(), rest.clone()));
+            offers.push(v1::Offer {
+                id: v1::OfferId { value: id },
+                agent_id: v1::AgentId { value: agent.clone() },
+                hostname: format!("host-{agent}"),
+                resources: rest.allocated("demo-fake").to_vec(),
+                ..v1::Offer::default()
+            });
+        }
+        self.events.push_back(Event::Offers(offers));
+    }
+
+    fn used(&self, agent: &str) -> Resources {
+        self.tasks
+            .values()
+            .filter(|t| t.info.agent_id.value == agent)
+            .fold(Resources::new(), |sum, t| sum + t.resources.clone())
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut stored = true;
+        for effect in effects {
+            match effect {
+                Effect::Store(changes) => {
+                    assert!(stored, "what is stored comes before what is done");
+                    self.store.apply(&changes).unwrap();
+                }
+                Effect::Call(call) => {
+                    stored = false;
+                    self.call(*call);
+                }
+                Effect::Ask(number, question) => {
+                    stored = false;
+                    let verdict = match *question {
+                        Question::Gate(ask) => {
+                            let key = (ask.instance, ask.action, ask.moment);
+                            self.rules.lock().unwrap().get(&key).cloned().unwrap_or(Verdict::Go)
+                        }
+                        Question::Settle(..) => Verdict::Go,
+                    };
+                    self.events.push_back(Event::Verdict(number, verdict));
+                }
+                Effect::WakeAt(at) => assert!(at > self.now, "a timer in the past would spin"),
+            }
+        }
+    }
+
+    fn call(&mut self, call: v1::scheduler::Call) {
+        match call.r#type() {
+            call::Type::Revive => {
+                self.suppressed = false;
+                self.filtered_until = 0;
+            }
+            call::Type::Suppress => self.suppressed = true,
+            call::Type::Teardown => self.torn_down = true,
+            call::Type::Decline => {
+                self.filter(call.decline.as_ref().unwrap().filters);
+                for id in call.decline.unwrap().offer_ids {
+                    self.answered(&id.value);
+                }
+            }
+            call::Type::Accept => {
+                self.filter(call.accept.as_ref().unwrap().filters);
+                self.accept(call.accept.unwrap());
+            }
+            call::Type::Kill => self.kill(&call.kill.unwrap().task_id.value),
+            call::Type::Reconcile => self.reconcile(&call.reconcile.unwrap()),
+            _ => {}
+        }
+    }
+
+    /// One filter for all agents: the shortest of the last answers.
+    fn filter(&mut self, filters: Option<v1::Filters>) {
+        let seconds = filters.and_then(|f| f.refuse_seconds).unwrap_or(5.0);
+        let until = self.now + (seconds * 1000.0) as Millis;
+        let fresh = self.filtered_until <= self.now;
+        self.filtered_until = if fresh { until } else { until.min(self.filtered_until) };
+    }
+
+    fn answered(&mut self, offer: &str) -> (String, Resources) {
+        self.unanswered.retain(|o| o != offer);
+        self.offers.remove(offer).expect("an offer is answered once")
+    }
+
+    fn accept(&mut self, accept: call::Accept) {
+        let id = &accept.offer_ids.first().expect("an ACCEPT is for an offer").value;
+        let (agent, mut rest) = self.answered(id);
+        for operation in accept.operations {
+            let (from, to, tasks) = effect_of(operation);
+            if !tasks.is_empty() {
+                tasks.into_iter().for_each(|info| self.launch(info, &mut rest));
+                continue;
+            }
+            rest = rest.checked_sub(&from).expect("an operation uses what was offered") + to.clone();
+            let total = self.agents[&agent].checked_sub(&from).unwrap() + to;
+            self.agents.insert(agent.clone(), total);
+        }
+    }
+
+    fn launch(&mut self, info: v1::TaskInfo, rest: &mut Resources) {
+        let executor = info.executor.as_ref().unwrap();
+        let all: Vec<v1::Resource> = info.resources.iter().chain(&executor.resources).cloned().collect();
+        let resources = Resources::try_from(all).unwrap().unallocated();
+        *rest = rest.checked_sub(&resources).expect("a task uses what was offered");
+        let id = info.task_id.value.clone();
+        let agent = info.agent_id.clone();
+        self.tasks.insert(id.clone(), Task { info, resources });
+        let mut say = |state, healthy| {
+            self.events.push_back(Event::Update(Box::new(status(&id, Some(agent.clone()), state, healthy))));
+        };
+        say(v1::TaskState::TaskStarting, None);
+        say(v1::TaskState::TaskRunning, None);
+        if self.obedient {
+            say(v1::TaskState::TaskRunning, Some(true));
+        }
+    }
+
+    fn kill(&mut self, id: &str) {
+        self.killed.push(id.to_owned());
+        if let Some(task) = self.tasks.remove(id) {
+            let status = status(id, Some(task.info.agent_id), v1::TaskState::TaskKilled, None);
+            self.events.push_back(Event::Update(Box::new(status)));
+        }
+    }
+
+    fn reconcile(&mut self, about: &call::Reconcile) {
+        for asked in &about.tasks {
+            let id = &asked.task_id.value;
+            let (state, healthy) = match self.tasks.contains_key(id) {
+                true => (v1::TaskState::TaskRunning, Some(true)),
+                false => (v1::TaskState::TaskGone, None),
+            };
+            let mut status = status(id, asked.agent_id.clone(), state, healthy);
+            status.reason = Some(v1::task_status::Reason::Reconciliation as i32);
+            status.uuid = None;
+            self.events.push_back(Event::Update(Box::new(status)));
+        }
+    }
+
+    /// What must always hold.
+    fn check(&self) {
+        let mut per_instance: BTreeMap<&str, usize> = BTreeMap::new();
+        for task in self.tasks.values() {
+            *per_instance.entry(&task.info.name).or_default() += 1;
+        }
+        assert!(per_instance.values().all(|n| *n == 1), "one live task per instance: {per_instance:?}");
+    }
+
+    /// Persistence ids that exist on the cluster.
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        let all = self.agents.values().flat_map(|r| r.only_volumes().to_vec());
+        all.filter_map(|r| cairn_mesos::resources::persistence_id(&r).map(str::to_owned)).collect()
+    }
+
+    /// Nothing is reserved anywhere.
+    pub(crate) fn nothing_reserved(&self) -> bool {
+        self.agents.values().all(|r| r.only_reserved("demo-fake").is_empty())
+    }
+}
+
+fn is_over(state: v1::TaskState) -> bool {
+    use v1::TaskState::*;
+    matches!(state, TaskFinished | TaskFailed | TaskKilled | TaskError | TaskGone)
+}
+
+fn status(
+    id: &str,
+    agent: Option<v1::AgentId>,
+    state: v1::TaskState,
+    healthy: Option<bool>,
+) -> v1::TaskStatus {
+    v1::TaskStatus {
+        task_id: v1::TaskId { value: id.into() },
+        state: state as i32,
+        agent_id: agent,
+        healthy,
+        uuid: Some(vec![1; 16]),
+        ..v1::TaskStatus::default()
+    }
+}
+
+/// What an operation takes from an agent and gives back, or the tasks it launches.
+fn effect_of(operation: v1::offer::Operation) -> (Resources, Resources, Vec<v1::TaskInfo>) {
+    let set = |r: Vec<v1::Resource>| Resources::try_from(r).unwrap().unallocated();
+    match operation.r#type() {
+        operation::Type::Launch => (Resources::new(), Resources::new(), operation.launch.unwrap().task_infos),
+        operation::Type::Reserve => {
+            let to = set(operation.reserve.unwrap().resources);
+            (to.unreserved(), to, Vec::new())
+        }
+        operation::Type::Unreserve => {
+            let from = set(operation.unreserve.unwrap().resources);
+            (from.clone(), from.unreserved(), Vec::new())
+        }
+        operation::Type::Create => {
+            let to = set(operation.create.unwrap().volumes);
+            (to.without_volume(), to, Vec::new())
+        }
+        operation::Type::Destroy => {
+            let from = set(operation.destroy.unwrap().volumes);
+            (from.clone(), from.without_volume(), Vec::new())
+        }
+        other => panic!("unexpected operation {other:?}"),
+    }
+}
