@@ -1,1 +1,37 @@
 //! The master: who may use what, and who has been told what.
+//!
+//! [`Master`] decides: one [`Input`] and the time go in, [`Effect`]s come out, and nothing else happens. The driver
+//! around it speaks HTTP, keeps the [`registry`], and holds the links to the agents.
+
+mod accept;
+mod agent;
+mod agents;
+mod allocator;
+mod calls;
+mod core;
+mod driver;
+mod event;
+mod filter;
+mod format;
+mod framework;
+mod framework_check;
+mod http;
+mod identity;
+mod launch;
+mod offers;
+mod operations;
+mod operator;
+mod pool;
+mod reconcile;
+pub mod registry;
+mod server;
+mod status;
+mod stream;
+mod subscribe;
+mod task_check;
+mod timer;
+
+pub use self::core::{Master, Timeouts};
+pub use self::event::{CallKey, Effect, Input, LinkKey, Reply, StreamKey, Time};
+pub use self::identity::{Identity, PROTOCOL_VERSION};
+pub use self::server::{MasterError, MasterServer};

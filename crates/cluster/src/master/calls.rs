@@ -1,0 +1,211 @@
+//! The scheduler's calls: who may make them, and those that need but a few lines.
+
+use cairn_mesos::v1::scheduler::{Call, call, event};
+use cairn_mesos::v1::{FrameworkInfo, OperationState, OperationStatus, TaskState};
+
+use super::core::Master;
+use super::event::{CallKey, Reply, Time};
+use super::framework::Connection;
+use super::{framework_check, status};
+use crate::wire::ToAgent;
+
+impl Master {
+    pub(crate) fn scheduler_call(&mut self, key: CallKey, stream_id: Option<&str>, call: Call, now: Time) {
+        let id = call.framework_id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        if let Err(refusal) = self.authorize(&id, stream_id) {
+            return self.reply(key, refusal);
+        }
+        let reply = self.dispatch(&id, call, now);
+        self.reply(key, reply);
+    }
+
+    /// Only the connected scheduler of a known framework may call.
+    fn authorize(&self, id: &str, stream_id: Option<&str>) -> Result<(), Reply> {
+        let Some(framework) = self.frameworks.get(id) else {
+            return Err(Reply::bad_request("Framework cannot be found"));
+        };
+        let Connection::Connected { stream_id: current, .. } = &framework.connection else {
+            return Err(Reply::Refused { status: 403, text: "Framework is not subscribed".to_owned() });
+        };
+        match stream_id {
+            None => Err(Reply::bad_request("All non-subscribe calls should include the 'Mesos-Stream-Id' header")),
+            Some(given) if given != current => Err(Reply::bad_request(format!(
+                "The stream ID '{given}' included in this request didn't match the stream ID currently \
+                 associated with framework ID {id}"
+            ))),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn dispatch(&mut self, id: &str, call: Call, now: Time) -> Reply {
+        use call::Type;
+        match call.r#type.and_then(|kind| Type::try_from(kind).ok()) {
+            Some(Type::Teardown) => self.remove_framework(id, now),
+            Some(Type::Accept) => self.accept(id, call.accept.unwrap_or_default(), now),
+            Some(Type::Decline) => self.decline(id, &call.decline.unwrap_or_default(), now),
+            Some(Type::Revive) => self.revive(id, &call.revive.unwrap_or_default().roles),
+            Some(Type::Suppress) => self.suppress(id, &call.suppress.unwrap_or_default().roles),
+            Some(Type::Kill) => self.kill(id, call.kill.unwrap_or_default(), now),
+            Some(Type::Shutdown) => self.shutdown_executor(id, call.shutdown.unwrap_or_default()),
+            Some(Type::Acknowledge) => self.acknowledge(id, call.acknowledge.unwrap_or_default()),
+            Some(Type::AcknowledgeOperationStatus) => {
+                let operation = call.acknowledge_operation_status.unwrap_or_default().operation_id.value;
+                if let Some(framework) = self.frameworks.get_mut(id) {
+                    framework.forget_operation(&operation);
+                }
+            }
+            Some(Type::Reconcile) => self.reconcile(id, &call.reconcile.unwrap_or_default().tasks, now),
+            Some(Type::ReconcileOperations) => {
+                self.reconcile_operations(id, &call.reconcile_operations.unwrap_or_default());
+            }
+            Some(Type::Message) => self.message(id, call.message.unwrap_or_default()),
+            Some(Type::UpdateFramework) => {
+                return self.update_framework(id, call.update_framework.unwrap_or_default());
+            }
+            // Nothing here offers back what it has given, so there is nothing to accept or to ask for.
+            Some(Type::AcceptInverseOffers | Type::DeclineInverseOffers | Type::Request) => {}
+            Some(Type::Unknown | Type::Subscribe) | None => {
+                return Reply::Refused { status: 501, text: "Call is not supported".to_owned() };
+            }
+        }
+        Reply::Accepted
+    }
+
+    fn revive(&mut self, id: &str, roles: &[String]) {
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        for role in framework.select_roles(roles) {
+            role.suppressed = false;
+            role.filters.clear();
+        }
+        self.allocation_wanted = true;
+    }
+
+    fn suppress(&mut self, id: &str, roles: &[String]) {
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        for role in framework.select_roles(roles) {
+            role.suppressed = true;
+        }
+    }
+
+    fn kill(&mut self, id: &str, kill: call::Kill, now: Time) {
+        let agent = self.frameworks.get(id).and_then(|framework| {
+            framework.tasks.get(&kill.task_id.value).map(|task| task.agent_id.value.clone())
+        });
+        let Some(agent) = agent else {
+            let asked = kill.agent_id.as_ref().map(|agent| agent.value.clone());
+            return self.reconcile_task(id, &kill.task_id.value, asked.as_deref(), now);
+        };
+        self.tell(
+            &agent,
+            ToAgent::Kill {
+                framework_id: super::core::framework_id(id),
+                task_id: kill.task_id,
+                kill_policy: kill.kill_policy,
+            },
+        );
+    }
+
+    fn shutdown_executor(&mut self, id: &str, shutdown: call::Shutdown) {
+        self.tell(
+            &shutdown.agent_id.value.clone(),
+            ToAgent::ShutdownExecutor {
+                framework_id: super::core::framework_id(id),
+                executor_id: shutdown.executor_id,
+            },
+        );
+    }
+
+    fn message(&mut self, id: &str, message: call::Message) {
+        self.tell(
+            &message.agent_id.value.clone(),
+            ToAgent::MessageToExecutor {
+                framework_id: super::core::framework_id(id),
+                executor_id: message.executor_id,
+                data: message.data,
+            },
+        );
+    }
+
+    /// Pass an acknowledgement on. A task whose end is acknowledged is forgotten.
+    fn acknowledge(&mut self, id: &str, acknowledge: call::Acknowledge) {
+        let task_id = acknowledge.task_id.value.clone();
+        self.tell(
+            &acknowledge.agent_id.value.clone(),
+            ToAgent::Acknowledge {
+                framework_id: super::core::framework_id(id),
+                task_id: acknowledge.task_id,
+                uuid: acknowledge.uuid.clone(),
+            },
+        );
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        let is_over = framework.tasks.get(&task_id).is_some_and(|task| {
+            let told = task.status_update_state.and_then(|state| TaskState::try_from(state).ok());
+            told.is_some_and(status::is_terminal)
+                && task.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_slice())
+        });
+        if is_over && let Some(task) = framework.tasks.remove(&task_id) {
+            framework.complete_task(task);
+        }
+    }
+
+    fn reconcile_operations(&mut self, id: &str, call: &call::ReconcileOperations) {
+        let Some(framework) = self.frameworks.get(id) else { return };
+        let mut answers: Vec<OperationStatus> = Vec::new();
+        if call.operations.is_empty() {
+            answers.extend(framework.operations().cloned());
+        }
+        for asked in &call.operations {
+            let known = framework
+                .operations()
+                .find(|status| status.operation_id.as_ref().is_some_and(|id| id.value == asked.operation_id.value));
+            answers.push(known.cloned().unwrap_or_else(|| OperationStatus {
+                operation_id: Some(asked.operation_id.clone()),
+                state: OperationState::OperationUnknown as i32,
+                message: Some("Reconciliation: Operation is unknown".to_owned()),
+                agent_id: asked.agent_id.clone(),
+                ..OperationStatus::default()
+            }));
+        }
+        for mut status in answers {
+            status.uuid = None;
+            self.send_operation_status(id, status);
+        }
+    }
+
+    fn update_framework(&mut self, id: &str, call: call::UpdateFramework) -> Reply {
+        let info: FrameworkInfo = call.framework_info;
+        let Some(framework) = self.frameworks.get_mut(id) else {
+            return Reply::bad_request("Framework cannot be found");
+        };
+        if let Err(problem) = framework_check::check(&info) {
+            return Reply::bad_request(format!("Supplied FrameworkInfo is not valid: {problem}"));
+        }
+        if info.principal != framework.info.principal {
+            return Reply::bad_request("Changing framework's principal is not allowed.");
+        }
+        if info.user != framework.info.user {
+            return Reply::bad_request("Updating 'FrameworkInfo.user' is unsupported");
+        }
+        if info.checkpoint.unwrap_or(false) != framework.info.checkpoint.unwrap_or(false) {
+            return Reply::bad_request("Updating 'FrameworkInfo.checkpoint' is unsupported");
+        }
+        framework.update(info);
+        framework.set_suppressed(&call.suppressed_roles);
+        self.withdraw_offers_of_lost_roles(id);
+        self.persist();
+        self.tell_agents_about(id);
+        self.allocation_wanted = true;
+        Reply::Ok
+    }
+
+    pub(crate) fn send_operation_status(&mut self, id: &str, status: OperationStatus) {
+        self.send_to(
+            id,
+            cairn_mesos::v1::scheduler::Event {
+                r#type: Some(event::Type::UpdateOperationStatus as i32),
+                update_operation_status: Some(event::UpdateOperationStatus { status }),
+                ..Default::default()
+            },
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! The shell around the master's state machine: one task that feeds it and carries out its effects in order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cairn_mesos::codec::MediaType;
+use cairn_mesos::v1::{master, scheduler};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::registry::{Registry, RegistryError, RegistryState};
+use super::stream::EventStream;
+use super::{CallKey, Effect, Input, LinkKey, Master, Reply, StreamKey, Time};
+use crate::wire::{FromAgent, MasterLink, ToAgent};
+
+/// Requests that may wait for the master.
+const INBOX: usize = 1024;
+
+/// Events that may wait for one framework. One that reads so slowly is disconnected, and makes up for what it missed
+/// when it subscribes again.
+const STREAM: usize = 1024;
+
+/// What the outside wants of the master.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Subscribe { call: Box<scheduler::Call>, media: MediaType, answer: oneshot::Sender<EventStream> },
+    Call { call: Box<scheduler::Call>, stream_id: Option<String>, answer: oneshot::Sender<Reply> },
+    Operator { call: Box<master::Call>, answer: oneshot::Sender<Reply> },
+    StreamClosed(StreamKey),
+    Attach(MasterLink),
+    Agent(LinkKey, Box<FromAgent>),
+    LinkClosed(LinkKey),
+}
+
+/// Wall-clock time that does not go backwards.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+    epoch: Duration,
+}
+
+impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "the one place where the master's driver asks the clock")]
+    pub(crate) fn start() -> Self {
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), epoch }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.epoch + self.start.elapsed()
+    }
+
+    fn instant(&self, time: Time) -> Instant {
+        let far = Duration::from_secs(3600);
+        self.start + time.saturating_sub(self.epoch).min(self.start.elapsed() + far)
+    }
+}
+
+struct OpenStream {
+    frames: mpsc::Sender<Bytes>,
+    media: MediaType,
+}
+
+pub(crate) struct Driver {
+    master: Master,
+    registry: Option<Box<dyn Registry>>,
+    stored: RegistryState,
+    clock: Clock,
+    inbox: mpsc::Receiver<Command>,
+    sender: mpsc::Sender<Command>,
+    streams: BTreeMap<StreamKey, OpenStream>,
+    links: BTreeMap<LinkKey, mpsc::Sender<ToAgent>>,
+    calls: BTreeMap<CallKey, oneshot::Sender<Reply>>,
+    /// What carrying out effects has brought about.
+    follow_ups: VecDeque<Input>,
+    last_key: u64,
+}
+
+impl Driver {
+    /// A driver and the way to give it commands. It holds that way itself, so it ends when it is aborted or when
+    /// its registry fails.
+    pub(crate) fn new(
+        master: Master,
+        registry: Box<dyn Registry>,
+        stored: RegistryState,
+        clock: Clock,
+    ) -> (Self, mpsc::Sender<Command>) {
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let driver = Self {
+            master,
+            registry: Some(registry),
+            stored,
+            clock,
+            inbox,
+            sender: sender.clone(),
+            streams: BTreeMap::new(),
+            links: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            follow_ups: VecDeque::new(),
+            last_key: 0,
+        };
+        (driver, sender)
+    }
+
+    /// Run until the registry fails: nothing may go on that is not stored.
+    pub(crate) async fn run(mut self) -> Result<(), RegistryError> {
+        loop {
+            let deadline = self.master.next_deadline().map(|time| self.clock.instant(time));
+            let input = tokio::select! {
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.input(command),
+                    None => return Ok(()),
+                },
+                () = wait_until(deadline) => Some(Input::Timer),
+            };
+            if let Some(input) = input {
+                self.follow_ups.push_back(input);
+            }
+            while let Some(input) = self.follow_ups.pop_front() {
+                let effects = self.master.step(input, self.clock.now());
+                for effect in effects {
+                    self.carry_out(effect).await?;
+                }
+            }
+        }
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.last_key += 1;
+        self.last_key
+    }
+
+    fn input(&mut self, command: Command) -> Option<Input> {
+        match command {
+            Command::Subscribe { call, media, answer } => self.open_stream(call, media, answer),
+            Command::Call { call, stream_id, answer } => {
+                let key = CallKey(self.next_key());
+                self.calls.insert(key, answer);
+                Some(Input::Call { key, stream_id, call })
+            }
+            Command::Operator { call, answer } => {
+                let key = CallKey(self.next_key());
+                self.calls.insert(key, answer);
+                Some(Input::Operator { key, call })
+            }
+            Command::StreamClosed(stream) => {
+                self.streams.remove(&stream);
+                Some(Input::StreamClosed { stream })
+            }
+            Command::Attach(link) => {
+                self.attach(link);
+                None
+            }
+            Command::Agent(link, message) => Some(Input::Agent { link, message }),
+            Command::LinkClosed(link) => {
+                self.links.remove(&link);
+                Some(Input::LinkClosed { link })
+            }
+        }
+    }
+
+    fn open_stream(
+        &mut self,
+        call: Box<scheduler::Call>,
+        media: MediaType,
+        answer: oneshot::Sender<EventStream>,
+    ) -> Option<Input> {
+        let stream = StreamKey(self.next_key());
+        let stream_id = uuid::Uuid::new_v4().to_string();
+        let (frames, receiver) = mpsc::channel(STREAM);
+        let (guard, dropped) = oneshot::channel::<()>();
+        answer.send(EventStream::new(stream_id.clone(), media, receiver, guard)).ok()?;
+        self.streams.insert(stream, OpenStream { frames, media });
+        let commands = self.sender.clone();
+        tokio::spawn(async move {
+            // Ends with the body of the answer, whoever ends it.
+            let _ = dropped.await;
+            let _ = commands.send(Command::StreamClosed(stream)).await;
+        });
+        Some(Input::Subscribe { stream, stream_id, call })
+    }
+
+    fn attach(&mut self, link: MasterLink) {
+        let key = LinkKey(self.next_key());
+        self.links.insert(key, link.to_agent);
+        let commands = self.sender.clone();
+        let mut from_agent = link.from_agent;
+        tokio::spawn(async move {
+            while let Some(message) = from_agent.recv().await {
+                if commands.send(Command::Agent(key, Box::new(message))).await.is_err() {
+                    return;
+                }
+            }
+            let _ = commands.send(Command::LinkClosed(key)).await;
+        });
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Result<(), RegistryError> {
+        match effect {
+            Effect::Persist(state) => self.persist(*state).await?,
+            Effect::Send { stream, event } => self.send(stream, &event),
+            Effect::CloseStream { stream } => drop(self.streams.remove(&stream)),
+            Effect::Reply { key, reply } => {
+                if let Some(answer) = self.calls.remove(&key) {
+                    // A client that has gone needs no answer.
+                    let _ = answer.send(reply);
+                }
+            }
+            Effect::ToAgent { link, message } => self.tell(link, *message),
+            Effect::CloseLink { link } => drop(self.links.remove(&link)),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, key: StreamKey, event: &scheduler::Event) {
+        let Some(stream) = self.streams.get(&key) else { return };
+        let sent = super::stream::frame(event, stream.media).is_some_and(|frame| stream.frames.try_send(frame).is_ok());
+        if !sent {
+            tracing::warn!(stream = key.0, "a framework reads its events too slowly, or is gone; its stream is closed");
+            self.streams.remove(&key);
+            self.follow_ups.push_back(Input::StreamClosed { stream: key });
+        }
+    }
+
+    fn tell(&mut self, key: LinkKey, message: ToAgent) {
+        let Some(link) = self.links.get(&key) else { return };
+        if link.try_send(message).is_err() {
+            tracing::warn!(link = key.0, "an agent does not read its messages, or is gone; its link is closed");
+            self.links.remove(&key);
+            self.follow_ups.push_back(Input::LinkClosed { link: key });
+        }
+    }
+
+    async fn persist(&mut self, state: RegistryState) -> Result<(), RegistryError> {
+        if state == self.stored {
+            return Ok(());
+        }
+        let Some(mut registry) = self.registry.take() else { return Ok(()) };
+        let work = tokio::task::spawn_blocking(move || {
+            let outcome = registry.store(&state);
+            (registry, state, outcome)
+        });
+        if let Ok((registry, state, outcome)) = work.await {
+            self.registry = Some(registry);
+            outcome?;
+            self.stored = state;
+        }
+        Ok(())
+    }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether what a framework says about itself makes sense. The texts are those that Apache Mesos gives.
+
+use std::collections::BTreeSet;
+
+use cairn_mesos::v1::FrameworkInfo;
+use cairn_mesos::v1::framework_info::capability::Type as Capability;
+
+use super::framework::has_capability;
+
+pub(crate) fn check(info: &FrameworkInfo) -> Result<(), String> {
+    if has_capability(info, Capability::MultiRole) {
+        if info.role.is_some() {
+            return Err("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned());
+        }
+        return check_roles(&info.roles);
+    }
+    if !info.roles.is_empty() {
+        return Err("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable".to_owned());
+    }
+    match &info.role {
+        Some(role) => {
+            check_role(role).map_err(|problem| format!("'FrameworkInfo.role' is not a valid role: {problem}"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_roles(roles: &[String]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<&str> = roles.iter().filter(|role| !seen.insert(*role)).map(String::as_str).collect();
+    if !twice.is_empty() {
+        let list: Vec<&str> = twice.into_iter().collect();
+        return Err(format!("'FrameworkInfo.roles' contains duplicate items: {{ {} }}", list.join(", ")));
+    }
+    for role in roles {
+        check_role(role).map_err(|problem| format!("'FrameworkInfo.roles' contains invalid role: {problem}"))?;
+    }
+    Ok(())
+}
+
+/// Whether a name can be a role.
+pub(crate) fn check_role(role: &str) -> Result<(), String> {
+    if role.is_empty() {
+        return Err("Role names cannot be the empty string".to_owned());
+    }
+    if role == "*" {
+        return Ok(());
+    }
+    if role.starts_with('/') {
+        return Err(format!("Role '{role}' cannot start with a slash"));
+    }
+    if role.ends_with('/') {
+        return Err(format!("Role '{role}' cannot end with a slash"));
+    }
+    role.split('/').try_for_each(|component| check_component(role, component))
+}
+
+fn check_component(role: &str, component: &str) -> Result<(), String> {
+    match component {
+        "" => Err(format!("Role '{role}' cannot contain two adjacent slashes")),
+        "." | ".." | "*" => Err(format!("Role '{role}' cannot include '{component}' as a component")),
+        _ if component.starts_with('-') => {
+            Err(format!("Role component '{component}' is invalid because it starts with a dash"))
+        }
+        _ if component.contains(|c: char| c.is_whitespace() || c == '\u{8}' || c == '\u{7f}') => {
+            Err(format!("Role component '{component}' is invalid because it contains backspace or whitespace"))
+        }
+        _ => Ok(()),
+    }
+}

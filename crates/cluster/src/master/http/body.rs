@@ -1,0 +1,142 @@
+//! Bodies and refusals.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use cairn_mesos::codec::{self, CodecError, MediaType};
+
+use crate::master::Reply;
+
+/// The longest body, in bytes.
+const LIMIT: usize = 16 * 1024 * 1024;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An answer that is a status code and a line of text.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    text: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), header: None }
+    }
+
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        self.header = HeaderValue::from_str(value).ok().map(|value| (name, value));
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.text).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// The master's answer as one of HTTP.
+pub(crate) fn respond(reply: Reply, media: MediaType) -> Response {
+    match reply {
+        Reply::Accepted => StatusCode::ACCEPTED.into_response(),
+        Reply::Ok => StatusCode::OK.into_response(),
+        Reply::Operator(answer) => encoded(answer.as_ref(), media),
+        Reply::Refused { status, text } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Refusal::new(status, text).into_response()
+        }
+    }
+}
+
+fn encoded<M: codec::Body>(message: &M, media: MediaType) -> Response {
+    match media.encode(message) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, media.as_str())], bytes).into_response(),
+        Err(error) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// A header as text; what is no text counts as absent.
+pub(crate) fn header_text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The media type a request says its body has.
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
+    let Some(value) = header_text(headers, header::CONTENT_TYPE) else {
+        return Err(Refusal::bad_request("Expecting 'Content-Type' to be present"));
+    };
+    MediaType::from_content_type(value).ok_or_else(|| {
+        let text = "Expecting 'Content-Type' of application/json or application/x-protobuf";
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+    })
+}
+
+/// The media type a client wants its answer in.
+pub(crate) fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
+    MediaType::from_accept(header_text(headers, header::ACCEPT)).ok_or_else(|| {
+        let text = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
+        Refusal::new(StatusCode::NOT_ACCEPTABLE, text)
+    })
+}
+
+/// All of a body, if it is no longer than it may be and comes in time.
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let too_long = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {LIMIT} bytes"));
+    let told = header_text(headers, header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
+    if told.is_some_and(|length| length > LIMIT as u64) {
+        return Err(too_long());
+    }
+    match tokio::time::timeout(PATIENCE, to_bytes(body, LIMIT)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_long()),
+        Ok(Err(_)) => Err(Refusal::bad_request("The body ended early")),
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("length limit") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A call from its body. The texts are those of Apache Mesos as far as they say the same.
+pub(crate) fn decode<M: codec::Body>(media: MediaType, body: &[u8]) -> Result<M, Refusal> {
+    if media == MediaType::Json {
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first.is_some_and(|byte| *byte != b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
+            let text = "Failed to convert JSON into Call protobuf: Expecting a JSON object";
+            return Err(Refusal::bad_request(text));
+        }
+    }
+    media.decode(body).map_err(|error| {
+        Refusal::bad_request(match error {
+            CodecError::Protobuf(_) => "Failed to parse body into Call protobuf".to_owned(),
+            CodecError::Json(error) if error.is_data() => {
+                format!("Failed to convert JSON into Call protobuf: {error}")
+            }
+            CodecError::Json(error) => {
+                format!("Failed to parse body into JSON: syntax error at line {} near: ", error.line())
+            }
+        })
+    })
+}

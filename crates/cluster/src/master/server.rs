@@ -1,0 +1,107 @@
+//! A running master: its driver, its HTTP, and the way agents come to it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::driver::{Clock, Command, Driver};
+use super::http::{self, Web};
+use super::registry::{Registry, RegistryError};
+use super::{Identity, Master, Timeouts};
+use crate::wire::{self, AgentLink};
+
+/// How long open requests may take to end when the master stops.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// The master could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterError {
+    /// The address is taken, or is not this machine's.
+    #[error("the master cannot listen on {address}: {source}; stop what listens there, or choose another address with --listen")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// What the last master stored cannot be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// A running master. Dropping it ends it; agents and their tasks go on.
+#[derive(Debug)]
+pub struct MasterServer {
+    address: SocketAddr,
+    commands: mpsc::Sender<Command>,
+    driver: JoinHandle<Result<(), RegistryError>>,
+    server: JoinHandle<()>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl MasterServer {
+    /// Listen on `address`, with what the registry holds.
+    ///
+    /// # Errors
+    /// The address cannot be used, or the registry cannot be read.
+    pub async fn start(
+        address: SocketAddr,
+        hostname: String,
+        mut registry: Box<dyn Registry>,
+        timeouts: Timeouts,
+    ) -> Result<Self, MasterError> {
+        let failed = |source| MasterError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stored = registry.load()?;
+        let clock = Clock::start();
+        let identity = Identity { id: Uuid::new_v4(), hostname, ip: address.ip(), port: address.port() };
+        let master = Master::new(identity, timeouts, stored.clone(), clock.now());
+        let (driver, commands) = Driver::new(master, registry, stored, clock);
+        let (closing, closed) = oneshot::channel();
+        let web = Web { master: commands.clone() };
+        Ok(Self {
+            address,
+            commands,
+            driver: tokio::spawn(driver.run()),
+            server: tokio::spawn(http::serve(listener, web, closed)),
+            closing: Some(closing),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A link for an agent. When the master is gone, the link is closed from the start.
+    pub async fn connect_agent(&self) -> AgentLink {
+        let (agent, master) = wire::link();
+        // A master that has ended drops its end, which the agent sees.
+        let _ = self.commands.send(Command::Attach(master)).await;
+        agent
+    }
+
+    /// Wait until the master ends by itself, which it does only when it cannot store what it must.
+    pub async fn ended(&mut self) -> Result<(), RegistryError> {
+        (&mut self.driver).await.unwrap_or(Ok(()))
+    }
+
+    /// Stop. Streams break off; agents see their links closed.
+    pub async fn stop(mut self) {
+        self.driver.abort();
+        drop(self.closing.take());
+        let _ = tokio::time::timeout(CLOSING, &mut self.server).await;
+    }
+}
+
+impl Drop for MasterServer {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.server.abort();
+    }
+}

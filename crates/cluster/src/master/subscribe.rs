@@ -1,0 +1,177 @@
+//! SUBSCRIBE, lost streams, and the end of frameworks.
+
+use cairn_mesos::v1::scheduler::{Call, Event, event};
+use cairn_mesos::v1::task_status::Reason;
+use cairn_mesos::v1::{FrameworkInfo, TaskState};
+
+use super::core::{Master, failover_timeout, framework_id};
+use super::event::{Effect, StreamKey, Time};
+use super::framework::{Connection, Framework};
+use super::{framework_check, status};
+use crate::wire::ToAgent;
+
+impl Master {
+    pub(crate) fn subscribe(&mut self, stream: StreamKey, stream_id: String, call: Call, now: Time) {
+        let Some(subscribe) = call.subscribe else {
+            return self.refuse_stream(stream, "Expecting 'subscribe' to be present");
+        };
+        let info = subscribe.framework_info;
+        if let Err(problem) = self.check_subscription(&info) {
+            return self.refuse_stream(stream, &problem);
+        }
+        let connection =
+            Connection::Connected { stream, stream_id, next_heartbeat: now + self.timeouts.heartbeat };
+        let id = self.admit(info, connection, now);
+        if let Some(framework) = self.frameworks.get_mut(&id) {
+            framework.set_suppressed(&subscribe.suppressed_roles);
+        }
+        self.streams.insert(stream, id.clone());
+        self.persist();
+        self.send(stream, self.subscribed(&id));
+        self.send(stream, heartbeat());
+        self.allocation_wanted = true;
+    }
+
+    fn check_subscription(&self, info: &FrameworkInfo) -> Result<(), String> {
+        framework_check::check(info)?;
+        let Some(id) = info.id.as_ref().map(|id| id.value.as_str()).filter(|id| !id.is_empty()) else {
+            return Ok(());
+        };
+        if self.is_removed(id) {
+            return Err("Framework has been removed".to_owned());
+        }
+        match self.frameworks.get(id) {
+            Some(known) if known.info.principal != info.principal => {
+                Err("Changing framework's principal is not allowed.".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Make the framework known, or take over from its former scheduler. Its id.
+    fn admit(&mut self, mut info: FrameworkInfo, connection: Connection, now: Time) -> String {
+        let given = info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
+        let id = given.unwrap_or_else(|| self.new_framework_id());
+        info.id = Some(framework_id(&id));
+        if !self.frameworks.contains_key(&id) {
+            self.frameworks.insert(id.clone(), Framework::new(info, connection, now));
+            return id;
+        }
+        self.take_over(&id);
+        self.withdraw_offers_of(&id);
+        if let Some(framework) = self.frameworks.get_mut(&id) {
+            framework.update(info);
+            framework.connection = connection;
+            framework.reregistered = now;
+            framework.recovered = false;
+            for role in framework.roles.values_mut() {
+                role.filters.clear();
+            }
+        }
+        self.tell_agents_about(&id);
+        id
+    }
+
+    /// End the stream of the scheduler that another replaces.
+    fn take_over(&mut self, id: &str) {
+        let Some(old) = self.frameworks.get(id).and_then(Framework::stream) else { return };
+        self.streams.remove(&old);
+        self.send(old, error("Framework failed over"));
+        self.effect(Effect::CloseStream { stream: old });
+    }
+
+    /// Let the agents that run something of the framework know what it now says about itself.
+    pub(crate) fn tell_agents_about(&mut self, id: &str) {
+        let Some(info) = self.frameworks.get(id).map(|framework| framework.info.clone()) else { return };
+        for agent in self.agents_of(id) {
+            self.tell(&agent, ToAgent::FrameworkUpdated { framework: info.clone() });
+        }
+    }
+
+    fn agents_of(&self, framework: &str) -> Vec<String> {
+        let uses = |(_, agent): &(&String, &super::agent::Agent)| agent.used.contains_key(framework);
+        self.agents.iter().filter(uses).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn refuse_stream(&mut self, stream: StreamKey, problem: &str) {
+        self.send(stream, error(problem));
+        self.effect(Effect::CloseStream { stream });
+    }
+
+    fn subscribed(&self, id: &str) -> Event {
+        Event {
+            r#type: Some(event::Type::Subscribed as i32),
+            subscribed: Some(event::Subscribed {
+                framework_id: framework_id(id),
+                heartbeat_interval_seconds: Some(self.timeouts.heartbeat.as_secs_f64()),
+                master_info: Some(self.identity.master_info()),
+            }),
+            ..Event::default()
+        }
+    }
+
+    pub(crate) fn stream_closed(&mut self, stream: StreamKey, now: Time) {
+        let Some(id) = self.streams.remove(&stream) else { return };
+        self.withdraw_offers_of(&id);
+        let Some(framework) = self.frameworks.get_mut(&id) else { return };
+        let timeout = failover_timeout(&framework.info);
+        framework.connection = Connection::Disconnected { deadline: now + timeout };
+        for role in framework.roles.values_mut() {
+            role.filters.clear();
+        }
+        if timeout.is_zero() {
+            self.remove_framework(&id, now);
+        }
+    }
+
+    /// The framework is gone for good: its tasks are killed, its stream ends, its id is not accepted again.
+    pub(crate) fn remove_framework(&mut self, id: &str, now: Time) {
+        self.withdraw_offers_of(id);
+        let Some(mut framework) = self.frameworks.remove(id) else { return };
+        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
+            self.evict(id, &agent_id);
+        }
+        for (_, mut task) in std::mem::take(&mut framework.tasks) {
+            if !status::is_terminal(status::state_of(&task)) {
+                task.state = TaskState::TaskKilled as i32;
+                let message = format!("Framework {id} removed");
+                let last =
+                    status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, message, now);
+                task.statuses.push(last);
+            }
+            framework.complete_task(task);
+        }
+        let stream = framework.stream();
+        framework.connection = Connection::Disconnected { deadline: now };
+        framework.reregistered = now;
+        self.archive(id.to_owned(), framework);
+        self.persist();
+        if let Some(stream) = stream {
+            self.streams.remove(&stream);
+            self.effect(Effect::CloseStream { stream });
+        }
+        self.allocation_wanted = true;
+    }
+
+    /// Free what the framework uses on an agent, and have the agent stop it.
+    fn evict(&mut self, framework: &str, agent_id: &str) {
+        let Some(agent) = self.agents.get_mut(agent_id) else { return };
+        let used = agent.used.remove(framework).is_some();
+        agent.executors.retain(|(owner, _), _| owner != framework);
+        if used {
+            self.tell(agent_id, ToAgent::ShutdownFramework { framework_id: framework_id(framework) });
+        }
+    }
+}
+
+pub(crate) fn heartbeat() -> Event {
+    Event { r#type: Some(event::Type::Heartbeat as i32), ..Event::default() }
+}
+
+fn error(message: &str) -> Event {
+    Event {
+        r#type: Some(event::Type::Error as i32),
+        error: Some(event::Error { message: message.to_owned() }),
+        ..Event::default()
+    }
+}

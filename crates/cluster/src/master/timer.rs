@@ -1,0 +1,78 @@
+//! What time alone brings about.
+
+use super::agent::AgentState;
+use super::core::{Master, Unreachable};
+use super::event::Time;
+use super::framework::Connection;
+use super::subscribe::heartbeat;
+
+impl Master {
+    /// When [`super::Input::Timer`] is due next. `None`: not before something else happens.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let connections = self.frameworks.values().map(|framework| match &framework.connection {
+            Connection::Connected { next_heartbeat, .. } => *next_heartbeat,
+            Connection::Disconnected { deadline } => *deadline,
+        });
+        let roles = self.frameworks.values().flat_map(|framework| framework.roles.values());
+        let filters = roles.filter_map(|role| role.filters.next_expiry());
+        let agents = self.agents.values().filter_map(|agent| match agent.state {
+            AgentState::Connected(_) => None,
+            AgentState::Disconnected { deadline } => Some(deadline),
+        });
+        let recovered = self.recovered.values().map(|agent| agent.deadline);
+        let offers = self.offers.values().filter_map(|offer| offer.expires);
+        connections.chain(filters).chain(agents).chain(recovered).chain(offers).min()
+    }
+
+    pub(crate) fn timer(&mut self, now: Time) {
+        self.send_heartbeats(now);
+        self.expire_frameworks(now);
+        self.expire_agents(now);
+        self.rescind_expired_offers(now);
+        for framework in self.frameworks.values_mut() {
+            for role in framework.roles.values_mut() {
+                self.allocation_wanted |= role.filters.expire(now);
+            }
+        }
+    }
+
+    fn send_heartbeats(&mut self, now: Time) {
+        let interval = self.timeouts.heartbeat;
+        let mut due = Vec::new();
+        for framework in self.frameworks.values_mut() {
+            if let Connection::Connected { stream, next_heartbeat, .. } = &mut framework.connection
+                && *next_heartbeat <= now
+            {
+                *next_heartbeat = now + interval;
+                due.push(*stream);
+            }
+        }
+        for stream in due {
+            self.send(stream, heartbeat());
+        }
+    }
+
+    /// Frameworks that were away for longer than they asked for.
+    fn expire_frameworks(&mut self, now: Time) {
+        let late = self.frameworks.iter().filter(|(_, framework)| {
+            matches!(framework.connection, Connection::Disconnected { deadline } if deadline <= now)
+        });
+        for id in late.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.remove_framework(&id, now);
+        }
+    }
+
+    fn expire_agents(&mut self, now: Time) {
+        let late = self.agents.iter().filter(
+            |(_, agent)| matches!(agent.state, AgentState::Disconnected { deadline } if deadline <= now),
+        );
+        for id in late.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.mark_unreachable(&id, now);
+        }
+        let missing = self.recovered.extract_if(.., |_, agent| agent.deadline <= now);
+        let missing: Vec<_> = missing.collect();
+        for (id, agent) in missing {
+            self.unreachable.insert(id, Unreachable { info: agent.info, since: now });
+        }
+    }
+}
