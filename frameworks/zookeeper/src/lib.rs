@@ -1,1 +1,44 @@
-//! ZooKeeper ensembles
+//! ZooKeeper ensembles: what is different about ZooKeeper among the services that the SDK keeps running.
+//!
+//! - [`Options`]: what a stack may set;
+//! - `task`, `members`, `prepare.sh`: the files and the command line of a server, and how its membership outlives it;
+//! - `formation`: whether a server founds the ensemble or joins it;
+//! - `survey`, `fourletter`: how the servers are, asked from themselves;
+//! - `gate`, `reconfig`: what is safe when, and membership changes;
+//! - `rest`: resources of its own.
+
+mod formation;
+mod fourletter;
+mod gate;
+mod members;
+mod names;
+mod options;
+mod reconfig;
+mod rest;
+mod schema;
+mod secret;
+mod service;
+mod size;
+mod survey;
+mod task;
+mod watch;
+
+use std::sync::Arc;
+
+use cairn_framework::Service;
+
+pub use options::{Options, Scalar};
+pub use size::Size;
+
+/// The framework spec; its options are those of [`options_schema`].
+pub const SPEC: &str = include_str!("../framework.yaml");
+
+/// The service, for [`cairn_framework::run`].
+pub fn service() -> Arc<dyn Service> {
+    Arc::new(service::ZooKeeper::default())
+}
+
+/// JSON Schema of [`Options`].
+pub fn options_schema() -> serde_json::Value {
+    schemars::schema_for!(Options).to_value()
+}

@@ -1,0 +1,241 @@
+//! What a stack may set for an ensemble. The comments on the fields are their documentation.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cairn_framework::{Config, Problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{ConstraintText, PlainValue};
+use crate::size::Size;
+
+/// Options of a ZooKeeper ensemble.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// Number of servers. An even number would tolerate no more failures than the odd one below it.
+    #[schemars(extend("enum" = [1, 3, 5]))]
+    pub nodes: u32,
+    /// Version of ZooKeeper.
+    pub version: String,
+    /// CPUs of each server.
+    #[schemars(range(min = 0.01))]
+    pub cpus: f64,
+    /// Heap of each server; all data of the ensemble must fit into it.
+    pub heap: Size,
+    /// Memory to reserve for each server. Without it: the heap and what a JVM needs around it (a quarter of the heap,
+    /// at least 96MiB).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Size>,
+    /// Persistent volume of each server, for snapshots and transaction logs.
+    pub disk: Size,
+    /// Where servers may run, for example `hostname:unique` or `rack:groupBy:3`.
+    #[schemars(with = "Vec<ConstraintText>")]
+    pub constraints: Vec<String>,
+    /// Further entries of zoo.cfg, for example `snapCount: 50000`. They replace the defaults of this framework. What it
+    /// sets itself (directories, ports, membership, credentials) cannot be replaced.
+    #[schemars(with = "BTreeMap<String, PlainValue>")]
+    pub config: BTreeMap<String, Scalar>,
+    /// Further options of the JVM, each an item: `["-XX:+UseG1GC"]`. `{{ address }}` and `{{ ports.client }}` stand for
+    /// the server's own.
+    pub jvm_options: Vec<String>,
+    /// Password of ZooKeeper's super user, with which membership is changed. Without it one is derived from the ids of
+    /// the servers' volumes: that keeps stray clients out, but not somebody who can read the state of this scheduler or
+    /// of the master.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8))]
+    pub super_password: Option<String>,
+}
+
+/// Value of an entry of zoo.cfg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Number(i64),
+    /// Any text on one line.
+    Text(String),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(v) => v.fmt(f),
+            Self::Number(v) => v.fmt(f),
+            Self::Text(v) => v.fmt(f),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            version: "3.9.4".into(),
+            cpus: 0.2,
+            heap: Size::from_mib(128),
+            mem: None,
+            disk: Size::from_mib(1024),
+            constraints: Vec::new(),
+            config: BTreeMap::new(),
+            jvm_options: Vec::new(),
+            super_password: None,
+        }
+    }
+}
+
+/// Entries of zoo.cfg that the framework sets itself; those that end in `.` are prefixes.
+const RESERVED: [&str; 15] = [
+    "dataDir",
+    "dataLogDir",
+    "dynamicConfigFile",
+    "clientPort",
+    "clientPortAddress",
+    "peerType",
+    "reconfigEnabled",
+    "standaloneEnabled",
+    "skipACL",
+    "4lw.commands.whitelist",
+    "DigestAuthenticationProvider.superDigest",
+    "server.",
+    "group.",
+    "weight.",
+    "version",
+];
+
+impl Options {
+    /// Reads and checks the options of a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
+        let options: Self = config.parse()?;
+        let mut problems = Vec::new();
+        options.check_size(&mut problems);
+        options.check_config(&mut problems);
+        options.check_jvm(&mut problems);
+        if options.super_password.as_ref().is_some_and(|p| p.len() < 8) {
+            problems.push(Problem::new("superPassword", "is shorter than 8 characters"));
+        }
+        if problems.is_empty() { Ok(options) } else { Err(problems) }
+    }
+
+    /// Memory to reserve for one server.
+    pub fn memory(&self) -> Size {
+        let around = (self.heap.mib() / 4).max(96);
+        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + around))
+    }
+
+    fn check_size(&self, problems: &mut Vec<Problem>) {
+        if !matches!(self.nodes, 1 | 3 | 5) {
+            let problem =
+                Problem::new("nodes", format!("an ensemble has 1, 3 or 5 servers, not {}", self.nodes));
+            problems.push(problem.help("more than 5 make writes slower and an even number adds no safety"));
+        }
+        if !(self.cpus.is_finite() && self.cpus > 0.0) {
+            problems.push(Problem::new("cpus", "must be above 0"));
+        }
+        if self.heap.mib() < 32 {
+            problems.push(Problem::new("heap", format!("{} is too little: at least 32MiB", self.heap)));
+        }
+        if self.memory() <= self.heap {
+            let message = format!("{} does not hold a heap of {}", self.memory(), self.heap);
+            let help = "leave `mem` out, or give at least 96MiB on top of the heap";
+            problems.push(Problem::new("mem", message).help(help));
+        }
+        if self.disk.mib() < 64 {
+            let message = format!("{} is too little: a transaction log alone takes 64MiB", self.disk);
+            problems.push(Problem::new("disk", message));
+        }
+    }
+
+    fn check_config(&self, problems: &mut Vec<Problem>) {
+        for (key, value) in &self.config {
+            let option = format!("config.{key}");
+            let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
+            if reserved(key) {
+                let help =
+                    "take it out: the framework sets it, from the options and the places of the servers";
+                problems.push(Problem::new(option, "cannot be overridden").help(help));
+            } else if key.is_empty() || key.contains(odd) {
+                problems.push(Problem::new(option, "is not the name of a zoo.cfg entry"));
+            } else if value.to_string().contains(['\n', '\r', '\\']) {
+                problems.push(Problem::new(option, "the value must be on one line, without backslashes"));
+            }
+        }
+    }
+
+    fn check_jvm(&self, problems: &mut Vec<Problem>) {
+        for (at, option) in self.jvm_options.iter().enumerate() {
+            let path = format!("jvmOptions.{at}");
+            if option.starts_with("-Xmx") {
+                problems.push(Problem::new(path, "the heap has an option of its own: `heap`"));
+            } else if !option.starts_with('-') {
+                problems
+                    .push(Problem::new(path, format!("`{option}` is not an option: each starts with `-`")));
+            }
+        }
+    }
+}
+
+fn reserved(key: &str) -> bool {
+    RESERVED.iter().any(|r| if r.ends_with('.') { key.starts_with(r) } else { key.eq_ignore_ascii_case(r) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(options: Value) -> Result<Options, String> {
+        let config = Config { options, ..Config::default() };
+        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn defaults_are_an_ensemble_of_three() {
+        let options = read(json!({})).unwrap();
+        assert_eq!((options.nodes, options.version.as_str(), options.memory().mib()), (3, "3.9.4", 224));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let bad = json!({
+            "nodes": 2, "heap": "1GiB", "mem": "512MiB", "disk": 10,
+            "config": { "dataDir": "/tmp", "server.9": "x", "a b": 1, "snapCount": 5 },
+            "jvmOptions": ["-Xmx1g", "x"],
+        });
+        let told = read(bad).unwrap_err();
+        for part in [
+            "nodes: ",
+            "mem: ",
+            "disk: ",
+            "config.dataDir: ",
+            "config.server.9: ",
+            "config.a b: ",
+            "jvmOptions.0",
+            "jvmOptions.1",
+        ] {
+            assert!(told.contains(part), "{part} is missing in {told}");
+        }
+        assert!(!told.contains("snapCount"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_named() {
+        assert!(read(json!({ "node": 3 })).unwrap_err().contains("unknown field `node`"));
+    }
+
+    #[test]
+    fn the_schema_admits_odd_sizes_only() {
+        let schema = crate::options_schema();
+        assert_eq!(schema["properties"]["nodes"]["enum"], json!([1, 3, 5]));
+        assert_eq!(schema["properties"]["heap"]["format"], "size");
+        assert_eq!(schema["properties"]["heap"]["default"], "128MiB");
+        assert_eq!(schema["properties"]["constraints"]["items"]["format"], "constraint");
+        assert_eq!(schema["additionalProperties"], false);
+    }
+}

@@ -1,0 +1,133 @@
+//! The service, as the SDK drives it.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use cairn_framework::{
+    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
+    VolumeSpec, Wait,
+};
+use cairn_task::TaskSpec;
+
+use crate::formation::{MEMBERS, initial_members};
+use crate::gate::{self, Decision};
+use crate::members::Members;
+use crate::names::{CLIENT, ELECTION, QUORUM, id_of, name_of};
+use crate::options::Options;
+use crate::survey::Survey;
+use crate::{reconfig, rest, task, watch};
+
+/// ZooKeeper ensembles.
+#[derive(Debug, Default)]
+pub(crate) struct ZooKeeper {
+    handle: OnceLock<Handle>,
+}
+
+#[async_trait]
+impl Service for ZooKeeper {
+    fn name(&self) -> &'static str {
+        "zookeeper"
+    }
+
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
+        let options = Options::read(config)?;
+        let constraints = parse_constraints(&options)?;
+        let mut archive = config.archive(&options.version)?;
+        archive.extract = true;
+        let instances = (1..=options.nodes).map(|id| InstanceSpec {
+            name: name_of(id),
+            cpus: options.cpus,
+            #[allow(clippy::cast_precision_loss, reason = "MiB")]
+            mem: options.memory().mib() as f64,
+            ports: [CLIENT, QUORUM, ELECTION].map(PortSpec::any).to_vec(),
+            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
+            constraints: constraints.clone(),
+            artifacts: vec![archive.clone()],
+            ..InstanceSpec::default()
+        });
+        Ok(Model { instances: instances.collect(), deploy: Strategy::Parallel, ..Model::default() })
+    }
+
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+        let told =
+            |p: Vec<Problem>| Wait::For(p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        let options = Options::read(config).map_err(told)?;
+        let id = id_of(&instance.name).ok_or_else(|| Wait::For("it is no server of an ensemble".into()))?;
+        let members = initial_members(id, view)?;
+        let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
+        Ok(task::server(&options, id, place, &members))
+    }
+
+    fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
+        let named =
+            |name: &String| Some(format!("{}:{}", view.dns(name), view.placement(name)?.ports.get(CLIENT)?));
+        let names: Vec<_> = view.target.iter().filter_map(named).collect();
+        BTreeMap::from([
+            ("connect".to_owned(), view.endpoints(CLIENT).join(",")),
+            ("names".to_owned(), names.join(",")),
+        ])
+    }
+
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        self.carry_out(&ask.config, &ask.view, |survey| gate::decide(ask, survey)).await
+    }
+
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        self.carry_out(config, view, |survey| gate::settle(view, survey)).await
+    }
+
+    fn routes(&self, handle: Handle) -> axum::Router {
+        rest::routes(handle)
+    }
+
+    fn start(&self, handle: Handle) {
+        if self.handle.set(handle.clone()).is_ok() {
+            tokio::spawn(watch::run(handle));
+        }
+    }
+}
+
+impl ZooKeeper {
+    /// Looks at the ensemble, decides, and does what the decision asks for. A change of membership is looked at again at
+    /// once, as that is usually all that was missing.
+    async fn carry_out(&self, config: &Config, view: &View, decide: impl Fn(&Survey) -> Decision) -> Verdict {
+        let survey = Survey::take(view).await;
+        let change = match decide(&survey) {
+            Decision::Say(verdict) => return verdict,
+            Decision::Note(members) => return self.note(&members).await,
+            Decision::Change(change) => change,
+        };
+        let options = match Options::read(config) {
+            Ok(options) => options,
+            Err(problems) => return Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+        };
+        if let Err(error) = reconfig::apply(&change, &options, &survey).await {
+            return Verdict::Wait(format!("{change}: {error}"));
+        }
+        tracing::info!(%change, "membership changed");
+        match decide(&Survey::take(view).await) {
+            Decision::Say(verdict) => verdict,
+            _ => Verdict::Wait(format!("{change}: waits for the ensemble to take it up")),
+        }
+    }
+
+    async fn note(&self, members: &Members) -> Verdict {
+        if let (Some(handle), Ok(value)) = (self.handle.get(), serde_json::to_value(members)) {
+            handle.observe(MEMBERS, value).await;
+        }
+        Verdict::Wait("the present membership is being noted".into())
+    }
+}
+
+fn parse_constraints(options: &Options) -> Result<Vec<cairn_framework::Constraint>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut constraints = Vec::new();
+    for (at, text) in options.constraints.iter().enumerate() {
+        match text.parse() {
+            Ok(constraint) => constraints.push(constraint),
+            Err(error) => problems.push(Problem::new(format!("constraints.{at}"), format!("{error}"))),
+        }
+    }
+    if problems.is_empty() { Ok(constraints) } else { Err(problems) }
+}

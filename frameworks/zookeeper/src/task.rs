@@ -1,0 +1,114 @@
+//! The task of one server: its files, its command line, its probes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use cairn_framework::Placement;
+use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
+
+use crate::members::Members;
+use crate::names::ServerId;
+use crate::options::Options;
+use crate::secret;
+
+const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+const JAVA: &str = "ZooKeeper needs Java 11 or later: install a JRE, for example `apt-get install openjdk-17-jre-headless`, \
+    and see that `java` is on the agent's PATH";
+const SERVING: &str = "Mode: leader|Mode: follower|Mode: observer|Mode: standalone";
+
+/// Entries of zoo.cfg that a stack may replace. The session limits do not follow the short tick, which is there so that
+/// a lost leader is noticed early: clients go on asking for what they always asked for.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("admin.enableServer", "false"),
+    ("autopurge.purgeInterval", "1"),
+    ("autopurge.snapRetainCount", "3"),
+    ("initLimit", "120"),
+    ("maxClientCnxns", "0"),
+    ("maxSessionTimeout", "60000"),
+    ("minSessionTimeout", "1000"),
+    ("syncLimit", "20"),
+    ("tickTime", "500"),
+];
+
+/// The task of server `id` at `place`; `members` is whom it starts with if its volume knows nothing newer.
+pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members: &Members) -> TaskSpec {
+    let raw = |path: &str, content: String| ConfigFile {
+        path: path.into(),
+        content,
+        raw: true,
+        ..ConfigFile::default()
+    };
+    TaskSpec {
+        command: command(options),
+        prepare: vec![["/bin/sh", "prepare.sh", &id.to_string()].map(str::to_owned).to_vec()],
+        files: vec![
+            ConfigFile { mode: FileMode::Private, ..raw("zoo.cfg", zoo_cfg(options, place)) },
+            // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
+            // new for every task, so what is written is always what was known at its launch.
+            ConfigFile { keep: true, ..raw("members", members.file()) },
+            raw("data/myid", format!("{id}\n")),
+            raw("prepare.sh", include_str!("prepare.sh").into()),
+        ],
+        requires: BTreeMap::from([("java".to_owned(), JAVA.to_owned())]),
+        ready: Some(ReadySpec { probe: srvr(50, 1_000), deadline_ms: 0 }),
+        health: Some(HealthSpec { probe: srvr(5_000, 5_000), failures: 6, kill: false }),
+        grace_ms: 10_000,
+        ..TaskSpec::default()
+    }
+}
+
+/// A server that has lost its quorum fails this too; killing it for that would help nobody.
+fn srvr(interval_ms: u64, timeout_ms: u64) -> Probe {
+    let target = "{{ address }}:{{ ports.client }}".to_owned();
+    Probe {
+        kind: ProbeKind::TcpExchange { target, send: "srvr".into(), expect: SERVING.into() },
+        interval_ms,
+        timeout_ms,
+    }
+}
+
+fn command(options: &Options) -> Vec<String> {
+    let heap = options.heap.mib();
+    let mut command = vec!["java".to_owned(), format!("-Xmx{heap}m")];
+    // A small heap is a small ensemble: one thread that collects, and no second compiler.
+    if heap <= 1024 {
+        command.push("-XX:+UseSerialGC".into());
+    }
+    if heap <= 256 {
+        command.push("-XX:TieredStopAtLevel=1".into());
+    }
+    let fixed = [
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:-UsePerfData",
+        "-Dorg.slf4j.simpleLogger.logFile=System.out",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    ];
+    command.extend(fixed.map(str::to_owned));
+    command.extend(options.jvm_options.iter().cloned());
+    command.extend(["-cp", "lib/*", MAIN, "./data/conf/zoo.cfg"].map(str::to_owned));
+    command
+}
+
+/// zoo.cfg without `dynamicConfigFile`, which the prepare step adds. No client port here: ZooKeeper wants it in the
+/// membership when that may change.
+fn zoo_cfg(options: &Options, place: &Placement) -> String {
+    let mut entries: BTreeMap<&str, String> = DEFAULTS.map(|(k, v)| (k, v.to_owned())).into();
+    entries.extend(options.config.iter().map(|(k, v)| (k.as_str(), v.to_string())));
+    let digest = secret::super_digest(&secret::password(options, place));
+    let fixed = [
+        ("4lw.commands.whitelist", "srvr,mntr,ruok,conf,stat,isro".to_owned()),
+        // Becomes the system property zookeeper.DigestAuthenticationProvider.superDigest; in a private file it does not
+        // show in the process list.
+        ("DigestAuthenticationProvider.superDigest", digest),
+        ("dataDir", "./data".to_owned()),
+        ("reconfigEnabled", "true".to_owned()),
+        // So that a single server can grow: it runs as a quorum of one.
+        ("standaloneEnabled", "false".to_owned()),
+    ];
+    entries.extend(fixed);
+    entries.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "{key}={value}");
+        text
+    })
+}
