@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::framework::Bound;
 use crate::node::Node;
@@ -26,27 +26,41 @@ pub(crate) struct Framework {
     pub(crate) options: SchemaChecker,
 }
 
+/// A framework spec to load.
+#[derive(Clone, Debug)]
+pub struct FrameworkFile<'a> {
+    /// Name of the file, for reports.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// The schema of the framework's options where a program knows it better than the file: the file then says
+    /// nothing under `options`.
+    pub options: Option<Map<String, Value>>,
+}
+
+impl<'a> From<(&'a str, &'a [u8])> for FrameworkFile<'a> {
+    fn from((name, bytes): (&'a str, &'a [u8])) -> Self {
+        Self { name, bytes, options: None }
+    }
+}
+
 impl Catalog {
-    /// Reads framework specs: pairs of a file's name and its bytes.
+    /// Reads framework specs: pairs of a file's name and its bytes, or [`FrameworkFile`]s.
     ///
     /// # Errors
     /// A report for each file that has errors.
-    pub fn load<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, Vec<Report>> {
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = impl Into<FrameworkFile<'a>>>,
+    ) -> Result<Self, Vec<Report>> {
         let mut catalog = Self::default();
         let mut origins: BTreeMap<String, String> = BTreeMap::new();
         let mut reports = Vec::new();
-        for (file, bytes) in files {
-            match read(file, bytes) {
-                Ok((source, node, framework)) => {
-                    let name = framework.spec.framework.clone();
-                    if let Some(first) = origins.insert(name.clone(), file.to_owned()) {
-                        let span = node.locate(&["framework"]).node.span;
-                        let message = format!("{first} is a framework `{name}` already");
-                        reports.push(source.report(vec![
-                            Diagnostic::error("duplicate-framework", message).label(span, "the same name"),
-                        ]));
-                    }
-                    catalog.frameworks.insert(name, framework);
+        for file in files {
+            let file: FrameworkFile<'a> = file.into();
+            let name = file.name;
+            match read(file).and_then(|read| unique(read, &mut origins, name)) {
+                Ok(framework) => {
+                    catalog.frameworks.insert(framework.spec.framework.clone(), framework);
                 }
                 Err(report) => reports.push(report),
             }
@@ -69,17 +83,34 @@ impl Catalog {
     }
 }
 
-fn read(file: &str, bytes: &[u8]) -> Result<(Source, Node, Framework), Report> {
-    let source = Source::new(file, bytes)?;
+type Read = (Source, Node, Framework);
+
+/// Two frameworks cannot have the same name.
+fn unique(read: Read, origins: &mut BTreeMap<String, String>, file: &str) -> Result<Framework, Report> {
+    let (source, node, framework) = read;
+    let name = &framework.spec.framework;
+    let Some(first) = origins.insert(name.clone(), file.to_owned()) else { return Ok(framework) };
+    let span = node.locate(&["framework"]).node.span;
+    let message = format!("{first} describes a framework `{name}` already");
+    Err(source.report(vec![Diagnostic::error("duplicate-framework", message).label(span, "the same name")]))
+}
+
+fn read(file: FrameworkFile<'_>) -> Result<Read, Report> {
+    let source = Source::new(file.name, file.bytes)?;
     let mut diagnostics = Vec::new();
     let Some(node) = yaml::parse(&source, &mut diagnostics) else { return Err(source.report(diagnostics)) };
-    match read_node(&source, &node, &mut diagnostics) {
+    match read_node(&source, &node, file.options, &mut diagnostics) {
         Some(framework) if diagnostics.is_empty() => Ok((source, node, framework)),
         _ => Err(source.report(diagnostics)),
     }
 }
 
-fn read_node(source: &Source, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Framework> {
+fn read_node(
+    source: &Source,
+    node: &Node,
+    options: Option<Map<String, Value>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Framework> {
     let value = node.to_json();
     let subject = Subject {
         source,
@@ -100,23 +131,30 @@ fn read_node(source: &Source, node: &Node, diagnostics: &mut Vec<Diagnostic>) ->
     if !diagnostics.is_empty() {
         return None;
     }
-    let spec: FrameworkSpec = match serde_json::from_value(value) {
+    let mut spec: FrameworkSpec = match serde_json::from_value(value) {
         Ok(spec) => spec,
         Err(error) => {
             diagnostics.push(Diagnostic::error("bad-framework", error.to_string()));
             return None;
         }
     };
-    let options = options(&spec, node, diagnostics);
+    if let Some(options) = options {
+        spec.options = options;
+    }
+    let checker = options_checker(&spec, node, diagnostics);
     Consistency { spec: &spec, node, diagnostics }.check();
-    Some(Framework { options: options?, spec })
+    Some(Framework { options: checker?, spec })
 }
 
 /// The schema of a framework's options, closed: an option that is not in it is unknown.
-fn options(spec: &FrameworkSpec, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<SchemaChecker> {
+fn options_checker(
+    spec: &FrameworkSpec,
+    node: &Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<SchemaChecker> {
     let mut schema = spec.options.clone();
     schema.entry("type").or_insert_with(|| "object".into());
-    schema.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    schema.entry("properties").or_insert_with(|| Value::Object(Map::new()));
     schema.entry("additionalProperties").or_insert(Value::Bool(false));
     match SchemaChecker::new(Value::Object(schema)) {
         Ok(checker) => Some(checker),

@@ -32,7 +32,7 @@ mod template;
 mod units;
 mod yaml;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, FrameworkFile};
 pub use check::check_stack;
 pub use constraint::{Constraint, ConstraintError, Operator};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};

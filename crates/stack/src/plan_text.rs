@@ -18,7 +18,7 @@ impl StackDiff {
             render_service(service, &mut text);
         }
         if !self.outputs.is_empty() {
-            text.push_str("  ~ outputs\n");
+            text.push_str("~   outputs\n");
             render_fields(&self.outputs, &mut text);
             text.push('\n');
         }

@@ -83,11 +83,9 @@ fn service(spec: &FrameworkSpec) -> Value {
         let description = format!("{} An interface {}.", need.description, need.interface);
         properties.insert(name.clone(), json!({ "type": "string", "description": description.trim() }));
     }
-    let options = spec.options.get("properties").and_then(Value::as_object).into_iter().flatten();
-    // Each option may be a parameter, whatever its type.
-    for (name, option) in options {
-        let option = rebase(option, &spec.framework);
-        properties.insert(name.clone(), json!({ "anyOf": [option, { "$ref": "#/$defs/reference" }] }));
+    let options = adapt(&Value::Object(spec.options.clone()), &spec.framework);
+    if let Some(options) = options.get("properties").and_then(Value::as_object) {
+        properties.extend(options.clone());
     }
     let mut required = vec![Value::from("framework")];
     required.extend(spec.options.get("required").and_then(Value::as_array).into_iter().flatten().cloned());
@@ -97,24 +95,55 @@ fn service(spec: &FrameworkSpec) -> Value {
         "properties": properties,
         "required": required,
         "additionalProperties": false,
-        "$defs": spec.options.get("$defs").map_or_else(|| json!({}), |defs| rebase(defs, &spec.framework)),
+        "$defs": options.get("$defs").cloned().unwrap_or_else(|| json!({})),
     })
 }
 
-/// A framework's own definitions move along with it: `#/$defs/X` -> `#/$defs/service.NAME/$defs/X`.
-fn rebase(value: &Value, framework: &str) -> Value {
-    match value {
+/// A framework's schema as a part of the stack's: its own definitions move along with it (`#/$defs/X` becomes
+/// `#/$defs/service.NAME/$defs/X`), and wherever a value may stand, a reference may.
+fn adapt(schema: &Value, framework: &str) -> Value {
+    let each = |map: &Map<String, Value>, adapt: &dyn Fn(&Value) -> Value| -> Value {
+        map.iter().map(|(key, item)| (key.clone(), adapt(item))).collect::<Map<_, _>>().into()
+    };
+    match schema {
         Value::Object(map) => map
             .iter()
-            .map(|(key, item)| match (key.as_str(), item.as_str().and_then(|to| to.strip_prefix("#/"))) {
-                ("$ref", Some(rest)) => (key.clone(), format!("#/$defs/service.{framework}/{rest}").into()),
-                _ => (key.clone(), rebase(item, framework)),
+            .map(|(key, item)| {
+                let adapted = match (key.as_str(), item) {
+                    ("$ref", Value::String(to)) => match to.strip_prefix("#/") {
+                        Some(rest) => format!("#/$defs/service.{framework}/{rest}").into(),
+                        None => item.clone(),
+                    },
+                    ("properties" | "patternProperties", Value::Object(map)) => {
+                        each(map, &|item| or_reference(adapt(item, framework)))
+                    }
+                    ("$defs", Value::Object(map)) => each(map, &|item| adapt(item, framework)),
+                    ("additionalProperties" | "items", Value::Object(_)) => {
+                        or_reference(adapt(item, framework))
+                    }
+                    _ => adapt(item, framework),
+                };
+                (key.clone(), adapted)
             })
             .collect::<Map<_, _>>()
             .into(),
-        Value::Array(items) => items.iter().map(|item| rebase(item, framework)).collect(),
+        Value::Array(items) => items.iter().map(|item| adapt(item, framework)).collect(),
         other => other.clone(),
     }
+}
+
+/// References stand for texts, numbers and truth values, not for lists and maps.
+fn or_reference(schema: Value) -> Value {
+    let kind = schema.get("type").and_then(Value::as_str);
+    if matches!(kind, Some("object" | "array")) || !schema.is_object() {
+        return schema;
+    }
+    json!({ "anyOf": [schema, { "$ref": "#/$defs/reference" }] })
+}
+
+/// A schema as it is committed: indented, with a line break at the end.
+pub fn to_text(schema: &Value) -> String {
+    format!("{schema:#}\n")
 }
 
 fn reference() -> Value {

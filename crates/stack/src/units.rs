@@ -146,7 +146,7 @@ fn multiply(number: &str, factor: u64) -> Result<u64, &'static str> {
     let scale = 10_u64.pow(u32::try_from(decimals.len()).unwrap_or(0));
     let digits: u64 = format!("{whole}{decimals}").parse().map_err(|_| "the number is too great")?;
     let product = digits.checked_mul(factor).ok_or("the number is too great")?;
-    if product % scale != 0 {
+    if !product.is_multiple_of(scale) {
         return Err("it is finer than the smallest unit");
     }
     Ok(product / scale)
@@ -166,7 +166,7 @@ impl fmt::Display for Duration {
 
 /// In the greatest unit that gives a whole number.
 fn write_unit(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let fits = units.iter().rev().find(|(_, factor)| value > 0 && value % factor == 0);
+    let fits = units.iter().rev().find(|(_, factor)| value > 0 && value.is_multiple_of(*factor));
     let (unit, factor) = fits.or(units.first()).copied().unwrap_or(("", 1));
     write!(f, "{}{unit}", value / factor)
 }

@@ -40,7 +40,7 @@ enum Text {
 
 impl Unknown {
     /// Takes over what is unknown of the value under a key.
-    pub(super) fn nest(&mut self, key: &str, inner: Self) {
+    pub(super) fn nest(&mut self, key: &str, inner: &Self) {
         let key = key.replace('~', "~0").replace('/', "~1");
         self.deferred.extend(inner.deferred.iter().map(|pointer| format!("/{key}{pointer}")));
         self.broken.extend(inner.broken.iter().map(|pointer| format!("/{key}{pointer}")));
@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
                     let filled = self.fill(item, owner);
                     values.push(filled.value);
                     plains.push(filled.plain);
-                    unknown.nest(&index.to_string(), filled.unknown);
+                    unknown.nest(&index.to_string(), &filled.unknown);
                 }
                 Filled { value: values.into(), plain: plains.into(), unknown }
             }
@@ -78,7 +78,7 @@ impl<'a> Checker<'a> {
             let filled = self.fill(&entry.value, owner);
             values.insert(entry.key.clone(), filled.value);
             plains.insert(entry.key.clone(), filled.plain);
-            unknown.nest(&entry.key, filled.unknown);
+            unknown.nest(&entry.key, &filled.unknown);
         }
         Filled { value: values.into(), plain: plains.into(), unknown }
     }

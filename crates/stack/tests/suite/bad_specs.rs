@@ -2,29 +2,20 @@
 //! `UPDATE_EXPECT=1 cargo test -p cairn-stack` writes those texts anew; read the difference.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cairn_stack::{Catalog, MAX_BYTES, Params, Report, check_stack};
+use cairn_stack::{MAX_BYTES, Params, Report, check_stack};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn catalog() -> Catalog {
-    let kafka = include_bytes!("frameworks/kafka.yaml");
-    let zookeeper = include_bytes!("frameworks/zookeeper.yaml");
-    Catalog::load([("kafka.yaml", &kafka[..]), ("zookeeper.yaml", &zookeeper[..])])
-        .unwrap_or_else(|reports| panic!("{}", reports[0]))
-}
+use crate::{catalog, root};
 
 fn refused(file: &str, bytes: &[u8]) -> Report {
-    match check_stack(file, bytes, &catalog(), &Params::new()) {
+    match check_stack(file, bytes, catalog(), &Params::new()) {
         Ok(_) => panic!("{file} is accepted"),
         Err(report) => report,
     }
 }
 
-fn bad_specs() -> Vec<PathBuf> {
+pub(crate) fn bad_specs() -> Vec<PathBuf> {
     let folder = root().join("tests/bad-specs");
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -93,7 +84,7 @@ fn a_large_file_is_refused_before_it_is_read() {
 fn a_file_of_the_greatest_size_is_read() {
     let mut text = b"stack: shop\nservices:\n  zookeeper: { framework: zookeeper }\n#".to_vec();
     text.resize(MAX_BYTES, b'x');
-    assert!(check_stack("full.yaml", &text, &catalog(), &Params::new()).is_ok());
+    assert!(check_stack("full.yaml", &text, catalog(), &Params::new()).is_ok());
 }
 
 #[test]
