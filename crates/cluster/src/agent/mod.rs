@@ -1,1 +1,24 @@
 //! The agent: executors, sandboxes, volumes and status updates on one machine.
+//!
+//! What an agent decides is a pure state machine (`core`); a driver feeds it with what the master, executors, the
+//! [`Runner`] and the clock say, and carries out its effects in order. Containers outlive the process of their agent:
+//! an agent that starts again on the same directory finds them and goes on.
+
+mod checkpoint;
+mod core;
+mod driver;
+pub mod fetch;
+mod files;
+mod http;
+mod local;
+mod options;
+mod process;
+mod runner;
+
+pub use checkpoint::CheckpointError;
+pub use core::Timeouts;
+pub use driver::{Agent, AgentError};
+pub use local::LocalRunner;
+pub use options::AgentOptions;
+pub use process::ProcessId;
+pub use runner::{Container, ContainerPlan, Runner, VolumeMount, Work};

@@ -1,0 +1,154 @@
+//! Start, end and timeouts of containers.
+
+use std::time::Duration;
+
+use cairn_mesos::v1::task_status::Reason;
+use cairn_mesos::v1::{ExecutorId, FrameworkId, TaskState};
+
+use super::container::{Container, Kind, Phase, Verdict};
+use super::plan::duration;
+use super::status::{self, Words};
+use super::{Context, Core, Effect, Now};
+use crate::agent::checkpoint::ContainerRecord;
+use crate::agent::process::ProcessId;
+use crate::wire::FromAgent;
+
+impl Core {
+    /// Takes up the containers of an earlier agent process.
+    pub(super) fn recover_containers(&mut self, records: Vec<ContainerRecord>, now: Now) -> Vec<Effect> {
+        let until = now.at + self.settings.timeouts.reregistration;
+        let mut effects = Vec::new();
+        for record in records {
+            let Some(mut container) = Container::recovered(record, &self.settings.boot, until) else {
+                continue;
+            };
+            let id = container.id.clone();
+            if !container.is_over() {
+                effects.push(Effect::Wait(id.clone()));
+                if !container.framework.checkpoint() {
+                    // Its executor does not wait for a lost agent, and the master has told the framework so.
+                    container.forget = true;
+                    container.phase = Phase::Stopping { until: None };
+                    effects.push(Effect::End(id.clone(), Duration::ZERO));
+                }
+            }
+            self.containers.insert(id, container);
+        }
+        effects
+    }
+
+    /// The runner started a container, or could not.
+    pub(super) fn started(&mut self, id: &str, result: Result<ProcessId, String>, cx: &mut Context<'_>) {
+        let until = cx.now.at + self.settings.timeouts.registration;
+        let Some(owner) = self.containers.get_mut(id) else { return };
+        match result {
+            Ok(process) => {
+                owner.process = Some(process);
+                cx.save(id);
+                cx.push(Effect::Wait(id.to_owned()));
+                match (owner.phase, owner.kind) {
+                    (Phase::Preparing, Kind::Custom) => owner.phase = Phase::Registering { until },
+                    (Phase::Preparing, Kind::Command) => self.command_started(id, cx),
+                    (Phase::Stopping { .. }, _) => cx.push(Effect::End(id.to_owned(), Duration::ZERO)),
+                    _ => {}
+                }
+            }
+            Err(why) => {
+                let verdict = Verdict {
+                    reason: Reason::ContainerLaunchFailed,
+                    message: format!("Failed to launch container: {why}"),
+                };
+                owner.verdict.get_or_insert(verdict);
+                self.over(id, None, cx);
+            }
+        }
+    }
+
+    /// Nothing is left of a container.
+    pub(super) fn exited(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
+        let Some(owner) = self.containers.get(id) else { return };
+        let (kind, forget, key) = (owner.kind, owner.forget, owner.key.clone());
+        match kind {
+            Kind::Custom if !forget => cx.to_master(FromAgent::ExecutorExited {
+                framework_id: FrameworkId { value: key.framework },
+                executor_id: ExecutorId { value: key.executor },
+                // Who is not the parent learns no status; the executor was most likely killed.
+                status: status.unwrap_or(9),
+            }),
+            Kind::Custom => {}
+            Kind::Command => self.command_exited(id, status, cx),
+        }
+        self.over(id, status, cx);
+    }
+
+    /// Closes a container: its remaining tasks have failed.
+    fn over(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
+        let Some(owner) = self.containers.get_mut(id) else { return };
+        owner.phase = Phase::Over;
+        let verdict = owner.verdict.clone().unwrap_or_else(|| Verdict {
+            reason: Reason::ExecutorTerminated,
+            message: "Executor terminated".to_owned(),
+        });
+        let left: Vec<String> =
+            owner.tasks.iter().filter(|t| !t.is_over()).map(|t| t.id().to_owned()).collect();
+        tracing::debug!(container = id, ?status, "container is gone");
+        cx.save(id);
+        for task in left {
+            let words = Words::agent(verdict.reason, &verdict.message);
+            self.report(id, &task, TaskState::TaskFailed, words, cx);
+        }
+        self.forget_if_done(id, cx);
+    }
+
+    pub(super) fn mount_failed(&mut self, id: &str, why: &str, cx: &mut Context<'_>) {
+        let verdict = Verdict { reason: Reason::ContainerUpdateFailed, message: why.to_owned() };
+        self.shut_down(id, Some(verdict), cx);
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        let ids: Vec<String> = self.containers.keys().cloned().collect();
+        for id in ids {
+            self.check_phase(&id, cx);
+        }
+        self.repeat_updates(cx);
+    }
+
+    fn check_phase(&mut self, id: &str, cx: &mut Context<'_>) {
+        let timeouts = self.settings.timeouts;
+        let Some(owner) = self.containers.get_mut(id) else { return };
+        let now = cx.now.at;
+        match owner.phase {
+            Phase::Registering { until } if until <= now => {
+                let message = format!("Executor did not register within {}", duration(timeouts.registration));
+                let verdict = Verdict { reason: Reason::ExecutorRegistrationTimeout, message };
+                self.shut_down(id, Some(verdict), cx);
+            }
+            Phase::Recovering { until } if until <= now => {
+                let message =
+                    format!("Executor did not reregister within {}", duration(timeouts.reregistration));
+                let verdict = Verdict { reason: Reason::ExecutorReregistrationTimeout, message };
+                self.shut_down(id, Some(verdict), cx);
+            }
+            Phase::Stopping { until: Some(until) } if until <= now => {
+                owner.phase = Phase::Stopping { until: None };
+                cx.push(Effect::End(id.to_owned(), Duration::ZERO));
+            }
+            _ => {}
+        }
+    }
+
+    fn repeat_updates(&mut self, cx: &mut Context<'_>) {
+        if !self.registered {
+            return;
+        }
+        for container in self.containers.values_mut() {
+            let framework = container.key.framework.clone();
+            for task in &mut container.tasks {
+                let latest = task.state;
+                if let Some(status) = task.updates.repeat(cx.now.at) {
+                    cx.to_master(status::update(&framework, status, latest));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What an agent decides: a state machine without I/O, clock or randomness.
+//!
+//! [`Core::step`] takes one event and gives the effects it has, in the order in which the driver must carry them out:
+//! what must survive a crash is saved before anything that depends on it is sent.
+
+mod command;
+mod container;
+mod executor;
+mod lifecycle;
+mod master;
+mod plan;
+mod status;
+mod updates;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
+use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, Resource};
+
+use super::checkpoint::{AgentRecord, ContainerRecord};
+use super::process::ProcessId;
+use super::runner::{ContainerPlan, VolumeMount};
+use crate::wire::{FromAgent, ToAgent};
+
+pub(crate) use container::{Container, Key};
+
+/// The moment of an event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Now {
+    /// Time since some fixed moment; never goes back. Deadlines are told in it.
+    pub(crate) at: Duration,
+    /// Seconds since the Unix epoch, for timestamps.
+    pub(crate) wall: f64,
+}
+
+/// Where new ids come from.
+pub(crate) trait Ids {
+    /// 16 bytes that never came before.
+    fn uuid(&mut self) -> [u8; 16];
+}
+
+/// What does not change while an agent runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    pub(crate) hostname: String,
+    pub(crate) attributes: Vec<Attribute>,
+    /// What the agent offers before anything is reserved.
+    pub(crate) resources: Vec<Resource>,
+    /// Absolute path of the agent's own directory.
+    pub(crate) work_dir: PathBuf,
+    /// Identifies this boot of the machine.
+    pub(crate) boot: String,
+    /// PATH of executors and commands.
+    pub(crate) path: String,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// How long an agent waits for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the start of an executor to its subscription.
+    pub registration: Duration,
+    /// From the start of an agent to the subscription of an executor that was already running.
+    pub reregistration: Duration,
+    /// From the order to shut down to SIGKILL, unless the executor says otherwise.
+    pub shutdown_grace: Duration,
+    /// How long an executor goes on without an agent.
+    pub recovery: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            registration: Duration::from_secs(60),
+            reregistration: Duration::from_secs(15),
+            shutdown_grace: Duration::from_secs(5),
+            recovery: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// What happens to an agent.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The master can be reached.
+    LinkUp,
+    /// The master said something.
+    Master(ToAgent),
+    /// An executor subscribed, or did so again.
+    Subscribe(Key, Box<Call>),
+    /// An executor sent something else.
+    Executor(Key, Box<Call>),
+    /// The runner started a container, or could not.
+    Started { container: String, result: Result<ProcessId, String> },
+    /// Nothing is left of a container.
+    Exited { container: String, status: Option<i32> },
+    /// Volumes could not be made visible in a running container.
+    MountFailed { container: String, reason: String },
+    /// Time passed.
+    Tick,
+}
+
+/// What the driver has to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Store [`Core::agent_record`], durably.
+    SaveAgent,
+    /// Store [`Core::container_record`], or delete it when there is none any more.
+    SaveContainer(String),
+    /// Start a container; tell by [`Event::Started`].
+    Start(Box<ContainerPlan>),
+    /// Wait for the end of a container; tell by [`Event::Exited`].
+    Wait(String),
+    /// End a container, with so much time between SIGTERM and SIGKILL.
+    End(String, Duration),
+    /// Show volumes in a running container.
+    Mount(String, Vec<VolumeMount>),
+    /// Delete the data of volumes.
+    DeleteVolumes(Vec<PathBuf>),
+    /// Send an event on the stream of an executor.
+    ToExecutor(Key, Box<ExecutorEvent>),
+    /// Tell the master.
+    ToMaster(Box<FromAgent>),
+}
+
+/// Effects so far, and what decisions may depend on besides the state.
+pub(crate) struct Context<'a> {
+    now: Now,
+    ids: &'a mut dyn Ids,
+    effects: Vec<Effect>,
+}
+
+impl Context<'_> {
+    fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn to_master(&mut self, message: FromAgent) {
+        self.push(Effect::ToMaster(Box::new(message)));
+    }
+
+    /// Saves a container, once for consecutive changes.
+    fn save(&mut self, container: &str) {
+        let last = self.effects.last();
+        if !matches!(last, Some(Effect::SaveContainer(id)) if id == container) {
+            self.push(Effect::SaveContainer(container.to_owned()));
+        }
+    }
+}
+
+/// Everything an agent knows.
+#[derive(Debug)]
+pub(crate) struct Core {
+    settings: Settings,
+    id: Option<AgentId>,
+    /// Reservations and volumes included, as the master told; none before it told anything.
+    resources: Option<Vec<Resource>>,
+    containers: BTreeMap<String, Container>,
+    /// Whether the master has accepted the registration.
+    registered: bool,
+}
+
+impl Core {
+    /// An agent with what an earlier process stored. Gives the effects that recovery needs.
+    pub(crate) fn recover(
+        settings: Settings,
+        agent: AgentRecord,
+        containers: Vec<ContainerRecord>,
+        now: Now,
+    ) -> (Self, Vec<Effect>) {
+        let resources = agent.has_resources.then_some(agent.resources);
+        let mut core =
+            Self { settings, id: agent.agent_id, resources, containers: BTreeMap::new(), registered: false };
+        let effects = core.recover_containers(containers, now);
+        (core, effects)
+    }
+
+    /// Takes one event.
+    pub(crate) fn step(&mut self, event: Event, now: Now, ids: &mut dyn Ids) -> Vec<Effect> {
+        let mut cx = Context { now, ids, effects: Vec::new() };
+        match event {
+            Event::LinkUp => self.link_up(&mut cx),
+            Event::Master(message) => self.master(message, &mut cx),
+            Event::Subscribe(key, call) => self.subscribe(&key, *call, &mut cx),
+            Event::Executor(key, call) => self.executor(&key, *call, &mut cx),
+            Event::Started { container, result } => self.started(&container, result, &mut cx),
+            Event::Exited { container, status } => self.exited(&container, status, &mut cx),
+            Event::MountFailed { container, reason } => self.mount_failed(&container, &reason, &mut cx),
+            Event::Tick => self.tick(&mut cx),
+        }
+        cx.effects
+    }
+
+    /// When [`Event::Tick`] is due next.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.containers.values().filter_map(Container::next_deadline).min()
+    }
+
+    /// What is stored about the agent itself.
+    pub(crate) fn agent_record(&self) -> AgentRecord {
+        AgentRecord {
+            agent_id: self.id.clone(),
+            resources: self.resources.clone().unwrap_or_default(),
+            has_resources: self.resources.is_some(),
+        }
+    }
+
+    /// What is stored about a container; none when it is to be forgotten.
+    pub(crate) fn container_record(&self, container: &str) -> Option<ContainerRecord> {
+        self.containers.get(container).map(|c| c.record(&self.settings.boot))
+    }
+
+    /// The container itself, for the runner.
+    pub(crate) fn container(&self, id: &str) -> Option<&Container> {
+        self.containers.get(id)
+    }
+
+    /// Every container, for those who look from outside.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.containers.values()
+    }
+
+    /// Whether an executor may subscribe.
+    pub(crate) fn expects(&self, key: &Key) -> bool {
+        self.live(key).is_some()
+    }
+
+    /// What the agent says of itself.
+    pub(crate) fn agent_info(&self) -> AgentInfo {
+        AgentInfo {
+            hostname: self.settings.hostname.clone(),
+            port: Some(i32::from(self.settings.port)),
+            resources: self.settings.resources.clone(),
+            attributes: self.settings.attributes.clone(),
+            id: self.id.clone(),
+            ..AgentInfo::default()
+        }
+    }
+
+    /// The container of an executor that has not ended.
+    fn live(&self, key: &Key) -> Option<&Container> {
+        self.containers.values().find(|c| c.key == *key && !c.is_over())
+    }
+
+    fn live_id(&self, key: &Key) -> Option<String> {
+        self.live(key).map(|c| c.id.clone())
+    }
+}

@@ -1,0 +1,194 @@
+//! What the runner is told: sandbox, files, volumes, command line and environment of a container.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cairn_mesos::v1::{CommandInfo, Resource};
+
+use super::Core;
+use super::container::{Container, Kind};
+use crate::agent::fetch::{FetchUri, inside};
+use crate::agent::runner::{ContainerPlan, VolumeMount};
+
+/// Longest pause between two attempts of an executor to reach the agent.
+const SUBSCRIPTION_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+impl Core {
+    /// Where the sandbox of a container is.
+    pub(super) fn sandbox(&self, framework: &str, executor: &str, container: &str) -> PathBuf {
+        let agent = self.id.as_ref().map_or("", |id| id.value.as_str());
+        let mut path = self.settings.work_dir.clone();
+        for part in ["slaves", agent, "frameworks", framework, "executors", executor, "runs", container] {
+            path.push(part);
+        }
+        path
+    }
+
+    /// The plan of a container, or why there can be none.
+    pub(super) fn plan(&self, container: &Container) -> Result<ContainerPlan, String> {
+        let command = container.command().ok_or("it has no command")?;
+        let (program, argv) = command_line(command)?;
+        Ok(ContainerPlan {
+            container: container.id.clone(),
+            sandbox: container.sandbox.clone(),
+            uris: uris(command)?,
+            volumes: self.volumes(container.resources())?,
+            program,
+            argv,
+            env: self.environment(container, command),
+        })
+    }
+
+    /// The persistent volumes among `resources`.
+    pub(super) fn volumes<'a>(
+        &self,
+        resources: impl Iterator<Item = &'a Resource>,
+    ) -> Result<Vec<VolumeMount>, String> {
+        resources
+            .filter_map(|resource| {
+                let disk = resource.disk.as_ref()?;
+                let target = &disk.volume.as_ref()?.container_path;
+                let source = self.volume_path(resource)?;
+                Some((source, target))
+            })
+            .map(|(source, target)| {
+                let target = inside(target).ok_or_else(|| {
+                    format!("container_path {target:?} of a volume must be relative, without ..")
+                })?;
+                Ok(VolumeMount { source, target })
+            })
+            .collect()
+    }
+
+    /// Where the data of a persistent volume is; none if `resource` is not one, or its ids are no file names.
+    pub(super) fn volume_path(&self, resource: &Resource) -> Option<PathBuf> {
+        let id = inside(&resource.disk.as_ref()?.persistence.as_ref()?.id)?;
+        let role = match resource.reservations.last() {
+            Some(reservation) => reservation.role.as_deref()?,
+            None => resource.role(),
+        };
+        // Hierarchical roles become one directory, as in Mesos.
+        let role = inside(&role.replace('/', " "))?;
+        Some(self.settings.work_dir.join("volumes/roles").join(role).join(id))
+    }
+
+    /// As Mesos sets it, down to the names: executors in other languages read these.
+    fn environment(&self, container: &Container, command: &CommandInfo) -> Vec<(String, String)> {
+        let timeouts = self.settings.timeouts;
+        let endpoint = format!("{}:{}", self.settings.ip, self.settings.port);
+        let sandbox = container.sandbox.to_string_lossy().into_owned();
+        let checkpoint = container.framework.checkpoint();
+        let grace = container.grace(timeouts.shutdown_grace);
+        let mut env: Vec<(String, String)> = Vec::new();
+        let mut set = |name: &str, value: &str| {
+            env.retain(|(n, _)| n != name);
+            env.push((name.to_owned(), value.to_owned()));
+        };
+        set("PATH", &self.settings.path);
+        set("LIBPROCESS_IP", &self.settings.ip);
+        set("LIBPROCESS_PORT", "0");
+        set("MESOS_FRAMEWORK_ID", &container.key.framework);
+        set("MESOS_EXECUTOR_ID", &container.key.executor);
+        set("MESOS_SLAVE_ID", self.id.as_ref().map_or("", |id| id.value.as_str()));
+        set("MESOS_SLAVE_PID", &format!("slave(1)@{endpoint}"));
+        set("MESOS_AGENT_ENDPOINT", &endpoint);
+        set("MESOS_CHECKPOINT", if checkpoint { "1" } else { "0" });
+        set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", &duration(grace));
+        set("MESOS_HTTP_COMMAND_EXECUTOR", "0");
+        if checkpoint {
+            set("MESOS_RECOVERY_TIMEOUT", &duration(timeouts.recovery));
+            set("MESOS_SUBSCRIPTION_BACKOFF_MAX", &duration(SUBSCRIPTION_BACKOFF_MAX));
+        }
+        if let (Kind::Command, Some(role)) = (container.kind, container.allocation_role()) {
+            set("MESOS_ALLOCATION_ROLE", role);
+        }
+        for variable in command.environment.iter().flat_map(|e| &e.variables) {
+            set(&variable.name, variable.value());
+        }
+        // Last, whatever the command says: by these the agent finds the processes of the container.
+        set("MESOS_DIRECTORY", &sandbox);
+        set("MESOS_SANDBOX", &sandbox);
+        env
+    }
+}
+
+impl Container {
+    fn command(&self) -> Option<&CommandInfo> {
+        match self.kind {
+            Kind::Custom => self.info.command.as_ref(),
+            Kind::Command => self.tasks.first()?.info.command.as_ref(),
+        }
+    }
+
+    fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.info.resources.iter().chain(self.tasks.iter().flat_map(|t| &t.info.resources))
+    }
+
+    fn allocation_role(&self) -> Option<&str> {
+        self.resources().find_map(|r| r.allocation_info.as_ref()?.role.as_deref())
+    }
+
+    /// Time between the order to shut down and SIGKILL.
+    pub(super) fn grace(&self, default: Duration) -> Duration {
+        self.info.shutdown_grace_period.map_or(default, |d| nanoseconds(d.nanoseconds))
+    }
+}
+
+pub(super) fn nanoseconds(count: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(count).unwrap_or_default())
+}
+
+fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>), String> {
+    let value = command.value.clone().filter(|v| !v.is_empty()).ok_or("its command has no value")?;
+    if command.shell() {
+        return Ok(("/bin/sh".to_owned(), vec!["sh".to_owned(), "-c".to_owned(), value]));
+    }
+    let argv = if command.arguments.is_empty() { vec![value.clone()] } else { command.arguments.clone() };
+    Ok((value, argv))
+}
+
+fn uris(command: &CommandInfo) -> Result<Vec<FetchUri>, String> {
+    command
+        .uris
+        .iter()
+        .map(|uri| {
+            FetchUri::parse(
+                &uri.value,
+                uri.executable(),
+                uri.extract(),
+                uri.cache(),
+                uri.output_file.as_deref(),
+            )
+            .map_err(|e| e.to_string())
+        })
+        .collect()
+}
+
+/// A duration as libprocess writes it: in the largest unit that is not below one.
+pub(super) fn duration(duration: Duration) -> String {
+    const UNITS: [(&str, f64); 8] = [
+        ("weeks", 604_800.0),
+        ("days", 86_400.0),
+        ("hrs", 3_600.0),
+        ("mins", 60.0),
+        ("secs", 1.0),
+        ("ms", 1e-3),
+        ("us", 1e-6),
+        ("ns", 1e-9),
+    ];
+    let seconds = duration.as_secs_f64();
+    let (unit, size) = UNITS.into_iter().find(|(_, size)| seconds >= *size).unwrap_or(("ns", 1e-9));
+    let count = (seconds / size * 1e9).round() / 1e9;
+    format!("{count}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_libprocess_writes_them() {
+        let written = [900_000, 2_000, 250, 0, 60_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(written, ["15mins", "2secs", "250ms", "0ns", "1mins"]);
+    }
+}

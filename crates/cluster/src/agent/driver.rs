@@ -1,0 +1,352 @@
+//! The shell around the agent's core: feeds it events and carries out its effects.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::checkpoint::{CheckpointError, Store};
+use super::core::{Core, Effect, Event, Ids, Key, Now, Settings};
+use super::http::{self, Web};
+use super::options::AgentOptions;
+use super::process;
+use super::runner::Runner;
+use crate::wire::AgentLink;
+
+/// Requests that may wait for the agent.
+const INBOX: usize = 256;
+/// Events that may wait for one executor; one that reads so slowly is disconnected.
+const STREAM: usize = 256;
+/// How long open connections may take to end when the agent stops.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// An agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The address is taken or is not this machine's.
+    #[error("the agent cannot listen on {address}: {source}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The directory cannot be used.
+    #[error("the agent cannot use {path}: {source}")]
+    WorkDir {
+        /// Which directory.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Another process runs an agent there.
+    #[error("{path} is in use by another agent; stop that one, or choose another work directory")]
+    Locked {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// The stored state cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// A request from outside the core.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Event(Event),
+    /// An executor opens its stream.
+    Subscribe(Key, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
+    /// An executor sends something; answered when it is stored. False: the agent does not know the executor.
+    Call(Key, Box<Call>, oneshot::Sender<bool>),
+}
+
+/// A running agent. Dropping it ends the agent and leaves its containers running.
+#[derive(Debug)]
+pub struct Agent {
+    address: SocketAddr,
+    driver: JoinHandle<()>,
+    server: JoinHandle<()>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl Agent {
+    /// Starts an agent: takes up what an earlier one left in its directory, listens, registers over `link`.
+    ///
+    /// # Errors
+    /// The directory or the address cannot be used, or the stored state cannot be read.
+    pub async fn start(
+        options: AgentOptions,
+        link: AgentLink,
+        runner: Arc<dyn Runner>,
+    ) -> Result<Self, AgentError> {
+        let meta = options.work_dir.join("meta");
+        let store = Store::open(meta.clone())?;
+        let lock = lock(&meta)?;
+        let work_dir = std::fs::canonicalize(&options.work_dir)
+            .map_err(|source| AgentError::WorkDir { path: options.work_dir.clone(), source })?;
+        let wanted = SocketAddr::new(options.address, options.port);
+        let listen = |source| AgentError::Listen { address: wanted, source };
+        let listener = TcpListener::bind(wanted).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+
+        let settings = Settings {
+            ip: address.ip().to_string(),
+            port: address.port(),
+            hostname: options.hostname,
+            attributes: options.attributes,
+            resources: options.resources,
+            work_dir: work_dir.clone(),
+            boot: process::boot_id(),
+            path: options.path,
+            timeouts: options.timeouts,
+        };
+        let (agent, containers) = store.load()?;
+        let clock = Clock::start();
+        let (core, recovery) = Core::recover(settings, agent, containers, clock.now());
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let driver = Driver {
+            core,
+            store,
+            runner,
+            link,
+            streams: HashMap::new(),
+            work: JoinSet::new(),
+            sender: sender.clone(),
+            inbox,
+            clock,
+            _lock: lock,
+        };
+        let (closing, closed) = oneshot::channel();
+        let web = Web { agent: sender, work_dir };
+        Ok(Self {
+            address,
+            driver: tokio::spawn(driver.run(recovery)),
+            server: tokio::spawn(http::serve(listener, web, closed)),
+            closing: Some(closing),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the agent has ended because its link to the master was closed.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.driver).await;
+    }
+
+    /// Stops the agent and leaves its containers running. Its address is free afterwards.
+    pub async fn stop(mut self) {
+        self.driver.abort();
+        self.ended().await;
+        self.closing.take();
+        if tokio::time::timeout(CLOSING, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.server.abort();
+    }
+}
+
+fn lock(meta: &std::path::Path) -> Result<File, AgentError> {
+    let failed = |source| AgentError::WorkDir { path: meta.to_owned(), source };
+    let file = File::create(meta.join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(AgentError::Locked { path: meta.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// The only place where the agent asks what time it is.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    fn now(self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { at: self.start.elapsed(), wall: wall.as_secs_f64() }
+    }
+}
+
+struct RandomIds;
+
+impl Ids for RandomIds {
+    fn uuid(&mut self) -> [u8; 16] {
+        Uuid::new_v4().into_bytes()
+    }
+}
+
+struct Driver {
+    core: Core,
+    store: Store,
+    runner: Arc<dyn Runner>,
+    link: AgentLink,
+    streams: HashMap<Key, mpsc::Sender<ExecutorEvent>>,
+    /// What the runner is doing; ends with the driver.
+    work: JoinSet<()>,
+    sender: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Input>,
+    clock: Clock,
+    /// Held as long as the agent runs.
+    _lock: File,
+}
+
+/// The link to the master is closed.
+struct Closed;
+
+impl Driver {
+    async fn run(mut self, recovery: Vec<Effect>) {
+        let result = async {
+            self.carry_out(recovery).await?;
+            self.step(Event::LinkUp).await?;
+            loop {
+                self.next().await?;
+            }
+        }
+        .await;
+        let _: Result<(), Closed> = result;
+    }
+
+    async fn next(&mut self) -> Result<(), Closed> {
+        let deadline = self.core.next_deadline().map(|at| self.clock.start + at);
+        tokio::select! {
+            message = self.link.from_master.recv() => {
+                self.step(Event::Master(message.ok_or(Closed)?)).await
+            }
+            Some(input) = self.inbox.recv() => self.input(input).await,
+            () = sleep_until(deadline) => self.step(Event::Tick).await,
+            Some(_) = self.work.join_next(), if !self.work.is_empty() => Ok(()),
+        }
+    }
+
+    async fn input(&mut self, input: Input) -> Result<(), Closed> {
+        match input {
+            Input::Event(event) => self.step(event).await,
+            Input::Subscribe(key, call, reply) => {
+                if !self.core.expects(&key) {
+                    let _ = reply.send(None);
+                    return Ok(());
+                }
+                let (sender, receiver) = mpsc::channel(STREAM);
+                self.streams.insert(key.clone(), sender);
+                let _ = reply.send(Some(receiver));
+                self.step(Event::Subscribe(key, call)).await
+            }
+            Input::Call(key, call, reply) => {
+                let known = self.core.expects(&key);
+                self.step(Event::Executor(key, call)).await?;
+                let _ = reply.send(known);
+                Ok(())
+            }
+        }
+    }
+
+    async fn step(&mut self, event: Event) -> Result<(), Closed> {
+        let effects = self.core.step(event, self.clock.now(), &mut RandomIds);
+        self.carry_out(effects).await
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Closed> {
+        for effect in effects {
+            match effect {
+                Effect::ToMaster(message) => {
+                    self.link.to_master.send(*message).await.map_err(|_| Closed)?;
+                }
+                Effect::ToExecutor(key, event) => self.send(&key, *event),
+                Effect::SaveAgent => report(self.store.save_agent(&self.core.agent_record())),
+                Effect::SaveContainer(id) => report(match self.core.container_record(&id) {
+                    Some(record) => self.store.save_container(&record),
+                    None => self.store.remove_container(&id),
+                }),
+                effect => self.order(effect),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an event to an executor. One whose stream is broken or full comes back and is told again.
+    fn send(&mut self, key: &Key, event: ExecutorEvent) {
+        let sent = self.streams.get(key).is_some_and(|stream| stream.try_send(event).is_ok());
+        if !sent {
+            self.streams.remove(key);
+        }
+    }
+
+    /// What the runner is to do, beside everything else.
+    fn order(&mut self, effect: Effect) {
+        let (runner, sender) = (Arc::clone(&self.runner), self.sender.clone());
+        let tell = async move |event| {
+            let _ = sender.send(Input::Event(event)).await;
+        };
+        let handle = |id: &str| self.core.container(id).map(super::core::Container::handle);
+        match effect {
+            Effect::Start(plan) => {
+                self.work.spawn(async move {
+                    let container = plan.container.clone();
+                    let result = runner.start(*plan).await;
+                    tell(Event::Started { container, result }).await;
+                });
+            }
+            Effect::Wait(id) => {
+                let Some(handle) = handle(&id) else { return };
+                self.work.spawn(async move {
+                    let status = runner.wait(handle).await;
+                    tell(Event::Exited { container: id, status }).await;
+                });
+            }
+            Effect::End(id, grace) => {
+                let Some(handle) = handle(&id) else { return };
+                self.work.spawn(async move { runner.end(handle, grace).await });
+            }
+            Effect::Mount(id, volumes) => {
+                let Some(handle) = handle(&id) else { return };
+                self.work.spawn(async move {
+                    if let Err(reason) = runner.mount(handle.sandbox, volumes).await {
+                        tell(Event::MountFailed { container: id, reason }).await;
+                    }
+                });
+            }
+            Effect::DeleteVolumes(paths) => {
+                self.work.spawn(async move { runner.delete(paths).await });
+            }
+            Effect::ToMaster(_) | Effect::ToExecutor(..) | Effect::SaveAgent | Effect::SaveContainer(_) => {}
+        }
+    }
+}
+
+/// An agent whose disk is full goes on: what it holds in memory is still right.
+fn report(result: Result<(), CheckpointError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "cannot store the agent's state; a restart of the agent would lose it");
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

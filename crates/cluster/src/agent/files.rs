@@ -1,0 +1,98 @@
+//! Reading files of sandboxes, as `/files/read` of Mesos does.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// Most bytes of one answer.
+const MAX_LENGTH: u64 = 16 * 4096;
+
+/// Part of a file.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Part {
+    data: String,
+    offset: u64,
+}
+
+/// Why there is no part.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// There is no such file, or none that may be read.
+    #[error("no such file")]
+    NotFound,
+    /// It is a directory.
+    #[error("cannot read a directory")]
+    Directory,
+    /// A negative offset other than -1.
+    #[error("negative offset provided: {0}")]
+    Offset(i64),
+    /// The disk said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads from `offset`; -1 asks for the length of the file only. `path` is the path of a file in a sandbox or volume,
+/// or starts with `/frameworks/`, below the agent.
+pub(crate) fn read(work_dir: &Path, path: &str, offset: i64, length: Option<u64>) -> Result<Part, ReadError> {
+    let path = resolve(work_dir, path).ok_or(ReadError::NotFound)?;
+    if path.is_dir() {
+        return Err(ReadError::Directory);
+    }
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let offset = match u64::try_from(offset) {
+        Ok(offset) => offset,
+        Err(_) if offset == -1 => return Ok(Part { data: String::new(), offset: size }),
+        Err(_) => return Err(ReadError::Offset(offset)),
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(length.unwrap_or(MAX_LENGTH).min(MAX_LENGTH)).read_to_end(&mut bytes)?;
+    Ok(Part { data: String::from_utf8_lossy(&bytes).into_owned(), offset })
+}
+
+/// The real path, if it lies in a sandbox or a volume: links may not lead elsewhere, the agent's state least of all.
+fn resolve(work_dir: &Path, path: &str) -> Option<PathBuf> {
+    let path = match path.strip_prefix("/frameworks/") {
+        Some(rest) => latest_agent(work_dir)?.join("frameworks").join(rest),
+        None => PathBuf::from(path),
+    };
+    let real = fs::canonicalize(path).ok()?;
+    let allowed = ["slaves", "volumes"].iter().any(|part| real.starts_with(work_dir.join(part)));
+    allowed.then_some(real)
+}
+
+fn latest_agent(work_dir: &Path) -> Option<PathBuf> {
+    fs::read_dir(work_dir.join("slaves"))
+        .ok()?
+        .flatten()
+        .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())
+        .map(|entry| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sandboxes_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let work_dir = dir.path().canonicalize().unwrap();
+        let run = work_dir.join("slaves/S0/frameworks/f/executors/e/runs/latest");
+        fs::create_dir_all(&run).unwrap();
+        fs::create_dir_all(work_dir.join("meta")).unwrap();
+        fs::write(run.join("stdout"), "hello").unwrap();
+        fs::write(work_dir.join("meta/agent"), "secret").unwrap();
+        std::os::unix::fs::symlink(work_dir.join("meta/agent"), run.join("link")).unwrap();
+        let get = |path: &str, offset| read(&work_dir, path, offset, None);
+        let absolute = run.join("stdout").display().to_string();
+        assert_eq!(get(&absolute, 1).unwrap(), Part { data: "ello".into(), offset: 1 });
+        let part = get("/frameworks/f/executors/e/runs/latest/stdout", -1).unwrap();
+        assert_eq!(part, Part { data: String::new(), offset: 5 });
+        for path in [run.join("link"), work_dir.join("meta/agent"), PathBuf::from("/etc/passwd")] {
+            assert!(matches!(get(&path.display().to_string(), 0), Err(ReadError::NotFound)));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! How an agent is set up.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use cairn_mesos::v1::{Attribute, Resource};
+
+use super::core::Timeouts;
+
+/// One agent.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// Where it listens, and what its tasks are told as their address: a loopback address of its own.
+    pub address: IpAddr,
+    /// The port it listens on; 0 for any. An agent that comes back must have the port it had, or its executors do not
+    /// find it.
+    pub port: u16,
+    /// Its name in offers.
+    pub hostname: String,
+    /// Its own directory: sandboxes, volumes and state.
+    pub work_dir: PathBuf,
+    /// What it offers as long as nothing is reserved.
+    pub resources: Vec<Resource>,
+    /// What it says of itself in offers.
+    pub attributes: Vec<Attribute>,
+    /// PATH of executors and commands; usually that of this process.
+    pub path: String,
+    /// How long it waits for what.
+    pub timeouts: Timeouts,
+}

@@ -1,0 +1,70 @@
+//! The seam between an agent and what runs its containers.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::fetch::FetchUri;
+use super::process::ProcessId;
+
+/// A future of a [`Runner`].
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Everything that is needed to start one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// Unique id of the container.
+    pub container: String,
+    /// Absolute path of its sandbox, which does not exist yet.
+    pub sandbox: PathBuf,
+    /// What is fetched into it before the start.
+    pub uris: Vec<FetchUri>,
+    /// Persistent volumes.
+    pub volumes: Vec<VolumeMount>,
+    /// Program; looked up on the container's PATH unless it has a slash.
+    pub program: String,
+    /// Arguments with the zeroth.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// A persistent volume of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// Directory that holds the data; made if it does not exist.
+    pub source: PathBuf,
+    /// Where it appears, relative to the sandbox.
+    pub target: PathBuf,
+}
+
+/// A container that was started, now or by an earlier agent process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Unique id of the container.
+    pub id: String,
+    /// Absolute path of its sandbox.
+    pub sandbox: PathBuf,
+    /// Its first process; none when it is not known whether there ever was one.
+    pub process: Option<ProcessId>,
+}
+
+/// Runs containers. All waiting is asynchronous; a runner is shared by everything an agent does.
+pub trait Runner: Send + Sync + 'static {
+    /// Makes the sandbox, fills it, and starts the first process. The error is told to the framework.
+    fn start(&self, plan: ContainerPlan) -> Work<'_, Result<ProcessId, String>>;
+
+    /// Waits until the first process has ended and everything else in the container is gone too: what the first
+    /// process leaves behind is killed. Gives the wait status, where it can be known.
+    fn wait(&self, container: Container) -> Work<'_, Option<i32>>;
+
+    /// Ends the container: SIGTERM to all of it, SIGKILL after `grace`.
+    fn end(&self, container: Container, grace: Duration) -> Work<'_, ()>;
+
+    /// Makes volumes appear in a sandbox that is in use.
+    fn mount(&self, sandbox: PathBuf, volumes: Vec<VolumeMount>) -> Work<'_, Result<(), String>>;
+
+    /// Deletes the data of volumes.
+    fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()>;
+}
