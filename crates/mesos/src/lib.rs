@@ -4,7 +4,9 @@
 //! - [`codec`]: bodies of either media type
 //! - [`recordio`]: the framing of streams
 //! - [`resources`]: arithmetic on resources, and their textual form
+//! - [`client`]: async clients for schedulers, executors and operators
 
+pub mod client;
 pub mod codec;
 mod json;
 pub mod recordio;

@@ -99,7 +99,7 @@ impl Resources {
 
     /// An amount of a scalar resource, rounded to three decimals; nothing when it is not positive.
     pub fn scalar(name: &str, amount: f64) -> Self {
-        Self::named(name, Quantity::scalar(amount.max(0.0)))
+        Self::named(name, &Quantity::scalar(amount.max(0.0)))
     }
 
     /// CPUs, in cores.
@@ -124,10 +124,10 @@ impl Resources {
 
     /// Ports as ranges.
     pub fn port_ranges(ranges: Ranges) -> Self {
-        Self::named("ports", Quantity::Ranges(ranges))
+        Self::named("ports", &Quantity::Ranges(ranges))
     }
 
-    fn named(name: &str, quantity: Quantity) -> Self {
+    fn named(name: &str, quantity: &Quantity) -> Self {
         let mut resource = Resource { name: name.to_owned(), ..Default::default() };
         quantity.put_into(&mut resource);
         std::iter::once(resource).collect()

@@ -1,0 +1,269 @@
+//! One HTTP POST as the v1 API wants it: media types, credentials, redirects to the leading master, time limits.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+
+use super::ClientError;
+use super::backoff::{Backoff, random};
+use super::error::with_causes;
+use crate::codec::{Body, MediaType};
+
+/// The header that ties a call to a subscription.
+pub(crate) const STREAM_ID: &str = "Mesos-Stream-Id";
+
+/// A master that is no leader sends on to the one it takes for it; more hops than this are a circle.
+const MAX_REDIRECTS: usize = 5;
+/// Error texts are for people; more than this says nothing.
+const MAX_ERROR_BODY: usize = 4096;
+/// A peer that answers 503 is starting or has lost its leadership.
+const UNAVAILABLE: Backoff = Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(2) };
+
+/// Who the client is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// HTTP basic authentication.
+    Basic {
+        /// The name.
+        principal: String,
+        /// Its secret.
+        secret: String,
+    },
+    /// A token, such as executors get from their agent.
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Basic { principal, .. } => write!(out, "Basic({principal:?}, …)"),
+            Self::Bearer(_) => out.write_str("Bearer(…)"),
+        }
+    }
+}
+
+impl Credentials {
+    fn header(&self) -> Result<HeaderValue, ClientError> {
+        use base64::Engine;
+        let text = match self {
+            Self::Basic { principal, secret } => {
+                let pair = format!("{principal}:{secret}");
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            }
+            Self::Bearer(token) => format!("Bearer {token}"),
+        };
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| ClientError::Setup("the credentials hold characters no header may hold".into()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// How a client talks. The defaults suit a cluster in reach of the local network.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What bodies are written in and asked for.
+    pub media: MediaType,
+    /// Who the client is, where peers ask for it.
+    pub credentials: Option<Credentials>,
+    /// For a connection to be made.
+    pub connect_timeout: Duration,
+    /// For a call to be answered, retries after a 503 included; for subscriptions, until SUBSCRIBED.
+    pub call_timeout: Duration,
+    /// The longest record of a stream, and the longest body of an answer, in bytes.
+    pub max_message: usize,
+    /// Events that may wait for their reader before the stream is read no further.
+    pub queue: usize,
+    /// Between attempts to subscribe.
+    pub backoff: Backoff,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            media: MediaType::Protobuf,
+            credentials: None,
+            connect_timeout: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(15),
+            max_message: 64 << 20,
+            queue: 256,
+            backoff: Backoff { first: Duration::from_millis(250), cap: Duration::from_secs(15) },
+        }
+    }
+}
+
+/// A client's connections.
+#[derive(Debug)]
+pub(crate) struct Http {
+    client: Client,
+    authorization: Option<HeaderValue>,
+    pub(crate) options: Options,
+}
+
+impl Http {
+    /// `peers` decide whether root certificates are needed.
+    pub(crate) fn new(peers: &[Url], options: Options) -> Result<Self, ClientError> {
+        // reqwest wants a provider for any client; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(options.connect_timeout)
+            .tcp_keepalive(Duration::from_secs(30))
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(Duration::from_secs(20))
+            .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")));
+        if peers.iter().all(|url| url.scheme() == "http") {
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| ClientError::Setup(with_causes(&error)))?;
+        let authorization = options.credentials.as_ref().map(Credentials::header).transpose()?;
+        Ok(Self { client, authorization, options })
+    }
+
+    /// Posts a message, follows redirects, and gives the answer once its head is there. Statuses other than success
+    /// are errors.
+    pub(crate) async fn post<M: Body>(
+        &self,
+        url: &Url,
+        message: &M,
+        stream_id: Option<&HeaderValue>,
+    ) -> Result<Response, ClientError> {
+        let body = bytes::Bytes::from(self.options.media.encode(message)?);
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(&url, body.clone(), stream_id).await?;
+            match response.status() {
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                    url = redirect_target(&url, &response)?;
+                }
+                status if status.is_success() => return Ok(response),
+                _ => return Err(refused(url, response).await),
+            }
+        }
+        Err(ClientError::Redirect { location: url.to_string(), url })
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        body: bytes::Bytes,
+        stream_id: Option<&HeaderValue>,
+    ) -> Result<Response, ClientError> {
+        let media = self.options.media.as_str();
+        let mut request =
+            self.client.post(url.clone()).header(CONTENT_TYPE, media).header(ACCEPT, media).body(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(stream_id) = stream_id {
+            request = request.header(STREAM_ID, stream_id);
+        }
+        request
+            .send()
+            .await
+            .map_err(|error| ClientError::Unreachable { url: url.clone(), reason: with_causes(&error) })
+    }
+
+    /// Posts a call and reads its whole answer, all within the call timeout. A 503 is tried again.
+    pub(crate) async fn call<M: Body>(
+        &self,
+        url: &Url,
+        message: &M,
+        stream_id: Option<&HeaderValue>,
+    ) -> Result<Answer, ClientError> {
+        let after = self.options.call_timeout;
+        let attempts = async {
+            let mut failures = 0;
+            loop {
+                match self.post(url, message, stream_id).await {
+                    Err(ClientError::Refused { status: 503, body, .. }) => {
+                        failures += 1;
+                        tracing::debug!(%url, %body, "unavailable; trying again");
+                        tokio::time::sleep(UNAVAILABLE.delay(failures, random())).await;
+                    }
+                    Err(error) => return Err(error),
+                    Ok(response) => return self.read_answer(response).await,
+                }
+            }
+        };
+        let timeout = |_| ClientError::Timeout { url: url.clone(), after };
+        tokio::time::timeout(after, attempts).await.map_err(timeout)?
+    }
+
+    async fn read_answer(&self, mut response: Response) -> Result<Answer, ClientError> {
+        let url = response.url().clone();
+        let media = media_of(&response).unwrap_or(self.options.media);
+        let (body, whole) = read_body(&mut response, self.options.max_message)
+            .await
+            .map_err(|error| ClientError::Unreachable { url: url.clone(), reason: with_causes(&error) })?;
+        if !whole {
+            let reason = format!("the answer exceeds {} bytes", self.options.max_message);
+            return Err(ClientError::Unreachable { url, reason });
+        }
+        Ok(Answer { url, media, body })
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Who answered in the end.
+    pub(crate) url: Url,
+    media: MediaType,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Calls that only do something are answered without a body: the message is then empty.
+    pub(crate) fn decode<M: Body>(&self) -> Result<M, ClientError> {
+        if self.body.is_empty() {
+            return Ok(M::default());
+        }
+        Ok(self.media.decode(&self.body)?)
+    }
+}
+
+/// The media type that an answer says it has.
+pub(crate) fn media_of(response: &Response) -> Option<MediaType> {
+    MediaType::from_content_type(response.headers().get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+/// Mesos redirects to `//host:port/path`, without a scheme; others to full URLs or paths.
+fn redirect_target(url: &Url, response: &Response) -> Result<Url, ClientError> {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let bad = || ClientError::Redirect { url: url.clone(), location: location.to_owned() };
+    if location.is_empty() {
+        return Err(bad());
+    }
+    let mut target = url.join(location).map_err(|_| bad())?;
+    // Some masters name only the place, as for a page that a person opens.
+    if target.path() == "/" {
+        target.set_path(url.path());
+    }
+    Ok(target)
+}
+
+async fn refused(url: Url, mut response: Response) -> ClientError {
+    let status = response.status().as_u16();
+    let body = match read_body(&mut response, MAX_ERROR_BODY).await {
+        Ok((body, _)) => String::from_utf8_lossy(&body).trim().to_owned(),
+        Err(_) => String::new(),
+    };
+    ClientError::Refused { url, status, body }
+}
+
+/// At most `cap` bytes, and whether that was all.
+async fn read_body(response: &mut Response, cap: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = cap - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok((body, false));
+        }
+    }
+    Ok((body, true))
+}

@@ -1,0 +1,26 @@
+//! Clients of the v1 API: [`SchedulerClient`], [`ExecutorClient`], [`OperatorClient`] and [`AgentClient`].
+//!
+//! They run on the tokio runtime they are made on, use no proxy and no DNS but the system's, keep one idle connection
+//! per peer, and load root certificates only when an address says `https`.
+
+mod backoff;
+mod duration;
+mod environment;
+mod error;
+mod executor;
+mod http;
+mod masters;
+mod operator;
+mod scheduler;
+mod stream;
+
+pub use self::backoff::Backoff;
+pub use self::duration::{format_duration, parse_duration};
+pub use self::environment::{EnvironmentError, ExecutorEnvironment};
+pub use self::error::ClientError;
+pub use self::executor::{ExecutorClient, ExecutorEvent, Unacknowledged};
+pub use self::http::{Credentials, Options};
+pub use self::masters::Masters;
+pub use self::operator::{AgentClient, OperatorClient};
+pub use self::scheduler::{SchedulerClient, SchedulerEvent};
+pub use reqwest::Url;

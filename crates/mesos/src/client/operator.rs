@@ -1,0 +1,79 @@
+//! The operator's side of the API: one question, one answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reqwest::Url;
+
+use super::http::{Answer, Http};
+use super::masters::parse_address;
+use super::{ClientError, Masters, Options};
+use crate::v1::{agent, master};
+
+const PATH: &str = "/api/v1";
+
+/// Asks the leading master.
+#[derive(Debug)]
+pub struct OperatorClient {
+    http: Http,
+    masters: Masters,
+    /// Counts masters found unreachable, so that the next call begins with the one that answered last.
+    choice: AtomicUsize,
+}
+
+impl OperatorClient {
+    /// Nothing is sent yet.
+    pub fn new(masters: Masters, options: Options) -> Result<Self, ClientError> {
+        Ok(Self { http: Http::new(masters.urls(), options)?, masters, choice: AtomicUsize::new(0) })
+    }
+
+    /// Calls that only do something give an empty response.
+    pub async fn call(&self, call: &master::Call) -> Result<master::Response, ClientError> {
+        self.ask(call).await?.decode()
+    }
+
+    /// Where the leading master is, as redirects tell.
+    pub async fn leader(&self) -> Result<Url, ClientError> {
+        let mut call = master::Call::default();
+        call.set_type(master::call::Type::GetHealth);
+        let mut url = self.ask(&call).await?.url;
+        url.set_path("/");
+        Ok(url)
+    }
+
+    /// Tries each master once, as long as they cannot be reached.
+    async fn ask(&self, call: &master::Call) -> Result<Answer, ClientError> {
+        let mut tried = 1;
+        loop {
+            let mut url = self.masters.pick(self.choice.load(Ordering::Relaxed)).clone();
+            url.set_path(PATH);
+            match self.http.call(&url, call, None).await {
+                Err(ClientError::Unreachable { .. }) if tried < self.masters.urls().len() => {
+                    self.choice.fetch_add(1, Ordering::Relaxed);
+                    tried += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// Asks one agent.
+#[derive(Debug)]
+pub struct AgentClient {
+    http: Http,
+    url: Url,
+}
+
+impl AgentClient {
+    /// `address` is `host:port` or a URL. Nothing is sent yet.
+    pub fn new(address: &str, options: Options) -> Result<Self, ClientError> {
+        let mut url = parse_address(address)?;
+        url.set_path(PATH);
+        Ok(Self { http: Http::new(std::slice::from_ref(&url), options)?, url })
+    }
+
+    /// Calls that only do something give an empty response.
+    pub async fn call(&self, call: &agent::Call) -> Result<agent::Response, ClientError> {
+        self.http.call(&self.url, call, None).await?.decode()
+    }
+}
