@@ -34,4 +34,4 @@ mod timer;
 pub use self::core::{Master, Timeouts};
 pub use self::event::{CallKey, Effect, Input, LinkKey, Reply, StreamKey, Time};
 pub use self::identity::{Identity, PROTOCOL_VERSION};
-pub use self::server::{MasterError, MasterServer};
+pub use self::server::{AgentConnector, MasterError, MasterServer};

@@ -1,6 +1,6 @@
 //! A running master: its driver, its HTTP, and the way agents come to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -33,6 +33,22 @@ pub enum MasterError {
     Registry(#[from] RegistryError),
 }
 
+/// Gives out links to one master.
+#[derive(Debug, Clone)]
+pub struct AgentConnector {
+    commands: mpsc::Sender<Command>,
+}
+
+impl AgentConnector {
+    /// A link for an agent. When the master is gone, the link is closed from the start.
+    pub async fn connect(&self) -> AgentLink {
+        let (agent, master) = wire::link();
+        // A master that has ended drops its end, which the agent sees.
+        let _ = self.commands.send(Command::Attach(master)).await;
+        agent
+    }
+}
+
 /// A running master. Dropping it ends it; agents and their tasks go on.
 #[derive(Debug)]
 pub struct MasterServer {
@@ -59,7 +75,7 @@ impl MasterServer {
         let address = listener.local_addr().map_err(failed)?;
         let stored = registry.load()?;
         let clock = Clock::start();
-        let identity = Identity { id: Uuid::new_v4(), hostname, ip: address.ip(), port: address.port() };
+        let identity = Identity { id: Uuid::new_v4(), hostname, ip: shown_ip(address), port: address.port() };
         let master = Master::new(identity, timeouts, stored.clone(), clock.now());
         let (driver, commands) = Driver::new(master, registry, stored, clock);
         let (closing, closed) = oneshot::channel();
@@ -78,12 +94,9 @@ impl MasterServer {
         self.address
     }
 
-    /// A link for an agent. When the master is gone, the link is closed from the start.
-    pub async fn connect_agent(&self) -> AgentLink {
-        let (agent, master) = wire::link();
-        // A master that has ended drops its end, which the agent sees.
-        let _ = self.commands.send(Command::Attach(master)).await;
-        agent
+    /// How agents come to this master.
+    pub fn connector(&self) -> AgentConnector {
+        AgentConnector { commands: self.commands.clone() }
     }
 
     /// Wait until the master ends by itself, which it does only when it cannot store what it must.
@@ -104,4 +117,9 @@ impl Drop for MasterServer {
         self.driver.abort();
         self.server.abort();
     }
+}
+
+/// The address that clients are told; one that listens everywhere is reached on loopback by clients on this machine.
+fn shown_ip(address: SocketAddr) -> IpAddr {
+    if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() }
 }

@@ -1,0 +1,219 @@
+//! A master and its agents in one process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::agent::fetch::Fetcher;
+use crate::agent::{Agent, AgentError, AgentOptions, LocalRunner};
+use crate::master::registry::{FileRegistry, RegistryError};
+use crate::master::{AgentConnector, MasterError, MasterServer};
+use crate::options::{AgentPlan, ClusterOptions, OptionsError, plan};
+
+/// How long an agent whose link was closed waits before it comes back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The cluster could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The options make no sense.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The master could not start.
+    #[error(transparent)]
+    Master(#[from] MasterError),
+    /// An agent could not start.
+    #[error("agent {number}: {source}")]
+    Agent {
+        /// Which, from 1.
+        number: u8,
+        /// The cause.
+        source: AgentError,
+    },
+    /// The directory cannot be used.
+    #[error("cannot use {} as the work directory: {source}", path.display())]
+    WorkDir {
+        /// Which directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// A running cluster. Stopping it, or the loss of its process, leaves all executors and tasks running; a cluster that
+/// starts on the same work directory finds them again.
+#[derive(Debug)]
+pub struct Cluster {
+    master: MasterServer,
+    agents: Vec<Supervised>,
+}
+
+#[derive(Debug)]
+struct Supervised {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<()>,
+}
+
+impl Cluster {
+    /// Start the master, then its agents.
+    ///
+    /// # Errors
+    /// Bad options, addresses or directories that cannot be used, or stored state that cannot be read.
+    pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
+        let plans = plan(&options)?;
+        let work_dir = absolute(&options.work_dir)?;
+        let registry = Box::new(FileRegistry::new(&work_dir.join("master")));
+        let master = MasterServer::start(
+            options.listen,
+            hostname(options.listen),
+            registry,
+            options.master_timeouts.clone(),
+        )
+        .await?;
+        let fetcher = Fetcher::new(work_dir.join("cache"));
+        let mut agents = Vec::new();
+        for plan in plans {
+            let agent = start_agent(&options, plan, &work_dir, &master, fetcher.clone()).await?;
+            agents.push(agent);
+        }
+        Ok(Self { master, agents })
+    }
+
+    /// Where the master listens.
+    pub fn master_address(&self) -> SocketAddr {
+        self.master.address()
+    }
+
+    /// Where the agents listen, in order.
+    pub fn agent_addresses(&self) -> Vec<SocketAddr> {
+        self.agents.iter().map(|agent| agent.address).collect()
+    }
+
+    /// Wait until the cluster ends by itself, which it does only when it cannot store what it must.
+    ///
+    /// # Errors
+    /// What went wrong with the store.
+    pub async fn ended(&mut self) -> Result<(), RegistryError> {
+        self.master.ended().await
+    }
+
+    /// Stop, and leave everything that the agents run as it is.
+    pub async fn shutdown(self) {
+        // The master first: it must not take agents that stop for lost ones.
+        self.master.stop().await;
+        for agent in self.agents {
+            let _ = agent.stop.send(());
+            let _ = agent.done.await;
+        }
+    }
+}
+
+async fn start_agent(
+    options: &ClusterOptions,
+    plan: AgentPlan,
+    work_dir: &Path,
+    master: &MasterServer,
+    fetcher: Fetcher,
+) -> Result<Supervised, ClusterError> {
+    let number = plan.number;
+    let dir = work_dir.join(format!("agent-{number}"));
+    std::fs::create_dir_all(&dir)
+        .map_err(|source| ClusterError::WorkDir { path: dir.clone(), source })?;
+    let port_file = dir.join("port");
+    let known_port = std::fs::read_to_string(&port_file).ok().and_then(|text| text.trim().parse::<u16>().ok());
+    let mut agent_options = AgentOptions {
+        address: plan.address,
+        port: known_port.unwrap_or_else(|| master.address().port().saturating_add(1)),
+        hostname: plan.address.to_string(),
+        work_dir: dir.clone(),
+        resources: plan.resources,
+        attributes: plan.attributes,
+        path: std::env::var("PATH").unwrap_or_default(),
+        timeouts: options.agent_timeouts,
+    };
+    let connector = master.connector();
+    let failed = |source| ClusterError::Agent { number, source };
+    let runner = || Arc::new(LocalRunner::new(fetcher.clone()));
+    let first = Agent::start(agent_options.clone(), connector.connect().await, runner()).await;
+    let agent = match first {
+        Err(AgentError::Listen { address, source })
+            if known_port.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
+        {
+            agent_options.port = 0;
+            let agent =
+                Agent::start(agent_options.clone(), connector.connect().await, runner()).await.map_err(failed)?;
+            tracing::warn!(agent = number, taken = %address, chosen = %agent.address(), "the agent's port is taken; another is used");
+            agent
+        }
+        other => other.map_err(failed)?,
+    };
+    let address = agent.address();
+    agent_options.port = address.port();
+    std::fs::write(&port_file, format!("{}\n", address.port()))
+        .map_err(|source| ClusterError::WorkDir { path: port_file, source })?;
+    let (stop, stopped) = oneshot::channel();
+    let again = Again { options: agent_options, connector, fetcher };
+    Ok(Supervised { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
+}
+
+/// What an agent needs to come back.
+struct Again {
+    options: AgentOptions,
+    connector: AgentConnector,
+    fetcher: Fetcher,
+}
+
+impl Again {
+    async fn start(&self) -> Result<Agent, AgentError> {
+        let runner = Arc::new(LocalRunner::new(self.fetcher.clone()));
+        Agent::start(self.options.clone(), self.connector.connect().await, runner).await
+    }
+}
+
+/// Bring the agent back whenever its link has closed, until it is to stop.
+async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<()>) {
+    let mut agent = Some(agent);
+    loop {
+        if let Some(running) = &mut agent {
+            tokio::select! {
+                () = running.ended() => {}
+                _ = &mut stopped => break,
+            }
+        }
+        if let Some(ended) = agent.take() {
+            ended.stop().await;
+        }
+        if tokio::time::timeout(COME_BACK, &mut stopped).await.is_ok() {
+            break;
+        }
+        match again.start().await {
+            Ok(started) => agent = Some(started),
+            Err(error) => tracing::error!(%error, "the agent cannot come back yet; trying again"),
+        }
+    }
+    if let Some(agent) = agent {
+        agent.stop().await;
+    }
+}
+
+/// What clients are told: a name that works on this machine.
+fn hostname(listen: SocketAddr) -> String {
+    if listen.ip().is_loopback() || listen.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        listen.ip().to_string()
+    }
+}
+
+/// Executors live in other directories, so relative paths would not do.
+fn absolute(work_dir: &Path) -> Result<PathBuf, ClusterError> {
+    let failed = |source| ClusterError::WorkDir { path: work_dir.to_owned(), source };
+    std::fs::create_dir_all(work_dir).map_err(failed)?;
+    std::fs::canonicalize(work_dir).map_err(failed)
+}

@@ -1,0 +1,111 @@
+//! How a cluster is set up.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use cairn_mesos::resources::{ResourceError, Resources, parse_attributes};
+use cairn_mesos::v1::{Attribute, Resource};
+
+use crate::agent;
+use crate::master;
+
+/// The most agents one cluster may have: each needs an address of its own in 127.0.0.0/24.
+pub const MAX_AGENTS: u8 = 250;
+
+/// The ports an agent offers when its resources do not say.
+const DEFAULT_PORTS: &str = "ports:[31000-32000]";
+
+/// A master and its agents on one machine.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Where the master listens.
+    pub listen: SocketAddr,
+    /// How many agents there are. Agent `k` (from 1) has the address 127.0.0.k.
+    pub agents: u8,
+    /// Where everything is kept: the registry, sandboxes, volumes, the cache of the fetcher.
+    pub work_dir: PathBuf,
+    /// What each agent has, for example `cpus:4;mem:8192;disk:40960;ports:[31000-31999]`.
+    pub resources: String,
+    /// What agents say of themselves, for example `rack:r1`: nothing, one text for all, or one for each.
+    pub attributes: Vec<String>,
+    /// How long the master waits for what.
+    pub master_timeouts: master::Timeouts,
+    /// How long agents wait for what.
+    pub agent_timeouts: agent::Timeouts,
+}
+
+impl ClusterOptions {
+    /// A cluster with the usual timeouts.
+    pub fn new(listen: SocketAddr, agents: u8, work_dir: PathBuf, resources: impl Into<String>) -> Self {
+        Self {
+            listen,
+            agents,
+            work_dir,
+            resources: resources.into(),
+            attributes: Vec::new(),
+            master_timeouts: master::Timeouts::default(),
+            agent_timeouts: agent::Timeouts::default(),
+        }
+    }
+}
+
+/// Options that make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// Too many agents, or none.
+    #[error("a cluster has 1 to {MAX_AGENTS} agents, not {0}")]
+    Agents(u8),
+    /// The resources cannot be read.
+    #[error("--resources: {0}")]
+    Resources(ResourceError),
+    /// The attributes cannot be read.
+    #[error("--attributes: {0}")]
+    Attributes(ResourceError),
+    /// Neither none nor one nor one for each agent.
+    #[error("--attributes is given {given} times for {agents} agents; give it once, or once for each agent")]
+    AttributesCount {
+        /// How often it was given.
+        given: usize,
+        /// How many agents there are.
+        agents: u8,
+    },
+}
+
+/// What has been checked for one agent.
+#[derive(Debug, Clone)]
+pub(crate) struct AgentPlan {
+    /// From 1.
+    pub(crate) number: u8,
+    pub(crate) address: IpAddr,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+/// One plan for each agent.
+pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsError> {
+    if options.agents == 0 || options.agents > MAX_AGENTS {
+        return Err(OptionsError::Agents(options.agents));
+    }
+    let given = options.attributes.len();
+    if given > 1 && given != usize::from(options.agents) {
+        return Err(OptionsError::AttributesCount { given, agents: options.agents });
+    }
+    let resources = resources(&options.resources)?;
+    (1..=options.agents)
+        .map(|number| {
+            let index = if given > 1 { usize::from(number) - 1 } else { 0 };
+            let text = options.attributes.get(index).map_or("", String::as_str);
+            let attributes = parse_attributes(text).map_err(OptionsError::Attributes)?;
+            let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, number));
+            Ok(AgentPlan { number, address, resources: resources.clone(), attributes })
+        })
+        .collect()
+}
+
+fn resources(text: &str) -> Result<Vec<Resource>, OptionsError> {
+    let mut resources: Resources = text.parse().map_err(OptionsError::Resources)?;
+    if resources.total_ports().is_empty() {
+        resources += DEFAULT_PORTS.parse::<Resources>().map_err(OptionsError::Resources)?;
+    }
+    Ok(resources.to_vec())
+}
