@@ -1,0 +1,260 @@
+//! When a step on a child scheduler may happen, and when it is really done.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cairn_framework::{Action, Ask, Moment, Phase, Verdict};
+
+use crate::child::Observed;
+use crate::http::reason;
+use crate::settings::Settings;
+use crate::state::{StoredStack, locate};
+
+const ASK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Lies in a scheduler's state directory once its service is down: only then may the directory go.
+const DOWN: &str = "destroyed";
+
+/// Judges a step.
+pub(crate) async fn gate(settings: &Settings, client: &reqwest::Client, ask: &Ask) -> Verdict {
+    let Some((stack, service)) = locate(&ask.config.options, &ask.instance) else {
+        // What no stack knows holds nothing that could be lost.
+        return Verdict::Go;
+    };
+    let step = Step { settings, client, ask, stack: &stack, service: &service };
+    match (ask.moment, ask.action) {
+        (Moment::After, Action::Launch | Action::Restart) => step.launched(),
+        (Moment::Before, Action::Remove) => step.take_down().await,
+        (Moment::After, Action::Remove) => step.clean_up().await,
+        (Moment::Before, Action::Launch) => step.launch().await,
+        (Moment::Before, _) | (Moment::After, Action::Stop) => Verdict::Go,
+    }
+}
+
+struct Step<'a> {
+    settings: &'a Settings,
+    client: &'a reqwest::Client,
+    ask: &'a Ask,
+    stack: &'a StoredStack,
+    service: &'a str,
+}
+
+impl Step<'_> {
+    /// What an earlier life has left behind says nothing about this one.
+    async fn launch(&self) -> Verdict {
+        let Some(dir) = self.state_dir() else { return Verdict::Go };
+        match tokio::fs::remove_file(dir.join(DOWN)).await.or_else(absent_is_fine) {
+            Ok(()) => Verdict::Go,
+            Err(e) => Verdict::Wait(format!("its state directory cannot be written: {e}")),
+        }
+    }
+
+    /// The child is launched when its service serves with the right configuration.
+    fn launched(&self) -> Verdict {
+        let revision = self.stack.service(self.service).map(|(_, r)| r).unwrap_or_default();
+        match Observed::of(&self.ask.view, &self.ask.instance).serving(revision) {
+            Ok(_) => Verdict::Go,
+            Err(why) => Verdict::Wait(why),
+        }
+    }
+
+    /// Dependents first; then the child takes its service down, and only then may it be stopped itself.
+    async fn take_down(&self) -> Verdict {
+        if let Some(dependent) = self.dependent() {
+            return Verdict::Wait(format!("waits until {dependent} is gone"));
+        }
+        let observed = Observed::of(&self.ask.view, &self.ask.instance);
+        if observed.destroyed() {
+            return match self.note_down().await {
+                Ok(()) => Verdict::Go,
+                Err(e) => Verdict::Wait(format!("its state directory cannot be written: {e}")),
+            };
+        }
+        let Some(endpoint) = self.endpoint() else {
+            return if self.never_launched() {
+                Verdict::Go
+            } else {
+                Verdict::Wait("its scheduler has to run to take its service down".into())
+            };
+        };
+        match self.request_destroy(&endpoint).await {
+            Ok(()) => {
+                Verdict::Wait(observed.status.filter(|s| s.plan.name == "destroy").map_or_else(
+                    || "is told to take its service down".into(),
+                    |s| crate::child::progress(&s),
+                ))
+            }
+            Err(why) => {
+                Verdict::Wait(format!("its scheduler cannot be told to take its service down: {why}"))
+            }
+        }
+    }
+
+    fn dependent(&self) -> Option<&str> {
+        self.stack.go_before(self.service).into_iter().find(|dependent| {
+            let instance = self.stack.instance(dependent);
+            let there = self.ask.view.instances.contains_key(&instance);
+            there && !Observed::of(&self.ask.view, &instance).destroyed()
+        })
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        let instance = self.ask.view.instances.get(&self.ask.instance)?;
+        instance.task_id.as_ref()?;
+        instance.placement.as_ref()?.endpoint(crate::model::API)
+    }
+
+    fn never_launched(&self) -> bool {
+        let untouched = |dir: PathBuf| !dir.exists();
+        let known = self.ask.view.instances.get(&self.ask.instance);
+        known.is_none_or(|i| i.phase == Phase::Waiting && i.task_id.is_none())
+            && self.state_dir().is_none_or(untouched)
+    }
+
+    fn state_dir(&self) -> Option<PathBuf> {
+        let (service, _) = self.stack.service(self.service)?;
+        Some(self.settings.state_dir(&self.stack.spec.name, &service.name, &service.framework))
+    }
+
+    async fn request_destroy(&self, endpoint: &str) -> Result<(), String> {
+        let delete_data = self.stack.going(self.service).is_some_and(|d| d.delete_data);
+        let answer = self
+            .client
+            .post(format!("http://{endpoint}/v1/destroy?delete_data={delete_data}"))
+            .bearer_auth(self.settings.key.for_stack(&self.stack.spec.name).reveal())
+            .timeout(ASK_TIMEOUT)
+            .send()
+            .await
+            .map_err(reason)?;
+        if answer.status().is_success() { Ok(()) } else { Err(format!("it answers {}", answer.status())) }
+    }
+
+    async fn note_down(&self) -> io::Result<()> {
+        let Some(dir) = self.state_dir() else { return Ok(()) };
+        tokio::fs::create_dir_all(&dir).await?;
+        tokio::fs::write(dir.join(DOWN), b"").await
+    }
+
+    /// With its data, the state of the scheduler goes; but never while its service may still run.
+    async fn clean_up(&self) -> Verdict {
+        let Some(dir) = self.state_dir().filter(|d| d.exists()) else { return Verdict::Go };
+        if !dir.join(DOWN).exists() && !Observed::of(&self.ask.view, &self.ask.instance).destroyed() {
+            return Verdict::Wait("its scheduler stopped before its service was down".into());
+        }
+        if !self.stack.going(self.service).is_some_and(|d| d.delete_data) {
+            return Verdict::Go;
+        }
+        match remove_below(&self.settings.state_root, &dir).await {
+            Ok(()) => Verdict::Go,
+            Err(e) => Verdict::Wait(format!("{} cannot be cleaned up: {e}", dir.display())),
+        }
+    }
+}
+
+fn absent_is_fine(e: io::Error) -> io::Result<()> {
+    if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }
+}
+
+/// Removes a directory strictly below `root`, and the directories between that are empty then.
+async fn remove_below(root: &Path, dir: &Path) -> io::Result<()> {
+    let inside = dir.strip_prefix(root).ok().filter(|rest| {
+        let mut parts = rest.components();
+        parts.next().is_some() && rest.components().all(|c| matches!(c, std::path::Component::Normal(_)))
+    });
+    if inside.is_none() {
+        let reason = format!("{} is not below {}", dir.display(), root.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    tokio::fs::remove_dir_all(dir).await.or_else(absent_is_fine)?;
+    let mut parent = dir.parent();
+    while let Some(empty) = parent.filter(|p| *p != root && p.starts_with(root)) {
+        if tokio::fs::remove_dir(empty).await.is_err() {
+            break;
+        }
+        parent = empty.parent();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Destroying;
+    use crate::testing::{complete, config_of, observe, options, settings, status, view};
+
+    fn ask(moment: Moment, action: Action, instance: &str, delete_data: Option<bool>) -> Ask {
+        let mut options = options();
+        options.stacks.get_mut("demo").unwrap().destroying =
+            delete_data.map(|delete_data| Destroying { delete_data });
+        let mut view = view();
+        view.instances.entry(instance.to_owned()).or_default();
+        Ask { moment, action, instance: instance.into(), config: config_of(&options), view }
+    }
+
+    async fn judge(settings: &Settings, ask: &Ask) -> Verdict {
+        gate(settings, &crate::http::client().unwrap(), ask).await
+    }
+
+    #[tokio::test]
+    async fn a_launch_is_done_when_the_service_serves() {
+        let mut ask = ask(Moment::After, Action::Launch, "demo-zookeeper", None);
+        observe(&mut ask.view, status("demo-zookeeper", 1));
+        assert_eq!(judge(&settings(), &ask).await, Verdict::Wait("server-1 starting".into()));
+        observe(&mut ask.view, complete("demo-zookeeper", 1, &[("connect", "a:1")]));
+        assert_eq!(judge(&settings(), &ask).await, Verdict::Go);
+    }
+
+    #[tokio::test]
+    async fn a_provider_stays_until_its_dependents_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { state_root: dir.path().to_owned(), ..settings() };
+        let mut ask = ask(Moment::Before, Action::Remove, "demo-zookeeper", Some(false));
+        ask.view.instances.entry("demo-kafka".into()).or_default();
+        assert_eq!(judge(&settings, &ask).await, Verdict::Wait("waits until kafka is gone".into()));
+        ask.view.instances.remove("demo-kafka");
+        assert_eq!(judge(&settings, &ask).await, Verdict::Go, "it never ran");
+        std::fs::create_dir_all(settings.state_dir("demo", "zookeeper", "zookeeper")).unwrap();
+        assert!(
+            matches!(judge(&settings, &ask).await, Verdict::Wait(_)),
+            "it has run: its scheduler must come back"
+        );
+    }
+
+    #[tokio::test]
+    async fn state_goes_only_with_its_data_and_only_when_the_service_is_down() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = Settings { state_root: root.path().join("schedulers"), ..settings() };
+        let dir = settings.state_dir("demo", "kafka", "kafka");
+        std::fs::create_dir_all(&dir).unwrap();
+        let keep = ask(Moment::After, Action::Remove, "demo-kafka", Some(false));
+        let delete = ask(Moment::After, Action::Remove, "demo-kafka", Some(true));
+        assert!(matches!(judge(&settings, &delete).await, Verdict::Wait(_)));
+        assert!(dir.exists());
+
+        let mut before = ask(Moment::Before, Action::Remove, "demo-kafka", Some(false));
+        let mut gone = status("demo-kafka", 1);
+        gone.destroyed = true;
+        observe(&mut before.view, gone);
+        assert_eq!(judge(&settings, &before).await, Verdict::Go);
+        assert_eq!(judge(&settings, &keep).await, Verdict::Go);
+        assert!(dir.exists());
+
+        let launch = ask(Moment::Before, Action::Launch, "demo-kafka", None);
+        assert_eq!(judge(&settings, &launch).await, Verdict::Go);
+        assert!(matches!(judge(&settings, &delete).await, Verdict::Wait(_)), "it lives again");
+        assert_eq!(judge(&settings, &before).await, Verdict::Go);
+        assert_eq!(judge(&settings, &delete).await, Verdict::Go);
+        assert!(!dir.exists());
+        assert!(settings.state_root.exists(), "the root itself stays");
+    }
+
+    #[tokio::test]
+    async fn nothing_outside_the_root_is_ever_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let below = root.path().join("a");
+        std::fs::create_dir_all(&below).unwrap();
+        assert!(remove_below(&below, &below).await.is_err());
+        assert!(remove_below(&below, root.path()).await.is_err());
+        assert!(remove_below(&below, &below.join("../b")).await.is_err());
+    }
+}

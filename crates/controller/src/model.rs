@@ -1,0 +1,105 @@
+//! Stacks to instances: a scheduler for each service.
+
+use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Strategy};
+use cairn_stack::{Catalog, Service};
+
+use crate::state::{Options, StoredStack};
+
+/// Name of the port of a child's REST.
+pub(crate) const API: &str = "api";
+
+/// The schedulers that should run: of every stack in the order of dependency. Services on their way out are not
+/// among them, so the SDK takes them down.
+///
+/// # Errors
+/// Options that cannot be read, or a framework that the catalog does not know.
+pub(crate) fn model(config: &Config, catalog: &Catalog) -> Result<Model, Vec<Problem>> {
+    let options = Options::read(&config.options).map_err(|e| {
+        vec![Problem::new("", e.to_string()).help("apply the stacks again with this version of cairn")]
+    })?;
+    let mut instances = Vec::new();
+    let mut problems = Vec::new();
+    for stack in options.stacks.values() {
+        for service in running(stack) {
+            match instance(stack, service, catalog) {
+                Ok(spec) => instances.push(spec),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    // Each scheduler rolls its own service; what orders them is what their tasks wait for.
+    Ok(Model { instances, deploy: Strategy::Parallel, independent: true })
+}
+
+/// Services whose scheduler should run: those that stay, in the order of dependency, and those that are started once
+/// more because they ended before they had taken their service down.
+fn running(stack: &StoredStack) -> impl Iterator<Item = &Service> {
+    let stays = |service: &&Service| stack.going(&service.name).is_none();
+    let again = stack.again.iter().filter_map(|name| Some(stack.service(name)?.0));
+    stack.spec.order().into_iter().filter(stays).chain(again)
+}
+
+fn instance(stack: &StoredStack, service: &Service, catalog: &Catalog) -> Result<InstanceSpec, Problem> {
+    let spec = catalog.get(&service.framework).ok_or_else(|| {
+        let option = format!("stacks.{}.{}", stack.spec.name, service.name);
+        Problem::new(option, format!("there is no framework `{}`", service.framework))
+            .help("start the controller with a catalog that has it, or destroy the stack with the version that had it")
+    })?;
+    Ok(InstanceSpec {
+        name: stack.instance(&service.name),
+        cpus: spec.scheduler.cpus,
+        mem: spec.scheduler.mem as f64,
+        ports: vec![PortSpec::any(API)],
+        ..InstanceSpec::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::state::Destroying;
+    use crate::testing::{catalog, options};
+
+    fn names(options: &Options) -> Vec<String> {
+        let config = Config { options: serde_json::to_value(options).unwrap(), ..Config::default() };
+        model(&config, &catalog()).unwrap().instances.into_iter().map(|i| i.name).collect()
+    }
+
+    #[test]
+    fn a_scheduler_for_each_service_in_the_order_of_dependency() {
+        assert_eq!(names(&options()), ["demo-zookeeper", "demo-kafka"]);
+        assert!(names(&Options::default()).is_empty());
+        assert_eq!(model(&Config::default(), &catalog()).unwrap().instances, []);
+    }
+
+    #[test]
+    fn what_leaves_is_not_wanted() {
+        let mut destroyed = options();
+        destroyed.stacks.get_mut("demo").unwrap().destroying = Some(Destroying::default());
+        assert!(names(&destroyed).is_empty());
+    }
+
+    #[test]
+    fn resources_are_those_of_the_framework_spec() {
+        let config = Config { options: serde_json::to_value(options()).unwrap(), ..Config::default() };
+        let zookeeper = model(&config, &catalog()).unwrap().instances.swap_remove(0);
+        assert_eq!((zookeeper.cpus, zookeeper.mem), (0.1, 64.0));
+        assert_eq!(zookeeper.ports, [PortSpec::any("api")]);
+        assert!(zookeeper.volumes.is_empty());
+    }
+
+    #[test]
+    fn unreadable_options_and_unknown_frameworks_are_told() {
+        let bad = Config { options: json!({"stacks": 3}), ..Config::default() };
+        assert!(model(&bad, &catalog()).is_err());
+        let config = Config { options: serde_json::to_value(options()).unwrap(), ..Config::default() };
+        let problems = model(&config, &Catalog::default()).unwrap_err();
+        assert_eq!(problems.len(), 2);
+        assert_eq!(problems[0].to_string(), "stacks.demo.zookeeper: there is no framework `zookeeper`");
+    }
+}

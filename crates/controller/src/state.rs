@@ -1,0 +1,155 @@
+//! What the controller keeps: every stack that was applied, and the services on their way out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_stack::{Service, ValidatedStack};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The controller's own options, kept by the SDK's store. They hold no secret: tokens are derived when needed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// The last revision that was given out. It never goes back, not even when a stack is destroyed and applied
+    /// anew: a scheduler that finds its old state takes only a higher one.
+    pub revision: u64,
+    /// Stacks by name.
+    pub stacks: BTreeMap<String, StoredStack>,
+}
+
+/// A stack as it was applied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredStack {
+    /// Checked spec.
+    pub spec: ValidatedStack,
+    /// Text it was read from.
+    pub source: String,
+    /// Revision of the configuration of each service.
+    #[serde(default)]
+    pub revisions: BTreeMap<String, u64>,
+    /// Services that were removed or replaced and still hold something.
+    #[serde(default)]
+    pub leaving: BTreeMap<String, Leaving>,
+    /// Services on their way out whose scheduler has to run once more to take them down.
+    #[serde(default)]
+    pub again: BTreeSet<String>,
+    /// Set once the stack is to go.
+    #[serde(default)]
+    pub destroying: Option<Destroying>,
+    /// How the spec differs from `source`, for people.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// How a stack goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destroying {
+    /// Volumes and state directories too.
+    pub delete_data: bool,
+}
+
+/// A service on its way out, with what its scheduler needs to the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// As it last was.
+    pub service: Service,
+    /// Its last revision.
+    pub revision: u64,
+    /// Its data goes with it.
+    pub delete_data: bool,
+}
+
+impl Options {
+    /// Reads the options of the controller's configuration.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read(options: &Value) -> Result<Self, serde_json::Error> {
+        if options.is_null() { Ok(Self::default()) } else { Self::deserialize(options) }
+    }
+}
+
+impl StoredStack {
+    /// Name of the instance, and of the framework, of a service.
+    pub fn instance(&self, service: &str) -> String {
+        self.spec.framework_name(service)
+    }
+
+    /// Names of all services, those that leave included.
+    pub fn all_services(&self) -> impl Iterator<Item = &Service> {
+        let staying = self.spec.services.values().filter(|s| !self.leaving.contains_key(&s.name));
+        staying.chain(self.leaving.values().map(|l| &l.service))
+    }
+
+    /// Whether a service is to go, and whether its data is.
+    pub fn going(&self, service: &str) -> Option<Destroying> {
+        match (self.destroying, self.leaving.get(service)) {
+            (Some(whole), Some(one)) => {
+                Some(Destroying { delete_data: whole.delete_data || one.delete_data })
+            }
+            (Some(whole), None) => Some(whole),
+            (None, Some(one)) => Some(Destroying { delete_data: one.delete_data }),
+            (None, None) => None,
+        }
+    }
+
+    /// Services that must be gone before `service` may go. A dependent that stays does not hold up the replacement
+    /// of what it needs.
+    pub fn go_before(&self, service: &str) -> Vec<&str> {
+        let waits_for_me = |s: &&Service| s.needs.contains(service) && self.going(&s.name).is_some();
+        self.all_services().filter(waits_for_me).map(|s| s.name.as_str()).collect()
+    }
+
+    /// The service with the revision it should have.
+    pub fn service(&self, name: &str) -> Option<(&Service, u64)> {
+        match self.leaving.get(name) {
+            Some(leaving) => Some((&leaving.service, leaving.revision)),
+            None => {
+                let service = self.spec.services.get(name)?;
+                Some((service, self.revisions.get(name).copied().unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// The stack that an instance belongs to and the name of its service, read without decoding the other stacks.
+pub(crate) fn locate(options: &Value, instance: &str) -> Option<(StoredStack, String)> {
+    let stacks = options.get("stacks")?.as_object()?;
+    stacks.iter().find_map(|(name, stored)| {
+        let service = instance.strip_prefix(name.as_str())?.strip_prefix('-')?;
+        let holds = |of: &Value| of.get(service).is_some();
+        let known =
+            stored.pointer("/spec/services").is_some_and(holds) || stored.get("leaving").is_some_and(holds);
+        if !known {
+            return None;
+        }
+        Some((StoredStack::deserialize(stored).ok()?, service.to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{options, stored};
+
+    #[test]
+    fn an_instance_is_found_though_names_hold_dashes() {
+        let mut all = options();
+        all.stacks.insert("logs-eu".into(), stored("logs-eu"));
+        all.stacks.insert("logs".into(), stored("logs"));
+        let value = serde_json::to_value(&all).unwrap();
+        let (stack, service) = locate(&value, "logs-eu-kafka").unwrap();
+        assert_eq!((stack.spec.name.as_str(), service.as_str()), ("logs-eu", "kafka"));
+        assert!(locate(&value, "logs-eu").is_none());
+        assert!(locate(&Value::Null, "logs-eu-kafka").is_none());
+    }
+
+    #[test]
+    fn what_rests_on_a_service_goes_first() {
+        let mut stack = stored("demo");
+        assert!(stack.go_before("zookeeper").is_empty(), "nothing goes");
+        stack.destroying = Some(Destroying::default());
+        assert_eq!(stack.go_before("zookeeper"), ["kafka"]);
+        assert!(stack.go_before("kafka").is_empty());
+    }
+}

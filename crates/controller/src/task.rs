@@ -1,0 +1,314 @@
+//! A child scheduler as a task: its command line, its configuration file, and what it waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_framework::{Artifact, Config, View, Wait};
+use cairn_stack::{FrameworkSpec, Missing, Outputs, Service, resolve, resolve_text};
+use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::child::Observed;
+use crate::distribution::FACT;
+use crate::settings::Settings;
+use crate::state::{StoredStack, locate};
+
+const CONFIG_FILE: &str = "config.json";
+const TOKEN_FILE: &str = "token";
+/// A scheduler that does not serve REST within this time is started anew.
+const READY_DEADLINE_MS: u64 = 120_000;
+/// SIGTERM only detaches, so this is soon over.
+const GRACE_MS: u64 = 5_000;
+
+/// The task of an instance.
+///
+/// # Errors
+/// What it waits for.
+pub(crate) fn task(
+    settings: &Settings,
+    config: &Config,
+    instance: &str,
+    view: &View,
+) -> Result<TaskSpec, Wait> {
+    let (stack, name) = locate(&config.options, instance)
+        .ok_or_else(|| Wait::For("no stack has this service any more".to_owned()))?;
+    let (service, revision) =
+        stack.service(&name).ok_or_else(|| Wait::For("its stack has no such service".to_owned()))?;
+    let framework = settings
+        .catalog
+        .get(&service.framework)
+        .ok_or_else(|| Wait::For(format!("there is no framework `{}`", service.framework)))?;
+    let child = child_config(settings, &stack, service, revision, framework, view)?;
+    let content = serde_json::to_string_pretty(&child)
+        .map_err(|e| Wait::For(format!("its configuration cannot be written: {e}")))?;
+    Ok(TaskSpec {
+        command: command_line(settings, &stack, service, framework),
+        env: framework.scheduler.env.clone(),
+        files: vec![
+            private(CONFIG_FILE, content),
+            private(TOKEN_FILE, settings.key.for_stack(&stack.spec.name).reveal().to_owned()),
+        ],
+        ready: Some(ReadySpec { probe: health_probe(100, 2_000), deadline_ms: READY_DEADLINE_MS }),
+        health: Some(HealthSpec { probe: health_probe(10_000, 5_000), failures: 6, kill: true }),
+        grace_ms: GRACE_MS,
+        ..TaskSpec::default()
+    })
+}
+
+fn private(path: &str, content: String) -> ConfigFile {
+    ConfigFile { path: path.into(), content, raw: true, mode: FileMode::Private, keep: false }
+}
+
+fn health_probe(interval_ms: u64, timeout_ms: u64) -> Probe {
+    let url = "http://{{ address }}:{{ ports.api }}/v1/health".to_owned();
+    Probe { kind: ProbeKind::Http { url, headers: BTreeMap::new() }, interval_ms, timeout_ms }
+}
+
+/// The command of the framework spec followed by what every scheduler is told. `cairn` is the program that lies in
+/// every sandbox.
+fn command_line(
+    settings: &Settings,
+    stack: &StoredStack,
+    service: &Service,
+    framework: &FrameworkSpec,
+) -> Vec<String> {
+    let mut command = framework.scheduler.command.argv();
+    if let Some(program) = command.first_mut().filter(|p| *p == "cairn") {
+        *program = "./cairn".into();
+    }
+    let state = settings.state_dir(&stack.spec.name, &service.name, &service.framework);
+    let flags = [
+        ("--master", settings.master.clone()),
+        ("--framework", stack.instance(&service.name)),
+        ("--state", state.to_string_lossy().into_owned()),
+        ("--config", CONFIG_FILE.into()),
+        ("--listen", "{{ address }}".into()),
+        ("--port", "{{ ports.api }}".into()),
+        ("--token-file", TOKEN_FILE.into()),
+    ];
+    command.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+    command
+}
+
+/// What the child is configured with: options and inputs with the outputs of its providers filled in.
+fn child_config(
+    settings: &Settings,
+    stack: &StoredStack,
+    service: &Service,
+    revision: u64,
+    framework: &FrameworkSpec,
+    view: &View,
+) -> Result<Config, Wait> {
+    let outputs = provided(stack, service, view)?;
+    let unknown = |missing: Missing| Wait::For(format!("waits for {}", missing.references.join(", ")));
+    let options = resolve(&service.options, &outputs, &settings.secrets).map_err(unknown)?;
+    let inputs = service
+        .inputs
+        .iter()
+        .map(|(name, text)| Ok((name.clone(), resolve_text(text, &outputs, &settings.secrets)?)))
+        .collect::<Result<_, Missing>>()
+        .map_err(unknown)?;
+    let distribution = service.distribution.as_ref().map(|own| Artifact {
+        uri: own.uri.clone(),
+        sha256: own.sha256.to_ascii_lowercase(),
+        extract: true,
+        output: None,
+    });
+    let distributions = archives(settings, framework, view)?;
+    Ok(Config { revision, options, inputs, distributions, distribution })
+}
+
+/// Outputs of all that the service needs.
+///
+/// A running scheduler gets new values only from a provider that is complete, so that it is not bothered with what
+/// is half done. One that has crashed comes back with the last known ones: it must not stay away because its
+/// provider is busy.
+fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Outputs, Wait> {
+    let crashed = view
+        .instances
+        .get(&stack.instance(&service.name))
+        .is_some_and(|i| i.task_id.is_none() && i.placement.is_some());
+    let going = stack.going(&service.name).is_some();
+    let mut outputs = Outputs::new();
+    for need in &service.needs {
+        let observed = Observed::of(view, &stack.instance(need));
+        let revision = stack.service(need).map(|(_, revision)| revision).unwrap_or_default();
+        let given = match observed.serving(revision) {
+            Ok(status) => status.outputs.clone(),
+            Err(why) => {
+                let last = observed.status.map(|s| s.outputs).filter(|o| !o.is_empty());
+                match last {
+                    Some(outputs) if crashed || going => outputs,
+                    _ => return Err(Wait::For(format!("waits for {need}: {why}"))),
+                }
+            }
+        };
+        outputs.insert(need.clone(), given);
+    }
+    Ok(outputs)
+}
+
+/// The framework's archives that are at hand, as agents fetch them from this controller.
+fn archives(
+    settings: &Settings,
+    framework: &FrameworkSpec,
+    view: &View,
+) -> Result<BTreeMap<String, Artifact>, Wait> {
+    if framework.distributions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let checksums = view
+        .observed
+        .get(FACT)
+        .and_then(|v| BTreeMap::<String, String>::deserialize(v).ok())
+        .ok_or_else(|| Wait::For("waits for the checksums of the distributions".to_owned()))?;
+    let artifact = |(version, archive): (&String, &cairn_stack::Archive)| {
+        let found = checksums.get(&archive.archive)?;
+        let sha256 = archive.sha256.as_ref().unwrap_or(found).to_ascii_lowercase();
+        let uri = format!("http://{}/v1/artifacts/{}?sha256={sha256}", settings.advertise, archive.archive);
+        Some((version.clone(), Artifact { uri, sha256, extract: true, output: None }))
+    };
+    Ok(framework.distributions.iter().filter_map(artifact).collect())
+}
+
+/// The stack's own outputs, as far as they are known.
+pub(crate) fn stack_outputs(
+    stack: &StoredStack,
+    view: &View,
+    settings: &Settings,
+) -> BTreeMap<String, String> {
+    let known: Outputs = stack
+        .spec
+        .services
+        .keys()
+        .filter_map(|name| {
+            let outputs = Observed::of(view, &stack.instance(name)).status?.outputs;
+            Some((name.clone(), outputs))
+        })
+        .collect();
+    let secret_free = |text: &str| !mentions_secret(text);
+    stack
+        .spec
+        .outputs
+        .iter()
+        .filter(|(_, text)| secret_free(text))
+        .filter_map(|(name, text)| Some((name.clone(), resolve_text(text, &known, &settings.secrets).ok()?)))
+        .collect()
+}
+
+/// Outputs are for everybody who may read, so a secret among them is left out.
+fn mentions_secret(text: &str) -> bool {
+    cairn_stack::Template::parse(text)
+        .is_ok_and(|t| t.references().any(|r| r.target() == cairn_stack::Target::Secret))
+}
+
+/// The archives that the catalog names.
+pub(crate) fn archive_names(settings: &Settings) -> BTreeSet<String> {
+    settings.catalog.iter().flat_map(|f| f.distributions.values()).map(|a| a.archive.clone()).collect()
+}
+
+/// The configuration that a rendered task carries; for tests and for nobody else.
+#[cfg(test)]
+pub(crate) fn rendered_config(task: &TaskSpec) -> Value {
+    let file = task.files.iter().find(|f| f.path == CONFIG_FILE).unwrap();
+    serde_json::from_str(&file.content).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{complete, config, observe, settings, status, view};
+
+    fn render(instance: &str, view: &View) -> Result<TaskSpec, Wait> {
+        task(&settings(), &config(), instance, view)
+    }
+
+    #[test]
+    fn a_scheduler_is_told_where_everything_is() {
+        let task = render("demo-zookeeper", &view()).unwrap();
+        assert_eq!(
+            task.command.join(" "),
+            "./cairn scheduler zookeeper --master 127.0.0.1:5050 --framework demo-zookeeper \
+             --state /state/demo/zookeeper/zookeeper --config config.json --listen {{ address }} \
+             --port {{ ports.api }} --token-file token"
+        );
+        assert!(task.files.iter().all(|f| f.raw && f.mode == FileMode::Private));
+        assert!(!task.command.join(" ").contains(settings().key.for_stack("demo").reveal()));
+        assert_eq!(
+            rendered_config(&task),
+            json!({
+                "revision": 1,
+                "options": {"nodes": 3},
+                "inputs": {},
+                "distributions": {"3.9": {
+                    "uri": "http://127.0.0.1:7000/v1/artifacts/zookeeper-3.9.tar?sha256=aa",
+                    "sha256": "aa", "extract": true, "output": null
+                }},
+                "distribution": null
+            })
+        );
+    }
+
+    #[test]
+    fn a_dependent_waits_and_says_for_what() {
+        let mut view = view();
+        let wait = |view: &View| render("demo-kafka", view).unwrap_err();
+        assert_eq!(wait(&view), Wait::For("waits for zookeeper: its scheduler starts".into()));
+        observe(&mut view, status("demo-zookeeper", 1));
+        assert_eq!(wait(&view), Wait::For("waits for zookeeper: server-1 starting".into()));
+        observe(&mut view, complete("demo-zookeeper", 0, &[("connect", "a:1")]));
+        assert_eq!(
+            wait(&view),
+            Wait::For("waits for zookeeper: its scheduler has configuration 0, not 1 yet".into())
+        );
+        observe(&mut view, complete("demo-zookeeper", 1, &[]));
+        assert_eq!(wait(&view), Wait::For("waits for ${zookeeper.connect}".into()));
+    }
+
+    #[test]
+    fn outputs_flow_and_a_changed_output_changes_exactly_the_dependents() {
+        let mut view = view();
+        observe(&mut view, complete("demo-zookeeper", 1, &[("connect", "a:1")]));
+        let before = (render("demo-zookeeper", &view).unwrap(), render("demo-kafka", &view).unwrap());
+        assert_eq!(rendered_config(&before.1)["inputs"], json!({"zookeeper": "a:1"}));
+        observe(&mut view, complete("demo-zookeeper", 1, &[("connect", "a:1,b:2")]));
+        let after = (render("demo-zookeeper", &view).unwrap(), render("demo-kafka", &view).unwrap());
+        assert_eq!(before.0, after.0);
+        assert_ne!(before.1, after.1);
+        assert_eq!(rendered_config(&after.1)["inputs"], json!({"zookeeper": "a:1,b:2"}));
+    }
+
+    #[test]
+    fn a_crashed_dependent_comes_back_though_its_provider_is_busy() {
+        let mut view = view();
+        let mut busy = complete("demo-zookeeper", 1, &[("connect", "a:1")]);
+        busy.complete = false;
+        observe(&mut view, busy);
+        let kafka = view.instances.entry("demo-kafka".into()).or_default();
+        kafka.placement = Some(cairn_framework::Placement::default());
+        kafka.task_id = Some("t".into());
+        assert!(render("demo-kafka", &view).is_err(), "one that runs is left alone");
+        view.instances.get_mut("demo-kafka").unwrap().task_id = None;
+        assert!(render("demo-kafka", &view).is_ok());
+    }
+
+    #[test]
+    fn archives_without_a_file_are_left_out_and_unknown_checksums_are_awaited() {
+        let mut view = view();
+        view.observed.insert(FACT.into(), json!({}));
+        let task = render("demo-zookeeper", &view).unwrap();
+        assert_eq!(rendered_config(&task)["distributions"], json!({}));
+        view.observed.remove(FACT);
+        assert_eq!(
+            render("demo-zookeeper", &view).unwrap_err(),
+            Wait::For("waits for the checksums of the distributions".into())
+        );
+    }
+
+    #[test]
+    fn an_unknown_instance_waits() {
+        assert!(render("demo-nothing", &view()).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Tokens: the caller's, from a file, and one for each stack, derived from a key that never leaves this machine.
+
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+/// A secret text. Its debug form does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for where it is used.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads the secret of a file, which is made with mode 0600 when it is not there.
+    ///
+    /// # Errors
+    /// When the file can neither be read nor made, or is empty.
+    pub fn from_file(path: &Path) -> io::Result<Self> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        match create_private(path) {
+            Ok(mut file) => {
+                let text = random();
+                io::Write::write_all(&mut file, text.as_bytes())?;
+                file.sync_all()?;
+                return Ok(Self(text));
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+        let text = std::fs::read_to_string(path)?.trim().to_owned();
+        if text.is_empty() {
+            let reason = format!("{} is empty; delete it, and a new token is made", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        Ok(Self(text))
+    }
+
+    /// Whether `given` is this secret; takes the same time whatever differs.
+    pub fn matches(&self, given: &str) -> bool {
+        // Hashes have one length, so the comparison tells nothing about where the texts part.
+        let (a, b) = (Sha256::digest(&self.0), Sha256::digest(given));
+        a.iter().zip(b.iter()).fold(0, |differs, (x, y)| differs | (x ^ y)) == 0
+    }
+
+    /// The token of a stack: what its schedulers ask for. Without the key nobody can tell it from chance.
+    pub fn for_stack(&self, stack: &str) -> Self {
+        let inner =
+            Sha256::new().chain_update(&self.0).chain_update(b"\0stack\0").chain_update(stack).finalize();
+        let outer = Sha256::new().chain_update(&self.0).chain_update(inner).finalize();
+        Self(hex(&outer))
+    }
+}
+
+fn create_private(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn random() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_only_its_owner_may_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/token");
+        let made = Secret::from_file(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(Secret::from_file(&path).unwrap(), made);
+        assert!(made.matches(made.reveal()));
+        assert!(!made.matches("guess"));
+        std::fs::write(&path, " \n").unwrap();
+        assert!(Secret::from_file(&path).unwrap_err().to_string().contains("is empty"));
+    }
+
+    #[test]
+    fn every_stack_has_a_token_of_its_own_that_stays() {
+        let key = Secret::new("k");
+        assert_eq!(key.for_stack("a"), key.for_stack("a"));
+        assert_ne!(key.for_stack("a"), key.for_stack("b"));
+        assert_eq!(key.for_stack("a").reveal().len(), 64);
+        assert_eq!(format!("{:?}", key.for_stack("a")), "Secret(…)");
+    }
+}
