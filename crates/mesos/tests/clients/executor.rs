@@ -1,16 +1,13 @@
 //! The executor's client against an agent that restarts, and one that stays away.
-#![allow(clippy::unwrap_used, clippy::panic)] // The lint knows only #[test] functions, not what they share.
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Peer, Seen, events, plain, quick, soon};
 use cairn_mesos::client::{ExecutorClient, ExecutorEnvironment, ExecutorEvent};
 use cairn_mesos::v1::executor::call::{Subscribe, Type as CallType, Update};
 use cairn_mesos::v1::executor::event::{Subscribed, Type as EventType};
 use cairn_mesos::v1::executor::{Call, Event};
 use cairn_mesos::v1::{TaskId, TaskState, TaskStatus};
-use support::{Peer, Seen, events, plain, quick, soon};
 
 fn environment(peer: &Peer, checkpoint: bool) -> ExecutorEnvironment {
     let endpoint = peer.address.to_string();

@@ -1,13 +1,10 @@
 //! The scheduler's client against masters that lead, follow, fall silent, refuse and go away.
-#![allow(clippy::unwrap_used, clippy::panic)] // The lint knows only #[test] functions, not what they share.
 
-mod support;
-
+use crate::support::{Peer, Seen, events, plain, quick, redirect, soon};
 use cairn_mesos::client::{ClientError, Credentials, Masters, Options, SchedulerClient, SchedulerEvent};
 use cairn_mesos::v1::scheduler::event::{self, Subscribed};
 use cairn_mesos::v1::scheduler::{Call, Event, call};
 use cairn_mesos::v1::{FrameworkId, FrameworkInfo, OfferId};
-use support::{Peer, Seen, events, plain, quick, redirect, soon};
 use tokio::sync::mpsc::Receiver;
 
 fn framework() -> FrameworkInfo {

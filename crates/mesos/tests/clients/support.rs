@@ -18,18 +18,18 @@ use futures_util::{StreamExt, stream};
 
 /// One request as the peer saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub path: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    pub fn message<M: cairn_mesos::codec::Body>(&self) -> M {
+    pub(crate) fn message<M: cairn_mesos::codec::Body>(&self) -> M {
         let media = MediaType::from_content_type(self.header("content-type").unwrap()).unwrap();
         media.decode(&self.body).unwrap()
     }
@@ -43,8 +43,8 @@ struct Shared {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
-pub struct Peer {
-    pub address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -57,7 +57,7 @@ impl Drop for Peer {
 
 impl Peer {
     /// `answer` gets the number of the request, from 0, and the request.
-    pub async fn start(answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let shared = Shared { answer: Arc::new(answer), seen: Arc::clone(&seen) };
         let router = Router::new().fallback(serve).with_state(shared);
@@ -67,7 +67,7 @@ impl Peer {
         Self { address, seen, server }
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -84,21 +84,21 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
     (shared.answer)(number, &seen)
 }
 
-pub fn plain(status: u16, text: &str) -> Response {
+pub(crate) fn plain(status: u16, text: &str) -> Response {
     Response::builder().status(status).body(Body::from(text.to_owned())).unwrap()
 }
 
-pub fn redirect(location: &str) -> Response {
+pub(crate) fn redirect(location: &str) -> Response {
     Response::builder().status(307).header("Location", location).body(Body::empty()).unwrap()
 }
 
-pub fn body<M: cairn_mesos::codec::Body>(media: MediaType, message: &M) -> Response {
+pub(crate) fn body<M: cairn_mesos::codec::Body>(media: MediaType, message: &M) -> Response {
     let body = media.encode(message).unwrap();
     Response::builder().header("Content-Type", media.as_str()).body(Body::from(body)).unwrap()
 }
 
 /// Streams these messages, then ends or stays silent.
-pub fn events<M: cairn_mesos::codec::Body>(messages: &[M], stays: bool) -> Response {
+pub(crate) fn events<M: cairn_mesos::codec::Body>(messages: &[M], stays: bool) -> Response {
     let media = MediaType::Protobuf;
     let mut bytes = Vec::new();
     for message in messages {
@@ -120,12 +120,12 @@ pub fn events<M: cairn_mesos::codec::Body>(messages: &[M], stays: bool) -> Respo
 }
 
 /// Options that lose no time.
-pub fn quick() -> Options {
+pub(crate) fn quick() -> Options {
     let backoff = Backoff { first: Duration::from_millis(1), cap: Duration::from_millis(5) };
     Options { backoff, ..Options::default() }
 }
 
 /// Nothing in these tests takes longer, unless it hangs.
-pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
 }

@@ -1,12 +1,9 @@
 //! The operators' clients: both media types, redirects, several masters, answers without a body.
-#![allow(clippy::unwrap_used, clippy::panic)] // The lint knows only #[test] functions, not what they share.
 
-mod support;
-
+use crate::support::{Peer, body, plain, quick, redirect, soon};
 use cairn_mesos::client::{AgentClient, ClientError, OperatorClient, Options};
 use cairn_mesos::codec::MediaType;
 use cairn_mesos::v1::{agent, master};
-use support::{Peer, body, plain, quick, redirect, soon};
 
 fn healthy() -> master::Response {
     let get_health = Some(master::response::GetHealth { healthy: true });
