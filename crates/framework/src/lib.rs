@@ -17,7 +17,7 @@ pub mod status;
 pub mod store;
 
 pub use constraint::Constraint;
-pub use driver::{Accepted, Command, Handle, Published, RunError, RunOptions, run};
+pub use driver::{Accepted, Command, Given, Handle, Published, RunError, RunOptions, run};
 pub use model::{Artifact, Config, InstanceSpec, Model, PortSpec, Problem, Strategy, VolumeSpec};
 pub use rest::Refused;
 pub use service::{Action, Ask, Moment, Service, Verdict, Wait};

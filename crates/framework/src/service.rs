@@ -53,6 +53,11 @@ pub trait Service: Send + Sync + 'static {
         axum::Router::new()
     }
 
+    /// What [`Service::routes`] adds, for `/openapi.json`: method, path, summary.
+    fn resources(&self) -> Vec<crate::rest::Resource> {
+        Vec::new()
+    }
+
     /// Called once when the driver runs: the place to spawn watchers that feed [`Handle::observe`].
     fn start(&self, handle: Handle) {
         let _ = handle;

@@ -91,9 +91,9 @@ impl Asks {
         }
     }
 
-    /// When the next question is due.
-    pub(crate) fn wake_at(&self) -> Option<Millis> {
-        self.topics.values().filter(|a| a.open.is_none()).map(|a| a.next).min()
+    /// When the next pause ends. Questions that could be put already wait for an event, not for time.
+    pub(crate) fn wake_after(&self, now: Millis) -> Option<Millis> {
+        self.topics.values().filter(|a| a.open.is_none() && a.next > now).map(|a| a.next).min()
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(asks.due(&topic, 50), None);
         let second = asks.due(&topic, 110).unwrap();
         asks.answer(second, &Verdict::Wait("x".into()), 110);
-        assert_eq!(asks.wake_at(), Some(310));
+        assert_eq!(asks.wake_after(110), Some(310));
         let third = asks.due(&topic, 310).unwrap();
         assert_eq!(asks.answer(third, &Verdict::Go, 320), Some(Topic::Settle));
         assert_eq!(asks.last(&topic), None);

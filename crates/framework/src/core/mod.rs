@@ -32,6 +32,7 @@ use crate::{Config, Model, Problem, Service, Verdict};
 
 pub use event::{Capacity, Effect, Event, Question, Setup};
 pub use matching::Refusal;
+pub(crate) use task::attributes;
 
 use asks::Asks;
 use live::Live;
@@ -149,6 +150,16 @@ impl Core {
         self.state.target.destroyed
     }
 
+    /// The master refuses this framework for good.
+    pub fn refused(&self) -> bool {
+        matches!(self.link, Link::Failed(_))
+    }
+
+    /// A configuration is stored.
+    pub fn configured(&self) -> bool {
+        self.state.target.config.is_some()
+    }
+
     /// Some instance that has never been placed waits for an offer: the driver should ask for agents' capacities.
     pub fn hungry(&self) -> bool {
         self.wants.placing()
@@ -233,17 +244,17 @@ impl Core {
     }
 
     fn wake(&self, now: Millis, out: &mut Out) {
-        if let Some(at) = self.asks.wake_at() {
-            out.wake_at(at.max(now + 1));
+        if let Some(at) = self.asks.wake_after(now) {
+            out.wake_at(at);
         }
         for live in self.live.values().filter(|l| l.retry_at > now) {
             out.wake_at(live.retry_at);
         }
-        if self.settled {
+        if self.settled && self.settle_at > now {
             out.wake_at(self.settle_at);
         }
-        if let Some(at) = self.reconcile.wake_at() {
-            out.wake_at(at.max(now + 1));
+        if let Some(at) = self.reconcile.wake_at().filter(|at| *at > now) {
+            out.wake_at(at);
         }
     }
 

@@ -164,7 +164,7 @@ impl Core {
                 Err(refusal) => refusals.push((supplies[index].hostname.clone(), refusal)),
             }
         }
-        self.refused(name, &refusals, now);
+        self.note_refusals(name, &refusals, now);
     }
 
     fn settle_down(&mut self, name: &str, found: &Fit) {
@@ -235,7 +235,7 @@ impl Core {
         Some(task::info(offer, &self.setup, spec, found, id, &ready.task))
     }
 
-    fn refused(&mut self, name: &str, refusals: &[(String, Refusal)], now: Millis) {
+    fn note_refusals(&mut self, name: &str, refusals: &[(String, Refusal)], now: Millis) {
         if refusals.is_empty() {
             return;
         }

@@ -1,14 +1,21 @@
 //! The thin shell around the core: feeds it events, carries out its effects in order.
+//!
+//! One loop owns the core. What takes time runs beside it and reports back as an event: gates, calls to the master, looks
+//! at the agents. Only the store is waited for, because nothing may happen before what it holds.
 
+mod capacities;
+mod clock;
 mod handle;
+mod link;
+mod publish;
+mod shell;
+mod start;
 
 pub use handle::{Accepted, Command, Handle, Published};
+pub use start::run;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use crate::Service;
 
 /// How a scheduler is started.
 #[derive(Debug, Clone)]
@@ -19,8 +26,8 @@ pub struct RunOptions {
     pub framework: String,
     /// Directory of its state.
     pub state: PathBuf,
-    /// File with the initial [`crate::Config`] as JSON; read at every start.
-    pub config: Option<PathBuf>,
+    /// Its configuration.
+    pub config: Given,
     /// Address of its REST.
     pub listen: IpAddr,
     /// Port of its REST. 0: any.
@@ -31,22 +38,41 @@ pub struct RunOptions {
     pub executor: Option<PathBuf>,
 }
 
+/// Where the first configuration comes from.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// A file with a [`crate::Config`] as JSON, read at every start.
+    File(PathBuf),
+    /// The service configures itself through its handle; this is what it begins with when nothing is stored.
+    Default(crate::Config),
+}
+
 /// Why a scheduler ended or could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Bad configuration; every problem is listed.
     #[error("the configuration is refused: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Config(Vec<crate::Problem>),
-    /// Anything of the machine: with what was tried.
-    #[error("{0}")]
-    Io(String),
-}
-
-/// Runs a scheduler until SIGTERM or SIGINT, which detach: nothing that runs is stopped.
-///
-/// # Errors
-/// When it cannot start, or its state is held by another process.
-pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), RunError> {
-    let _ = (service, options);
-    Ok(())
+    /// A file of its own cannot be read.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its state cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// Its REST address cannot be had.
+    #[error("cannot listen on {address}: {reason}; choose another port, or stop what holds it")]
+    Listen {
+        /// Which address.
+        address: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The master's address makes no sense.
+    #[error(transparent)]
+    Master(#[from] cairn_mesos::client::ClientError),
 }

@@ -1,10 +1,20 @@
 //! REST: the skeleton every scheduler serves, and what services need for resources of their own.
 
+mod auth;
 mod body;
+mod executable;
+mod openapi;
 mod problem;
+mod skeleton;
 
+pub use auth::{Token, writes_need_token};
 pub use body::Body;
+pub use openapi::Resource;
 pub use problem::Problem;
+pub use skeleton::accepted;
+
+pub(crate) use executable::Executable;
+pub(crate) use skeleton::router;
 
 /// The answer of a handler that can refuse.
 pub type Refused<T> = Result<T, Problem>;

@@ -1,0 +1,40 @@
+//! What the agents have in all, so that "no agent can ever offer this" can be said at once.
+
+use std::time::Duration;
+
+use cairn_mesos::client::{Masters, OperatorClient, Options};
+use cairn_mesos::v1::{self, master};
+use tokio::sync::mpsc;
+
+use crate::core::{Capacity, Event, attributes};
+
+/// How often it is asked while an instance looks for a place.
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
+
+/// Asks once and reports what came; an answer that does not come is asked for again next time.
+pub(crate) async fn look(masters: Masters, report: mpsc::Sender<Event>) {
+    let Ok(client) = OperatorClient::new(masters, Options::default()) else { return };
+    let mut call = master::Call::default();
+    call.set_type(master::call::Type::GetAgents);
+    match client.call(&call).await {
+        Ok(response) => {
+            let agents = response.get_agents.map(|a| a.agents).unwrap_or_default();
+            let _ = report.send(Event::Capacities(agents.iter().map(capacity).collect())).await;
+        }
+        Err(error) => tracing::debug!(%error, "the agents' capacities are not known"),
+    }
+}
+
+fn capacity(agent: &master::response::get_agents::Agent) -> Capacity {
+    let total = |name: &str| -> f64 {
+        let named = agent.total_resources.iter().filter(|r| r.name == name);
+        named.filter_map(|r: &v1::Resource| Some(r.scalar.as_ref()?.value)).sum()
+    };
+    Capacity {
+        hostname: agent.agent_info.hostname.clone(),
+        attributes: attributes(&agent.agent_info.attributes),
+        cpus: total("cpus"),
+        mem: total("mem"),
+        disk: total("disk"),
+    }
+}

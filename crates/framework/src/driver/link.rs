@@ -1,0 +1,108 @@
+//! The subscription with the master, and calls to it in order.
+
+use cairn_mesos::client::{ClientError, Masters, Options, SchedulerClient, SchedulerEvent};
+use cairn_mesos::v1::scheduler::{Call, event};
+use cairn_mesos::v1::{self, framework_info::capability::Type as Capability};
+use tokio::sync::mpsc;
+
+use crate::core::Event;
+
+/// A scheduler that does not come back for so long is given up by the master: a week, longer than any repair.
+const FAILOVER_SECONDS: f64 = 7.0 * 86_400.0;
+/// Calls that wait to be sent; beyond that the loop waits for the master.
+const CALLS: usize = 1_024;
+
+/// Who registers.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) masters: Masters,
+    pub(crate) framework: String,
+    pub(crate) principal: String,
+    pub(crate) webui: String,
+}
+
+/// A live line to the master. Dropping it detaches: the master keeps the framework's tasks.
+pub(crate) struct Link {
+    pub(crate) events: mpsc::Receiver<SchedulerEvent>,
+    calls: mpsc::Sender<Call>,
+}
+
+impl Link {
+    /// Subscribes, with the id if there is one.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub(crate) fn open(
+        registration: &Registration,
+        id: Option<&str>,
+        failed: mpsc::Sender<Event>,
+    ) -> Result<Self, ClientError> {
+        let info = framework_info(registration, id);
+        let (client, events) = SchedulerClient::connect(registration.masters.clone(), info, Options::default())?;
+        let (calls, queue) = mpsc::channel(CALLS);
+        tokio::spawn(send_in_order(client, queue, failed));
+        Ok(Self { events, calls })
+    }
+
+    /// Queues a call behind all earlier ones.
+    pub(crate) async fn call(&self, call: Call) {
+        // The sender ends only with the link itself.
+        let _ = self.calls.send(call).await;
+    }
+}
+
+/// One call after the other: a REVIVE must not overtake a DECLINE.
+async fn send_in_order(client: SchedulerClient, mut queue: mpsc::Receiver<Call>, failed: mpsc::Sender<Event>) {
+    while let Some(call) = queue.recv().await {
+        let kind = call.r#type();
+        if let Err(error) = client.call(call).await {
+            tracing::warn!(call = kind.as_str_name(), %error, "a call did not get through; its tasks will be asked about");
+            if failed.send(Event::CallFailed).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn framework_info(registration: &Registration, id: Option<&str>) -> v1::FrameworkInfo {
+    let capabilities = [Capability::MultiRole, Capability::ReservationRefinement, Capability::PartitionAware];
+    v1::FrameworkInfo {
+        user: user(),
+        name: registration.framework.clone(),
+        id: id.map(|value| v1::FrameworkId { value: value.to_owned() }),
+        failover_timeout: Some(FAILOVER_SECONDS),
+        checkpoint: Some(true),
+        roles: vec![registration.framework.clone()],
+        principal: Some(registration.principal.clone()),
+        webui_url: Some(registration.webui.clone()),
+        capabilities: capabilities
+            .into_iter()
+            .map(|c| v1::framework_info::Capability { r#type: Some(c as i32) })
+            .collect(),
+        ..v1::FrameworkInfo::default()
+    }
+}
+
+/// The user that tasks run as: the one who runs this scheduler. Agents without the right to switch ignore it.
+fn user() -> String {
+    std::env::var("USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| "root".into())
+}
+
+/// What a message of the subscription means for the core. `None`: nothing.
+pub(crate) fn meaning(event: SchedulerEvent) -> Option<Event> {
+    match event {
+        SchedulerEvent::Subscribed(subscribed) => {
+            Some(Event::Subscribed { framework_id: subscribed.framework_id.value })
+        }
+        SchedulerEvent::Disconnected { reason, retry_in } => {
+            tracing::warn!(%reason, ?retry_in, "not connected to the master");
+            Some(Event::Disconnected)
+        }
+        SchedulerEvent::Event(event) => match event.r#type() {
+            event::Type::Offers => Some(Event::Offers(event.offers?.offers)),
+            event::Type::Update => Some(Event::Update(Box::new(event.update?.status))),
+            event::Type::Error => Some(Event::Refused(event.error?.message)),
+            _ => None,
+        },
+    }
+}

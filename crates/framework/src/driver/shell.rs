@@ -1,0 +1,198 @@
+//! The loop that owns the core.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::capacities;
+use super::clock::now;
+use super::handle::Request;
+use super::link::{Link, Registration, meaning};
+use super::publish::Publisher;
+use super::RunError;
+use crate::core::{Core, Effect, Event, Millis, Question};
+use crate::store::{Store, StoreError};
+use crate::{Service, Verdict};
+
+/// A gate that has not answered by then counts as closed.
+const GATE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Events of helpers that wait for the loop.
+const EVENTS: usize = 256;
+/// The loop looks around at least so often.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// The core and all that its effects need.
+pub(crate) struct Shell {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) core: Core,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registration: Registration,
+    pub(crate) publisher: Publisher,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    link: Option<Link>,
+    helpers: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+    wake: Option<Millis>,
+    looked: Millis,
+}
+
+impl Shell {
+    pub(crate) fn new(
+        service: Arc<dyn Service>,
+        core: Core,
+        store: Arc<dyn Store>,
+        registration: Registration,
+        publisher: Publisher,
+        requests: mpsc::Receiver<Request>,
+    ) -> Self {
+        let (helpers, events) = mpsc::channel(EVENTS);
+        Self {
+            service,
+            core,
+            store,
+            registration,
+            publisher,
+            requests,
+            link: None,
+            helpers,
+            events,
+            wake: None,
+            looked: 0,
+        }
+    }
+
+    /// Runs until `stop` resolves. Whatever runs on the cluster goes on.
+    ///
+    /// # Errors
+    /// When the store fails: without it no intent is safe, so nothing more is done.
+    pub(crate) async fn run(
+        mut self,
+        first: Vec<Effect>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        tokio::pin!(stop);
+        self.carry_out(first).await?;
+        loop {
+            self.keep_link()?;
+            self.publisher.publish(&self.core, now());
+            tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                event = next(&mut self.link) => self.from_master(event).await?,
+                Some(event) = self.events.recv() => self.step(event).await?,
+                Some(request) = self.requests.recv() => self.request(request).await?,
+                () = sleep(self.wake) => self.step(Event::Tick).await?,
+            }
+            self.look_at_agents();
+        }
+    }
+
+    /// Registered for as long as there is something to keep.
+    fn keep_link(&mut self) -> Result<(), RunError> {
+        if self.link.is_none() && !self.core.destroyed() && !self.core.refused() {
+            let id = self.core.framework_id().map(str::to_owned);
+            self.link = Some(Link::open(&self.registration, id.as_deref(), self.helpers.clone())?);
+        }
+        Ok(())
+    }
+
+    async fn from_master(&mut self, event: Option<cairn_mesos::client::SchedulerEvent>) -> Result<(), RunError> {
+        let Some(event) = event else {
+            self.link = None;
+            return Ok(());
+        };
+        match meaning(event) {
+            Some(event) => self.step(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn step(&mut self, event: Event) -> Result<(), RunError> {
+        self.wake = None;
+        let effects = self.core.step(event, now());
+        self.carry_out(effects).await
+    }
+
+    async fn request(&mut self, request: Request) -> Result<(), RunError> {
+        match request {
+            Request::Observe(key, value) => self.step(Event::Observe(key, value)).await,
+            Request::Command(command, answer) => {
+                self.wake = None;
+                let (result, effects) = self.core.command(command, now());
+                self.carry_out(effects).await?;
+                self.publisher.publish(&self.core, now());
+                // Who asked may have gone away; what was asked is done all the same.
+                let _ = answer.send(result);
+                // A refused command has no effects, and no timer either.
+                self.wake = self.wake.or_else(|| Some(now() + 1));
+                Ok(())
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), RunError> {
+        for effect in effects {
+            match effect {
+                Effect::Store(changes) => {
+                    let store = Arc::clone(&self.store);
+                    let written = tokio::task::spawn_blocking(move || store.apply(&changes)).await;
+                    written.map_err(|e| broken(&e.to_string()))??;
+                }
+                Effect::Call(call) => self.call(*call).await,
+                Effect::Ask(number, question) => self.ask(number, *question),
+                Effect::WakeAt(at) => self.wake = Some(at),
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&mut self, call: cairn_mesos::v1::scheduler::Call) {
+        if let Some(link) = &self.link {
+            link.call(call).await;
+        }
+        if self.core.destroyed() {
+            self.link = None;
+        }
+    }
+
+    fn ask(&self, number: u64, question: Question) {
+        let (service, helpers) = (Arc::clone(&self.service), self.helpers.clone());
+        tokio::spawn(async move {
+            let answer = async {
+                match question {
+                    Question::Gate(ask) => service.gate(&ask).await,
+                    Question::Settle(config, view) => service.settle(&config, &view).await,
+                }
+            };
+            let verdict = tokio::time::timeout(GATE_TIMEOUT, answer)
+                .await
+                .unwrap_or_else(|_| Verdict::Wait("its gate does not answer".into()));
+            let _ = helpers.send(Event::Verdict(number, verdict)).await;
+        });
+    }
+
+    fn look_at_agents(&mut self) {
+        let time = now();
+        if self.core.hungry() && time.saturating_sub(self.looked) > capacities::EVERY.as_millis() as Millis {
+            self.looked = time;
+            tokio::spawn(capacities::look(self.registration.masters.clone(), self.helpers.clone()));
+        }
+    }
+}
+
+fn broken(reason: &str) -> StoreError {
+    StoreError::Broken { place: "the state".into(), reason: reason.into() }
+}
+
+async fn next(link: &mut Option<Link>) -> Option<cairn_mesos::client::SchedulerEvent> {
+    match link {
+        Some(link) => link.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(until: Option<Millis>) {
+    let pause = until.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now())));
+    tokio::time::sleep(pause.min(IDLE)).await;
+}

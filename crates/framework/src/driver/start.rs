@@ -1,0 +1,115 @@
+//! Starting a scheduler: state, configuration, REST, registration.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cairn_mesos::client::Masters;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::clock::now;
+use super::handle::Handle;
+use super::link::Registration;
+use super::publish::Publisher;
+use super::shell::Shell;
+use super::{Given, RunError, RunOptions};
+use crate::core::{Core, Effect, Setup};
+use crate::rest::{Executable, Token, router};
+use crate::store::{SledStore, Store};
+use crate::{Config, Service};
+
+/// Who our schedulers are to the master; reservations carry it.
+const PRINCIPAL: &str = "cairn";
+/// Requests that wait for the loop; beyond that clients wait.
+const REQUESTS: usize = 256;
+
+/// Runs a scheduler until SIGTERM or SIGINT, which detach: nothing that runs is stopped.
+///
+/// # Errors
+/// When it cannot start, its state is held by another process, or its state cannot be written any more.
+pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), RunError> {
+    let masters: Masters = options.master.parse()?;
+    let token = options.token.as_deref().map(read_token).transpose()?.unwrap_or_default();
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(&options.state)?);
+    let executable = open_executable(options.executor.clone()).await?;
+    let listener = listen(SocketAddr::new(options.listen, options.port)).await?;
+    let address = local(&listener)?;
+    let setup = Setup {
+        framework: options.framework.clone(),
+        principal: PRINCIPAL.into(),
+        executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
+    };
+    let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
+    let mut core = Core::new(Arc::clone(&service), setup, &store.load()?, ids).map_err(|p| RunError::Config(vec![p]))?;
+    let first = give(&mut core, &options.config)?;
+    let registration = Registration {
+        masters,
+        framework: options.framework,
+        principal: PRINCIPAL.into(),
+        webui: format!("http://{address}/"),
+    };
+    let (publisher, published) = Publisher::new(now());
+    let (requests, queue) = mpsc::channel(REQUESTS);
+    let handle = Handle { requests, published };
+    let rest = router(service.as_ref(), &handle, token, executable);
+    let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue);
+    service.start(handle);
+    tracing::info!(%address, "serving");
+    let server = tokio::spawn(async move { axum::serve(listener, rest).await });
+    let ended = shell.run(first, stop_signal()).await;
+    server.abort();
+    ended
+}
+
+fn read_token(path: &Path) -> Result<Token, RunError> {
+    std::fs::read_to_string(path).map(|text| Token::new(&text)).map_err(|e| file_error(path, &e))
+}
+
+fn file_error(path: &Path, error: &dyn std::fmt::Display) -> RunError {
+    RunError::File { path: path.display().to_string(), reason: error.to_string() }
+}
+
+async fn open_executable(path: Option<PathBuf>) -> Result<Executable, RunError> {
+    // A program that was replaced on disk while it runs is still there under this name.
+    let path = path.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    let shown = path.clone();
+    let opened = tokio::task::spawn_blocking(move || Executable::open(&path)).await;
+    opened
+        .unwrap_or_else(|e| Err(e.to_string()))
+        .map_err(|reason| RunError::File { path: shown.display().to_string(), reason })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, RunError> {
+    listener.local_addr().map_err(|e| RunError::Listen { address: "its port".into(), reason: e.to_string() })
+}
+
+fn give(core: &mut Core, given: &Given) -> Result<Vec<Effect>, RunError> {
+    let config = match given {
+        Given::File(path) => {
+            let text = std::fs::read(path).map_err(|e| file_error(path, &e))?;
+            serde_json::from_slice::<Config>(&text).map_err(|e| file_error(path, &e))?
+        }
+        Given::Default(_) if core.configured() => return Ok(Vec::new()),
+        Given::Default(config) => config.clone(),
+    };
+    core.given(config, now()).map_err(RunError::Config)
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

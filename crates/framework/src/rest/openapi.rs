@@ -1,0 +1,60 @@
+//! A description of the resources, for clients that read OpenAPI.
+
+use serde_json::{Map, Value, json};
+
+use crate::Service;
+
+/// One resource: method, path, what it does.
+pub type Resource = (&'static str, &'static str, &'static str);
+
+const SKELETON: &[Resource] = &[
+    ("get", "/v1/health", "How the scheduler is"),
+    ("get", "/v1/status", "Everything; ?after=VERSION&wait_ms=N waits for a change"),
+    ("get", "/v1/plans", "Names of the plans"),
+    ("get", "/v1/plans/{plan}", "A plan: 200 complete, 202 under way, 417 errors"),
+    ("post", "/v1/plans/{plan}/{verb}", "pause, continue, force?step=ID"),
+    ("get", "/v1/instances", "All instances"),
+    ("get", "/v1/instances/{instance}", "One instance"),
+    ("delete", "/v1/instances/{instance}", "Delete the data that a removed instance has left"),
+    ("post", "/v1/instances/{instance}/{verb}", "restart, stop, start, replace"),
+    ("get", "/v1/endpoints", "Outputs, names and addresses"),
+    ("get", "/v1/config", "Effective options and inputs"),
+    ("put", "/v1/config", "Replace the options: {options, generation?}"),
+    ("get", "/v1/debug/offers", "Why offers were refused"),
+    ("post", "/v1/destroy", "Stop everything and leave the cluster; ?delete_data=true deletes volumes too"),
+    ("get", "/metrics", "Prometheus metrics"),
+    ("get", "/v1/artifacts/cairn", "The executor's program"),
+];
+
+/// The whole document.
+pub(crate) fn document(service: &dyn Service) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for (method, path, summary) in SKELETON.iter().copied().chain(service.resources()) {
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        item[method] = operation(path, summary);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": format!("Cairn scheduler: {}", service.name()), "version": env!("CARGO_PKG_VERSION") },
+        "paths": paths,
+        "components": { "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
+        "security": [{ "token": [] }, {}],
+    })
+}
+
+fn operation(path: &str, summary: &str) -> Value {
+    let parameters: Vec<Value> = path
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next())
+        .map(|name| json!({ "name": name.trim_start_matches('*'), "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    json!({
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            "2XX": { "description": "done, or under way", "content": { "application/json": {} } },
+            "default": { "description": "a problem document (RFC 9457)", "content": { "application/problem+json": {} } },
+        },
+    })
+}

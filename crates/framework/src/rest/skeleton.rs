@@ -1,0 +1,242 @@
+//! The resources that every scheduler serves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::auth::{Token, writes_need_token};
+use super::{Body, Executable, Problem, Refused, openapi};
+use crate::{Accepted, Command, Handle, Health, Plan, PlanStatus, Service, Status};
+
+/// Largest request body; a configuration is a few kilobytes.
+const BODY_LIMIT: usize = 1 << 20;
+/// Longest long poll.
+const WAIT_MAX: u64 = 60_000;
+
+/// The whole REST of one scheduler: the skeleton, the service's own resources, authentication.
+pub(crate) fn router(service: &dyn Service, handle: &Handle, token: Token, executable: Executable) -> Router {
+    let api = openapi::document(service);
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/status", get(status))
+        .route("/v1/plans", get(plans))
+        .route("/v1/plans/{plan}", get(plan))
+        .route("/v1/plans/{plan}/{verb}", post(plan_verb))
+        .route("/v1/instances", get(instances))
+        .route("/v1/instances/{instance}", get(instance).delete(delete_data))
+        .route("/v1/instances/{instance}/{verb}", post(instance_verb))
+        .route("/v1/endpoints", get(endpoints))
+        .route("/v1/config", get(config).put(put_config))
+        .route("/v1/debug/offers", get(offers))
+        .route("/v1/destroy", post(destroy))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(move || async move { Json(api) }))
+        .with_state(handle.clone())
+        .route("/v1/artifacts/cairn", get(move || async move { executable.serve().await }))
+        .merge(service.routes(handle.clone()))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(token, writes_need_token))
+}
+
+async fn unknown(uri: axum::http::Uri) -> Problem {
+    Problem::not_found("unknown-resource", format!("there is no resource {}", uri.path()))
+        .hint("/openapi.json lists what there is")
+}
+
+async fn health(State(handle): State<Handle>) -> Response {
+    let health = handle.published().status.health.clone();
+    let code = if let Health::Failed(_) = health { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(health)).into_response()
+}
+
+#[derive(Deserialize)]
+struct After {
+    after: Option<u64>,
+    wait_ms: Option<u64>,
+}
+
+/// Answers at once, or, with `after`, when the version is greater than that or `wait_ms` have passed.
+async fn status(State(handle): State<Handle>, Query(query): Query<After>) -> Json<Status> {
+    if let Some(after) = query.after {
+        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0).min(WAIT_MAX));
+        let mut changes = handle.subscribe();
+        // A time-out is an answer too: the document as it is.
+        let _ = tokio::time::timeout(wait, changes.wait_for(|p| p.status.version > after)).await;
+    }
+    Json(handle.published().status.clone())
+}
+
+async fn plans(State(handle): State<Handle>) -> Json<Value> {
+    Json(json!({ "plans": [handle.published().status.plan.name] }))
+}
+
+fn current(handle: &Handle, name: &str) -> Refused<Plan> {
+    let plan = handle.published().status.plan.clone();
+    if plan.name == name {
+        return Ok(plan);
+    }
+    Err(Problem::not_found("unknown-plan", format!("there is no plan {name}")).hint(format!("the plan is {}", plan.name)))
+}
+
+/// Status codes as in dcos-commons: 200 complete, 202 under way, 417 errors.
+async fn plan(State(handle): State<Handle>, Path(name): Path<String>) -> Refused<Response> {
+    let plan = current(&handle, &name)?;
+    let code = match plan.status {
+        PlanStatus::Complete => StatusCode::OK,
+        PlanStatus::Error => StatusCode::EXPECTATION_FAILED,
+        _ => StatusCode::ACCEPTED,
+    };
+    Ok((code, Json(plan)).into_response())
+}
+
+#[derive(Deserialize)]
+struct StepQuery {
+    step: Option<String>,
+}
+
+async fn plan_verb(
+    State(handle): State<Handle>,
+    Path((name, verb)): Path<(String, String)>,
+    Query(query): Query<StepQuery>,
+) -> Refused<Response> {
+    current(&handle, &name)?;
+    let command = match verb.as_str() {
+        "pause" | "interrupt" => Command::Pause,
+        "continue" => Command::Continue,
+        "force" | "forceComplete" => Command::Force(query.step.ok_or_else(|| {
+            Problem::bad_request("force needs ?step=").hint("steps have their ids in GET /v1/plans/deploy")
+        })?),
+        _ => return Err(unknown_verb(&verb, "pause, continue, force")),
+    };
+    Ok(accepted(&handle.command(command).await?))
+}
+
+fn unknown_verb(verb: &str, known: &str) -> Problem {
+    Problem::not_found("unknown-verb", format!("there is no verb {verb}")).hint(format!("verbs: {known}"))
+}
+
+/// 202 with the plan to watch.
+pub fn accepted(accepted: &Accepted) -> Response {
+    let body = json!({ "plan": "/v1/plans/deploy", "generation": accepted.generation, "changed": accepted.changed });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+async fn instances(State(handle): State<Handle>) -> Json<Value> {
+    Json(json!({ "instances": handle.published().status.instances }))
+}
+
+async fn instance(State(handle): State<Handle>, Path(name): Path<String>) -> Refused<Response> {
+    let published = handle.published();
+    let found = published.view.instances.get(&name);
+    let found = found.ok_or_else(|| {
+        Problem::not_found("unknown-instance", format!("there is no instance {name}")).hint("GET /v1/instances lists them")
+    })?;
+    Ok(Json(found).into_response())
+}
+
+async fn instance_verb(
+    State(handle): State<Handle>,
+    Path((name, verb)): Path<(String, String)>,
+) -> Refused<Response> {
+    let command = match verb.as_str() {
+        "restart" => Command::Restart(vec![name]),
+        "stop" => Command::Stop { instances: vec![name], force: false },
+        "start" => Command::Start(vec![name]),
+        "replace" => Command::Replace(name),
+        _ => return Err(unknown_verb(&verb, "restart, stop, start, replace")),
+    };
+    Ok(accepted(&handle.command(command).await?))
+}
+
+/// Deletes what a removed instance has left behind.
+async fn delete_data(State(handle): State<Handle>, Path(name): Path<String>) -> Refused<Response> {
+    Ok(accepted(&handle.command(Command::DeleteData(name)).await?))
+}
+
+async fn endpoints(State(handle): State<Handle>) -> Json<Value> {
+    let published = handle.published();
+    let instances: BTreeMap<&String, Value> = published
+        .view
+        .instances
+        .iter()
+        .filter_map(|(name, i)| {
+            let place = i.placement.as_ref()?;
+            let addresses: BTreeMap<_, _> =
+                place.ports.keys().filter_map(|p| Some((p.clone(), place.endpoint(p)?))).collect();
+            Some((name, json!({ "dns": published.view.dns(name), "address": addresses, "phase": i.phase })))
+        })
+        .collect();
+    Json(json!({ "outputs": published.status.outputs, "instances": instances }))
+}
+
+async fn config(State(handle): State<Handle>) -> Json<Value> {
+    let published = handle.published();
+    let config = &published.config;
+    Json(json!({
+        "generation": published.status.plan.generation,
+        "revision": config.revision,
+        "drifted": published.status.drifted,
+        "options": config.options,
+        "inputs": config.inputs,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewConfig {
+    options: Value,
+    generation: Option<u64>,
+}
+
+async fn put_config(State(handle): State<Handle>, Body(new): Body<NewConfig>) -> Refused<Response> {
+    let mut config = handle.published().config.clone();
+    config.options = new.options;
+    Ok(accepted(&handle.command(Command::Configure { config, expected: new.generation }).await?))
+}
+
+async fn offers(State(handle): State<Handle>) -> Json<Value> {
+    Json(json!({ "refusals": *handle.published().refusals }))
+}
+
+#[derive(Deserialize)]
+struct Destroy {
+    #[serde(default)]
+    delete_data: bool,
+}
+
+async fn destroy(State(handle): State<Handle>, Query(query): Query<Destroy>) -> Refused<Response> {
+    let done = handle.command(Command::Destroy { delete_data: query.delete_data }).await?;
+    let body = json!({ "plan": "/v1/plans/destroy", "generation": done.generation, "changed": done.changed });
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+async fn metrics(State(handle): State<Handle>) -> Response {
+    let status = handle.published().status.clone();
+    let framework = &status.framework;
+    let mut text = String::from("# TYPE cairn_instances gauge\n");
+    let mut phases: BTreeMap<String, usize> = BTreeMap::new();
+    for instance in &status.instances {
+        *phases.entry(format!("{:?}", instance.phase).to_lowercase()).or_default() += 1;
+    }
+    for (phase, count) in phases {
+        text += &format!("cairn_instances{{framework=\"{framework}\",phase=\"{phase}\"}} {count}\n");
+    }
+    text += "# TYPE cairn_plan_complete gauge\n";
+    text += &format!("cairn_plan_complete{{framework=\"{framework}\"}} {}\n", u8::from(status.complete));
+    text += "# TYPE cairn_registered gauge\n";
+    text += &format!("cairn_registered{{framework=\"{framework}\"}} {}\n", u8::from(status.health == Health::Ok));
+    text += "# TYPE cairn_failures gauge\n";
+    for instance in &status.instances {
+        let (name, failures) = (&instance.name, instance.failures);
+        text += &format!("cairn_failures{{framework=\"{framework}\",instance=\"{name}\"}} {failures}\n");
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
