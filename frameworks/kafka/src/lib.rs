@@ -1,1 +1,32 @@
-//! Kafka clusters, on ZooKeeper or KRaft
+//! Kafka clusters: what is different about Kafka among the services that the SDK keeps running.
+//!
+//! - [`Options`]: what a stack may set;
+//! - `broker`, `task`, `quorum`: the files and the command line of a broker;
+//! - `client`: the parts of Kafka's protocol that a scheduler needs;
+//! - `gate`: what is safe when; `reassign`: where partitions go; `topics`: what is declared is kept;
+//! - `rest`: resources of its own.
+
+mod broker;
+mod options;
+mod quorum;
+mod service;
+mod task;
+
+use std::sync::Arc;
+
+use cairn_framework::Service;
+
+pub use options::{Mode, Options, Override, Ports, Scalar, Settings, Size, Topic};
+
+/// The framework spec; its options are those of [`options_schema`].
+pub const SPEC: &str = include_str!("../framework.yaml");
+
+/// The service, for [`cairn_framework::run`].
+pub fn service() -> Arc<dyn Service> {
+    Arc::new(service::Kafka)
+}
+
+/// JSON Schema of [`Options`].
+pub fn options_schema() -> serde_json::Value {
+    schemars::schema_for!(Options).to_value()
+}
