@@ -123,10 +123,10 @@ async fn start_agent(
 ) -> Result<Supervised, ClusterError> {
     let number = plan.number;
     let dir = work_dir.join(format!("agent-{number}"));
-    std::fs::create_dir_all(&dir)
-        .map_err(|source| ClusterError::WorkDir { path: dir.clone(), source })?;
+    std::fs::create_dir_all(&dir).map_err(|source| ClusterError::WorkDir { path: dir.clone(), source })?;
     let port_file = dir.join("port");
-    let known_port = std::fs::read_to_string(&port_file).ok().and_then(|text| text.trim().parse::<u16>().ok());
+    let known_port =
+        std::fs::read_to_string(&port_file).ok().and_then(|text| text.trim().parse::<u16>().ok());
     let mut agent_options = AgentOptions {
         address: plan.address,
         port: known_port.unwrap_or_else(|| master.address().port().saturating_add(1)),
@@ -146,8 +146,9 @@ async fn start_agent(
             if known_port.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
         {
             agent_options.port = 0;
-            let agent =
-                Agent::start(agent_options.clone(), connector.connect().await, runner()).await.map_err(failed)?;
+            let agent = Agent::start(agent_options.clone(), connector.connect().await, runner())
+                .await
+                .map_err(failed)?;
             tracing::warn!(agent = number, taken = %address, chosen = %agent.address(), "the agent's port is taken; another is used");
             agent
         }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{
-    AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskId, TaskInfo, TaskState,
-    TaskStatus, task_status,
+    AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskId, TaskInfo,
+    TaskState, TaskStatus, task_status,
 };
 
 use crate::wire::{AgentLink, FromAgent, ToAgent};
@@ -27,7 +27,11 @@ impl SimAgent {
     /// An agent that has never registered.
     pub fn new(hostname: &str, resources: Vec<Resource>) -> Self {
         Self {
-            info: AgentInfo { hostname: hostname.to_owned(), resources: resources.clone(), ..AgentInfo::default() },
+            info: AgentInfo {
+                hostname: hostname.to_owned(),
+                resources: resources.clone(),
+                ..AgentInfo::default()
+            },
             ip: "127.0.0.1".to_owned(),
             resources,
             frameworks: BTreeMap::new(),
@@ -75,7 +79,10 @@ impl SimAgent {
                 return self.run_tasks(framework, &executor, tasks);
             }
             ToAgent::Kill { framework_id, task_id, .. } => {
-                return self.end_task(&framework_id.value, &task_id.value, TaskState::TaskKilled).into_iter().collect();
+                return self
+                    .end_task(&framework_id.value, &task_id.value, TaskState::TaskKilled)
+                    .into_iter()
+                    .collect();
             }
             ToAgent::ShutdownFramework { framework_id } => {
                 self.tasks.retain(|(framework, _), _| *framework != framework_id.value);
@@ -199,7 +206,10 @@ impl SimAgent {
         let key = (framework.to_owned(), task.to_owned());
         let over = |task: &Task| {
             task.status_update_uuid.as_deref() == Some(uuid)
-                && !matches!(task.state(), TaskState::TaskRunning | TaskState::TaskStaging | TaskState::TaskStarting)
+                && !matches!(
+                    task.state(),
+                    TaskState::TaskRunning | TaskState::TaskStaging | TaskState::TaskStarting
+                )
         };
         if self.tasks.get(&key).is_some_and(over) {
             self.tasks.remove(&key);

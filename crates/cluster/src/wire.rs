@@ -15,8 +15,8 @@
 //!   for it comes. The master keeps no copy.
 
 use cairn_mesos::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, Resource, Task, TaskId,
-    TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, Resource, Task,
+    TaskId, TaskInfo, TaskState, TaskStatus,
 };
 use tokio::sync::mpsc;
 

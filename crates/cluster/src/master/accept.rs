@@ -1,11 +1,13 @@
 //! ACCEPT: using what was offered, one operation after the other.
 
-use cairn_mesos::v1::scheduler::call;
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::offer::Operation;
 use cairn_mesos::v1::offer::operation::Type;
+use cairn_mesos::v1::scheduler::call;
 use cairn_mesos::v1::task_status::Reason;
-use cairn_mesos::v1::{AgentId, OfferId, OperationId, OperationState, OperationStatus, Resource, TaskInfo, TaskState, Uuid};
+use cairn_mesos::v1::{
+    AgentId, OfferId, OperationId, OperationState, OperationStatus, Resource, TaskInfo, TaskState, Uuid,
+};
 
 use super::core::Master;
 use super::event::Time;
@@ -106,7 +108,13 @@ impl Master {
         for operation in operations {
             if let Some(id) = operation.id.clone() {
                 let message = format!("Operation attempted with invalid offers: {problem}");
-                self.end_operation(framework, None, Some(id), OperationState::OperationDropped, Some(message));
+                self.end_operation(
+                    framework,
+                    None,
+                    Some(id),
+                    OperationState::OperationDropped,
+                    Some(message),
+                );
             }
             let message = format!("Task launched with invalid offers: {problem}");
             for task in tasks_of(operation) {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_mesos::v1::scheduler::{Event, event};
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskState, TaskStatus,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskState,
+    TaskStatus,
 };
 
 use super::agent::{Agent, AgentState};
@@ -164,7 +165,9 @@ impl Master {
             let known = [&mut framework.tasks, &mut framework.unreachable];
             for tasks in known {
                 lost.extend(
-                    tasks.extract_if(.., |key, task| here(task) && gone(key)).map(|(_, task)| (owner.clone(), task)),
+                    tasks
+                        .extract_if(.., |key, task| here(task) && gone(key))
+                        .map(|(_, task)| (owner.clone(), task)),
                 );
             }
         }
@@ -227,7 +230,9 @@ impl Master {
 
     fn executor_exited(&mut self, agent_id: &str, owner: &str, executor_id: ExecutorId, status: i32) {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
-        let Some(executor) = agent.executors.remove(&(owner.to_owned(), executor_id.value.clone())) else { return };
+        let Some(executor) = agent.executors.remove(&(owner.to_owned(), executor_id.value.clone())) else {
+            return;
+        };
         agent.use_less(owner, &Pool::from_list(executor.resources));
         self.allocation_wanted = true;
         self.send_failure(owner, agent_id, Some((executor_id, status)));
@@ -286,7 +291,15 @@ impl Master {
                 continue;
             }
             let state = self.or_lost(&owner, TaskState::TaskUnreachable);
-            self.end_task(&owner, task, state, Reason::AgentRemoved, "health check timed out", Some(now), now);
+            self.end_task(
+                &owner,
+                task,
+                state,
+                Reason::AgentRemoved,
+                "health check timed out",
+                Some(now),
+                now,
+            );
         }
         self.agent_is_gone(id);
     }

@@ -60,9 +60,9 @@ impl Master {
     }
 
     fn anyone_waits(&self) -> bool {
-        self.frameworks
-            .values()
-            .any(|framework| framework.stream().is_some() && framework.roles.values().any(|role| !role.suppressed))
+        self.frameworks.values().any(|framework| {
+            framework.stream().is_some() && framework.roles.values().any(|role| !role.suppressed)
+        })
     }
 
     fn next_offer_on(&self, agent_id: &str, now: Time) -> Option<(String, String, Pool)> {

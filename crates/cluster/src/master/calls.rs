@@ -28,7 +28,9 @@ impl Master {
             return Err(Reply::Refused { status: 403, text: "Framework is not subscribed".to_owned() });
         };
         match stream_id {
-            None => Err(Reply::bad_request("All non-subscribe calls should include the 'Mesos-Stream-Id' header")),
+            None => {
+                Err(Reply::bad_request("All non-subscribe calls should include the 'Mesos-Stream-Id' header"))
+            }
             Some(given) if given != current => Err(Reply::bad_request(format!(
                 "The stream ID '{given}' included in this request didn't match the stream ID currently \
                  associated with framework ID {id}"
@@ -155,9 +157,9 @@ impl Master {
             answers.extend(framework.operations().cloned());
         }
         for asked in &call.operations {
-            let known = framework
-                .operations()
-                .find(|status| status.operation_id.as_ref().is_some_and(|id| id.value == asked.operation_id.value));
+            let known = framework.operations().find(|status| {
+                status.operation_id.as_ref().is_some_and(|id| id.value == asked.operation_id.value)
+            });
             answers.push(known.cloned().unwrap_or_else(|| OperationStatus {
                 operation_id: Some(asked.operation_id.clone()),
                 state: OperationState::OperationUnknown as i32,

@@ -133,7 +133,9 @@ impl Master {
     pub fn step(&mut self, input: Input, now: Time) -> Vec<Effect> {
         match input {
             Input::Subscribe { stream, stream_id, call } => self.subscribe(stream, stream_id, *call, now),
-            Input::Call { key, stream_id, call } => self.scheduler_call(key, stream_id.as_deref(), *call, now),
+            Input::Call { key, stream_id, call } => {
+                self.scheduler_call(key, stream_id.as_deref(), *call, now)
+            }
             Input::StreamClosed { stream } => self.stream_closed(stream, now),
             Input::Operator { key, call } => self.operator_call(key, *call, now),
             Input::Agent { link, message } => self.agent_message(link, *message, now),

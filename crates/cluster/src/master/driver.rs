@@ -215,9 +215,13 @@ impl Driver {
 
     fn send(&mut self, key: StreamKey, event: &scheduler::Event) {
         let Some(stream) = self.streams.get(&key) else { return };
-        let sent = super::stream::frame(event, stream.media).is_some_and(|frame| stream.frames.try_send(frame).is_ok());
+        let sent = super::stream::frame(event, stream.media)
+            .is_some_and(|frame| stream.frames.try_send(frame).is_ok());
         if !sent {
-            tracing::warn!(stream = key.0, "a framework reads its events too slowly, or is gone; its stream is closed");
+            tracing::warn!(
+                stream = key.0,
+                "a framework reads its events too slowly, or is gone; its stream is closed"
+            );
             self.streams.remove(&key);
             self.follow_ups.push_back(Input::StreamClosed { stream: key });
         }
@@ -226,7 +230,10 @@ impl Driver {
     fn tell(&mut self, key: LinkKey, message: ToAgent) {
         let Some(link) = self.links.get(&key) else { return };
         if link.try_send(message).is_err() {
-            tracing::warn!(link = key.0, "an agent does not read its messages, or is gone; its link is closed");
+            tracing::warn!(
+                link = key.0,
+                "an agent does not read its messages, or is gone; its link is closed"
+            );
             self.links.remove(&key);
             self.follow_ups.push_back(Input::LinkClosed { link: key });
         }

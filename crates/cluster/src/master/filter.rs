@@ -56,9 +56,9 @@ impl Filters {
 
     /// Whether an offer of this would be no more than what was refused.
     pub(crate) fn blocks(&self, agent: &str, offer: &Pool, now: Time) -> bool {
-        self.0
-            .get(agent)
-            .is_some_and(|filters| filters.iter().any(|filter| filter.until > now && filter.refused.contains(offer)))
+        self.0.get(agent).is_some_and(|filters| {
+            filters.iter().any(|filter| filter.until > now && filter.refused.contains(offer))
+        })
     }
 
     /// Drop what has expired; whether there was something.

@@ -25,8 +25,7 @@ fn refined_one(mut resource: Resource) -> Resource {
     let Some(role) = role.filter(|role| role != "*") else { return resource };
     let kind = if reservation.is_some() { Reservation::Dynamic } else { Reservation::Static };
     let base = reservation.unwrap_or_default();
-    resource.reservations =
-        vec![ReservationInfo { role: Some(role), r#type: Some(kind as i32), ..base }];
+    resource.reservations = vec![ReservationInfo { role: Some(role), r#type: Some(kind as i32), ..base }];
     resource
 }
 

@@ -104,7 +104,10 @@ impl Framework {
         &'a mut self,
         named: &'a [String],
     ) -> impl Iterator<Item = &'a mut RoleState> + 'a {
-        self.roles.iter_mut().filter(|(role, _)| named.is_empty() || named.contains(role)).map(|(_, state)| state)
+        self.roles
+            .iter_mut()
+            .filter(|(role, _)| named.is_empty() || named.contains(role))
+            .map(|(_, state)| state)
     }
 
     pub(crate) fn complete_task(&mut self, task: Task) {

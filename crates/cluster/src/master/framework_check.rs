@@ -10,12 +10,16 @@ use super::framework::has_capability;
 pub(crate) fn check(info: &FrameworkInfo) -> Result<(), String> {
     if has_capability(info, Capability::MultiRole) {
         if info.role.is_some() {
-            return Err("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned());
+            return Err(
+                "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned()
+            );
         }
         return check_roles(&info.roles);
     }
     if !info.roles.is_empty() {
-        return Err("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable".to_owned());
+        return Err(
+            "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable".to_owned()
+        );
     }
     match &info.role {
         Some(role) => {
@@ -33,7 +37,8 @@ fn check_roles(roles: &[String]) -> Result<(), String> {
         return Err(format!("'FrameworkInfo.roles' contains duplicate items: {{ {} }}", list.join(", ")));
     }
     for role in roles {
-        check_role(role).map_err(|problem| format!("'FrameworkInfo.roles' contains invalid role: {problem}"))?;
+        check_role(role)
+            .map_err(|problem| format!("'FrameworkInfo.roles' contains invalid role: {problem}"))?;
     }
     Ok(())
 }
@@ -62,9 +67,9 @@ fn check_component(role: &str, component: &str) -> Result<(), String> {
         _ if component.starts_with('-') => {
             Err(format!("Role component '{component}' is invalid because it starts with a dash"))
         }
-        _ if component.contains(|c: char| c.is_whitespace() || c == '\u{8}' || c == '\u{7f}') => {
-            Err(format!("Role component '{component}' is invalid because it contains backspace or whitespace"))
-        }
+        _ if component.contains(|c: char| c.is_whitespace() || c == '\u{8}' || c == '\u{7f}') => Err(
+            format!("Role component '{component}' is invalid because it contains backspace or whitespace"),
+        ),
         _ => Ok(()),
     }
 }

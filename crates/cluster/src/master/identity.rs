@@ -24,7 +24,8 @@ pub struct Identity {
 impl Identity {
     /// The message for SUBSCRIBED and GET_MASTER.
     pub fn master_info(&self) -> MasterInfo {
-        let capability = |kind: master_info::capability::Type| master_info::Capability { r#type: Some(kind as i32) };
+        let capability =
+            |kind: master_info::capability::Type| master_info::Capability { r#type: Some(kind as i32) };
         MasterInfo {
             id: self.id.to_string(),
             ip: self.ip_number(),

@@ -96,7 +96,9 @@ impl Master {
 
     /// Count the tasks as running, and have the agent run them.
     fn run(&mut self, work: &Acceptance, tasks: Vec<TaskInfo>, executor: Option<ExecutorInfo>, group: bool) {
-        let Some(framework) = self.frameworks.get(&work.framework).map(|known| known.info.clone()) else { return };
+        let Some(framework) = self.frameworks.get(&work.framework).map(|known| known.info.clone()) else {
+            return;
+        };
         let custom = executor.is_some();
         let user = framework.user.clone();
         let executor = match executor {
@@ -141,7 +143,10 @@ impl Master {
 fn need(wanted: &[Resource], work: &Acceptance) -> Result<Pool, String> {
     let need = Pool::unallocated_from(wanted.to_vec());
     let elsewhere = wanted.iter().any(|resource| {
-        resource.allocation_info.as_ref().is_some_and(|info| info.role.as_ref().is_some_and(|role| *role != work.role))
+        resource
+            .allocation_info
+            .as_ref()
+            .is_some_and(|info| info.role.as_ref().is_some_and(|role| *role != work.role))
     });
     if elsewhere || !work.pool.contains(&need) {
         return Err(format!(

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_mesos::v1::scheduler::{Event, call, event};
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::resource::AllocationInfo;
+use cairn_mesos::v1::scheduler::{Event, call, event};
 use cairn_mesos::v1::{Address, AgentId, Filters, FrameworkInfo, Offer, OfferId, Url};
 
 use super::core::{Master, OpenOffer, framework_id};
@@ -40,7 +40,8 @@ impl Master {
             resources: format::for_framework(&state.info, resources.list()),
             attributes: agent.info.attributes.clone(),
             executor_ids: Vec::new(),
-            allocation_info: shows_allocation(&state.info).then(|| AllocationInfo { role: Some(role.to_owned()) }),
+            allocation_info: shows_allocation(&state.info)
+                .then(|| AllocationInfo { role: Some(role.to_owned()) }),
             domain: None,
             ..Offer::default()
         };
@@ -110,7 +111,8 @@ impl Master {
     /// The framework has left roles for which it holds offers.
     pub(crate) fn withdraw_offers_of_lost_roles(&mut self, framework: &str) {
         let Some(state) = self.frameworks.get(framework) else { return };
-        let lost = self.offers_where(|offer| offer.framework == framework && !state.roles.contains_key(&offer.role));
+        let lost =
+            self.offers_where(|offer| offer.framework == framework && !state.roles.contains_key(&offer.role));
         self.rescind(lost);
     }
 

@@ -26,7 +26,9 @@ impl Master {
         use response::Type as Kind;
         let kind = call.r#type.and_then(|kind| Type::try_from(kind).ok()).unwrap_or(Type::Unknown);
         let (kind, answer) = match kind {
-            Type::Teardown => return self.tear_down(&call.teardown.unwrap_or_default().framework_id.value, now),
+            Type::Teardown => {
+                return self.tear_down(&call.teardown.unwrap_or_default().framework_id.value, now);
+            }
             Type::GetHealth => (
                 Kind::GetHealth,
                 Response { get_health: Some(response::GetHealth { healthy: true }), ..Response::default() },
@@ -35,7 +37,8 @@ impl Master {
                 (Kind::GetFlags, Response { get_flags: Some(self.flags()), ..Response::default() })
             }
             Type::GetVersion => {
-                let version_info = VersionInfo { version: PROTOCOL_VERSION.to_owned(), ..VersionInfo::default() };
+                let version_info =
+                    VersionInfo { version: PROTOCOL_VERSION.to_owned(), ..VersionInfo::default() };
                 let get_version = Some(response::GetVersion { version_info });
                 (Kind::GetVersion, Response { get_version, ..Response::default() })
             }
@@ -198,9 +201,9 @@ impl Master {
     fn taken_by_role(&self, role: &str) -> Pool {
         let taken = self.agents.values().flat_map(|agent| agent.used.values().chain(agent.offered.values()));
         let info = AllocationInfo { role: Some(role.to_owned()) };
-        let resources = taken.flat_map(Pool::iter).filter(|resource| {
-            resource.allocation_info.as_ref() == Some(&info) && resource.scalar.is_some()
-        });
+        let resources = taken
+            .flat_map(Pool::iter)
+            .filter(|resource| resource.allocation_info.as_ref() == Some(&info) && resource.scalar.is_some());
         let plain = resources.map(|resource| Resource {
             reservations: Vec::new(),
             disk: None,

@@ -86,7 +86,8 @@ impl Pool {
     pub(crate) fn scalars_by_role<const N: usize>(&self, names: [&str; N]) -> BTreeMap<String, [f64; N]> {
         let mut sums: BTreeMap<String, [f64; N]> = BTreeMap::new();
         for resource in self.0.iter() {
-            let role = resource.allocation_info.as_ref().map(|info| info.role().to_owned()).unwrap_or_default();
+            let role =
+                resource.allocation_info.as_ref().map(|info| info.role().to_owned()).unwrap_or_default();
             let place = names.iter().position(|name| *name == resource.name);
             if let (Some(place), Some(scalar)) = (place, &resource.scalar) {
                 sums.entry(role).or_insert([0.0; N])[place] += scalar.value;

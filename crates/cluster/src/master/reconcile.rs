@@ -69,5 +69,11 @@ impl Master {
 }
 
 fn latest(task: &Task, now: Time) -> TaskStatus {
-    status::about(task, status::state_of(task), Reason::Reconciliation, "Reconciliation: Latest task state", now)
+    status::about(
+        task,
+        status::state_of(task),
+        Reason::Reconciliation,
+        "Reconciliation: Latest task state",
+        now,
+    )
 }

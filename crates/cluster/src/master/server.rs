@@ -21,7 +21,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum MasterError {
     /// The address is taken, or is not this machine's.
-    #[error("the master cannot listen on {address}: {source}; stop what listens there, or choose another address with --listen")]
+    #[error(
+        "the master cannot listen on {address}: {source}; stop what listens there, or choose another address with --listen"
+    )]
     Listen {
         /// Which address.
         address: SocketAddr,

@@ -31,7 +31,10 @@ pub(crate) fn check(
 ) -> Result<(), String> {
     check_id(&task.task_id.value)?;
     if task.agent_id.value != agent {
-        return Err(format!("Task uses invalid agent {} while agent {agent} is expected", task.agent_id.value));
+        return Err(format!(
+            "Task uses invalid agent {} while agent {agent} is expected",
+            task.agent_id.value
+        ));
     }
     let in_group = executor.is_some() && task.executor.is_none();
     if !in_group && task.executor.is_some() == task.command.is_some() {
@@ -76,14 +79,17 @@ fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String
 /// Whether each resource has a sensible value. Zero is let through, as Apache Mesos does.
 pub(crate) fn check_resources(resources: &[Resource]) -> Result<(), String> {
     resources.iter().try_for_each(|resource| {
-        let invalid =
-            |problem: &str| Err(format!("Resource '{}' is invalid: {problem}", super::pool::describe(resource)));
+        let invalid = |problem: &str| {
+            Err(format!("Resource '{}' is invalid: {problem}", super::pool::describe(resource)))
+        };
         match ValueType::try_from(resource.r#type) {
             Ok(ValueType::Scalar) => match &resource.scalar {
                 Some(scalar) if !scalar.value.is_finite() => {
                     invalid("Invalid scalar resource: value is not finite")
                 }
-                Some(scalar) if rounds_to_nothing(scalar.value) => invalid("Invalid scalar resource: value <= 0"),
+                Some(scalar) if rounds_to_nothing(scalar.value) => {
+                    invalid("Invalid scalar resource: value <= 0")
+                }
                 Some(_) => Ok(()),
                 None => invalid("Invalid scalar resource"),
             },

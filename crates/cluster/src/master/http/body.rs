@@ -123,7 +123,9 @@ fn is_length_limit(error: &axum::Error) -> bool {
 pub(crate) fn decode<M: codec::Body>(media: MediaType, body: &[u8]) -> Result<M, Refusal> {
     if media == MediaType::Json {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first.is_some_and(|byte| *byte != b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
+        if first.is_some_and(|byte| *byte != b'{')
+            && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+        {
             let text = "Failed to convert JSON into Call protobuf: Expecting a JSON object";
             return Err(Refusal::bad_request(text));
         }

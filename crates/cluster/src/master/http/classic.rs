@@ -32,7 +32,9 @@ fn summary(state: &GetState) -> Value {
     let tasks = state.get_tasks.clone().unwrap_or_default();
     let frameworks = state.get_frameworks.clone().unwrap_or_default();
     let agents = state.get_agents.clone().unwrap_or_default();
-    let show = |framework: &get_frameworks::Framework| show_framework(framework, &tasks.tasks, &tasks.completed_tasks);
+    let show = |framework: &get_frameworks::Framework| {
+        show_framework(framework, &tasks.tasks, &tasks.completed_tasks)
+    };
     json!({
         "version": PROTOCOL_VERSION,
         "activated_slaves": agents.agents.iter().filter(|agent| agent.active).count(),

@@ -37,6 +37,7 @@ pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refus
 
 async fn subscribe(web: &Web, call: Box<Call>, media: MediaType) -> Result<Response, Refusal> {
     let stream = web.ask(|answer| Command::Subscribe { call, media, answer }).await?;
-    let headers = [(header::CONTENT_TYPE.as_str(), stream.media.as_str().to_owned()), (STREAM_ID, stream.id.clone())];
+    let headers =
+        [(header::CONTENT_TYPE.as_str(), stream.media.as_str().to_owned()), (STREAM_ID, stream.id.clone())];
     Ok((headers, Body::from_stream(stream)).into_response())
 }
