@@ -60,12 +60,24 @@ pub struct Report {
     pub file: String,
     /// The diagnostics in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are: only so many are kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: usize,
     /// The file's text, for the renderer.
     #[serde(skip)]
     pub(crate) text: String,
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 impl Report {
+    /// The report with the file's text, which does not travel with it: then its places can be shown.
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.diagnostics.is_empty()

@@ -31,7 +31,7 @@ pub struct FrameworkSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub distributions: BTreeMap<String, Archive>,
     /// JSON Schema of what a stack may set: an object with `properties`. Besides those of JSON Schema, the formats
-    /// `size`, `duration` and `constraint` are checked.
+    /// `size`, `duration`, `constraint` and `secret` (`${secret.NAME}` and nothing else) are checked.
     #[serde(default)]
     pub options: Map<String, Value>,
     /// Checks across options.

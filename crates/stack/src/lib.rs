@@ -33,7 +33,7 @@ mod units;
 mod yaml;
 
 pub use catalog::{Catalog, FrameworkFile};
-pub use check::check_stack;
+pub use check::{check_stack, param_value};
 pub use constraint::{Constraint, ConstraintError, Operator};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
 pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};

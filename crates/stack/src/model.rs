@@ -51,7 +51,7 @@ pub struct Service {
     /// Services that must serve before this one starts: those under `needs:` and those it refers to.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub needs: BTreeSet<String>,
-    /// The archive to run instead of the framework's own.
+    /// The archive to run instead of the framework's own. Its texts may hold references, as those of `options`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution: Option<Distribution>,
 }

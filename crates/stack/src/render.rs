@@ -1,7 +1,7 @@
 //! Diagnostics as text, with the place underlined.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::{Diagnostic, Report, Severity};
 
@@ -27,8 +27,27 @@ impl Report {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let group =
-            Group::with_title(level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_str()));
+        let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_str());
+        let group = Group::with_title(title);
+        let group = match diagnostic.labels.first().map(|label| label.span) {
+            None => group.element(Origin::path(self.file.as_str())),
+            Some(_) if self.can_show(diagnostic) => group.element(self.snippet(diagnostic)),
+            Some(span) => {
+                group.element(Origin::path(self.file.as_str()).line(span.line).char_column(span.column))
+            }
+        };
+        match &diagnostic.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// Whether all places are within the text: a report that was sent has none.
+    fn can_show(&self, diagnostic: &Diagnostic) -> bool {
+        diagnostic.labels.iter().all(|label| self.text.get(label.span.start..label.span.end).is_some())
+    }
+
+    fn snippet<'a>(&'a self, diagnostic: &'a Diagnostic) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let mut snippet = Snippet::source(self.text.as_str()).path(self.file.as_str()).fold(true);
         for (index, label) in diagnostic.labels.iter().enumerate() {
             let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -36,15 +55,7 @@ impl Report {
             let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
             snippet = snippet.annotation(annotation.label(text));
         }
-        let group = if diagnostic.labels.is_empty() {
-            group.element(annotate_snippets::Origin::path(self.file.as_str()))
-        } else {
-            group.element(snippet)
-        };
-        match &diagnostic.help {
-            Some(help) => group.element(Level::HELP.message(help.as_str())),
-            None => group,
-        }
+        snippet
     }
 
     /// `2 errors and 1 warning in kafka.yaml`, with a line break; nothing if nothing was found.
@@ -53,8 +64,11 @@ impl Report {
         let warnings = self.diagnostics.len() - errors;
         let count =
             |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
-        let counts: Vec<String> =
+        let mut counts: Vec<String> =
             [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+        if self.omitted > 0 {
+            counts.push(format!("{} more that are not shown", self.omitted));
+        }
         if counts.is_empty() { String::new() } else { format!("{} in {}\n", counts.join(" and "), self.file) }
     }
 }

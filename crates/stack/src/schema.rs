@@ -11,9 +11,14 @@ const NAME: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
 
 /// The schema of framework specs.
 pub fn framework() -> Value {
-    let mut schema = schemars::schema_for!(FrameworkSpec).to_value();
-    schema["title"] = "Cairn framework spec".into();
-    schema
+    let mut schema = Map::from_iter([
+        ("$schema".to_owned(), DIALECT.into()),
+        ("title".to_owned(), "Cairn framework spec".into()),
+    ]);
+    for (key, value) in fragment::<FrameworkSpec>().as_object().into_iter().flatten() {
+        schema.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    schema.into()
 }
 
 /// The schema of stack specs: a service has the options of the framework that it names.

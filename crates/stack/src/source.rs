@@ -5,6 +5,9 @@ use crate::{Diagnostic, Label, Report, Severity, Span};
 /// Greatest size of a spec in bytes. The largest sensible ones have a few kilobytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
+/// Most diagnostics of a file. Whoever mends a hundred learns of the others then.
+const MAX_DIAGNOSTICS: usize = 100;
+
 /// A file that is text of a sensible size.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
@@ -70,15 +73,17 @@ impl Source {
     /// The diagnostics, in the order of the file.
     pub(crate) fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
         diagnostics.sort_by_key(|d| d.labels.first().map(|label| label.span.start));
-        // An anchor's mistake would be told once for each of its aliases.
+        // An anchor's mistake comes once for each of its aliases.
         let mut told: Vec<Diagnostic> = Vec::new();
-        diagnostics.retain(|d| {
-            !told.contains(d) && {
-                told.push(d.clone());
-                true
+        let mut omitted = 0;
+        for diagnostic in diagnostics {
+            if told.len() == MAX_DIAGNOSTICS {
+                omitted += 1;
+            } else if !told.contains(&diagnostic) {
+                told.push(diagnostic);
             }
-        });
-        Report { file: self.name.clone(), diagnostics, text: self.text.clone() }
+        }
+        Report { file: self.name.clone(), diagnostics: told, omitted, text: self.text.clone() }
     }
 }
 

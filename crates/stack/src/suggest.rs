@@ -1,11 +1,23 @@
 //! "Did you mean".
 
+/// Longest word that is compared.
+const MAX_LENGTH: usize = 64;
+/// Most candidates that are compared: comparing costs, and a hostile file may hold thousands.
+const MAX_CANDIDATES: usize = 200;
+/// Most candidates that are listed.
+const MAX_LISTED: usize = 30;
+
 /// The candidate nearest to what was written, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > MAX_LENGTH {
+        return None;
+    }
     let lower = written.to_lowercase();
     let allowed = (written.chars().count() / 3).max(1);
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= MAX_LENGTH)
+        .take(MAX_CANDIDATES)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| {
             *distance <= allowed || is_abbreviation(&lower, &candidate.to_lowercase())
@@ -40,7 +52,8 @@ pub(crate) fn hint_with<'a>(
 
 /// Names as a list in words.
 pub(crate) fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let shown = names.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_LISTED { format!("{shown}, …") } else { shown }
 }
 
 /// `zk` does not count; `zoo` for `zookeeper` and `replicationFactor` for `replication` do.

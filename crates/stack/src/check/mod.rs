@@ -8,6 +8,8 @@ mod params;
 mod rules;
 mod service;
 
+pub use params::param_value;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Framework;

@@ -63,11 +63,13 @@ impl Kind {
     }
 }
 
-/// A text as the value it would be in YAML, for the defaults within references and for the command line.
+/// A text as the value it would be in YAML.
 pub(super) fn scalar(text: &str, kind: Option<Kind>) -> Value {
-    if kind == Some(Kind::String) {
-        return text.into();
-    }
+    if kind == Some(Kind::String) { text.into() } else { param_value(text) }
+}
+
+/// The value of a parameter that is given as text, on a command line: a number, `true` or `false`, or else a text.
+pub fn param_value(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
         _ => text.into(),
@@ -87,8 +89,7 @@ impl<'a> Checker<'a> {
             }
             let mut param = self.read_param(entry);
             if let Some(value) = given.get(&entry.key) {
-                self.check_given(&entry.key, value, &param);
-                param.value = Some(value.clone());
+                param.value = Some(self.take_given(&entry.key, value, &param));
             }
             self.params.insert(&entry.key, param);
         }
@@ -100,12 +101,19 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn check_given(&mut self, name: &str, value: &Value, param: &Param<'_>) {
-        if let Some(kind) = param.kind.filter(|kind| !kind.admits(value)) {
+    /// The value given from outside, as the parameter wants it. A command line cannot tell the text `3` from the
+    /// number, so a number given for a text is taken as it was written.
+    fn take_given(&mut self, name: &str, value: &Value, param: &Param<'_>) -> Value {
+        let value = match (param.kind, value) {
+            (Some(Kind::String), Value::Number(_) | Value::Bool(_)) => value.to_string().into(),
+            _ => value.clone(),
+        };
+        if let Some(kind) = param.kind.filter(|kind| !kind.admits(&value)) {
             let message =
-                format!("the value given for `{name}` must be {}, and is {}", kind.words(), describe(value));
+                format!("the value given for `{name}` must be {}, and is {}", kind.words(), describe(&value));
             self.error(Diagnostic::error("wrong-type", message).label(param.span, "declared here"));
         }
+        value
     }
 
     fn read_param(&mut self, entry: &'a Entry) -> Param<'a> {

@@ -98,3 +98,24 @@ fn many_values_and_many_anchors_are_refused() {
     let deep: String = (0..500).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
     assert_eq!(refused("deep.yaml", deep.as_bytes()).diagnostics[0].code, "too-deep");
 }
+
+#[test]
+fn a_file_of_many_mistakes_tells_the_first_hundred() {
+    let services: String = (0..1_500)
+        .map(|n| format!("  s{n}: {{ framework: f{n}, needs: [x{n}], a: '${{y{n}.z}}' }}\n"))
+        .collect();
+    let report = refused("many.yaml", format!("stack: shop\nservices:\n{services}").as_bytes());
+    assert_eq!((report.diagnostics.len(), report.omitted), (100, 4_400));
+    assert!(report.render(false).ends_with("100 errors and 4400 more that are not shown in many.yaml\n"));
+}
+
+#[test]
+fn a_report_that_was_sent_says_the_places() {
+    let text = "stack: shop\nservices:\n  zookeeper: { framework: zookeper }\n";
+    let report = refused("sent.yaml", text.as_bytes());
+    let sent: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    let head = "error[unknown-framework]: there is no framework `zookeper`\n";
+    let help = "help: did you mean `zookeeper`?\n\n1 error in sent.yaml\n";
+    assert_eq!(sent.render(false), format!("{head}--> sent.yaml:3:27\n = {help}"));
+    assert_eq!(sent.with_text(text).render(false), report.render(false));
+}

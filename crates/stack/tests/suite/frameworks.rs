@@ -136,7 +136,7 @@ fn a_framework_is_data() {
     let kafka = catalog().get("kafka").unwrap();
     assert_eq!(kafka.scheduler.command.argv(), ["cairn", "scheduler", "kafka"]);
     assert_eq!((kafka.scheduler.cpus, kafka.scheduler.mem), (0.1, 64));
-    assert_eq!(kafka.outputs().collect::<Vec<_>>(), ["bootstrap", "brokers"]);
+    assert_eq!(kafka.outputs().collect::<Vec<_>>(), ["bootstrap", "brokers", "names", "zookeeper"]);
     assert_eq!(kafka.default_of("brokers"), Some(&json!(3)));
     let need = &kafka.needs["zookeeper"];
     assert!(kafka.holds(&need.when, &json!({})));

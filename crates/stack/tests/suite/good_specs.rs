@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_stack::{Params, Secrets, check_stack, resolve, resolve_text};
+use cairn_stack::{Params, Secrets, check_stack, param_value, resolve, resolve_text};
 use serde_json::json;
 
 use crate::{catalog, checked, root};
@@ -156,4 +156,16 @@ fn the_specs_that_ship_are_accepted() {
         let report = check_stack(&path.display().to_string(), text.as_bytes(), catalog(), &Params::new());
         assert!(report.is_ok_and(|checked| checked.warnings.is_empty()), "{}", path.display());
     }
+}
+
+#[test]
+fn a_command_line_gives_values_as_texts() {
+    let values: Vec<_> = ["3", "0.5", "true", "3.9.1", "", "[1]"].map(param_value).into();
+    assert_eq!(values, [json!(3), json!(0.5), json!(true), json!("3.9.1"), json!(""), json!("[1]")]);
+    let text = "stack: shop\nparams: { version: 3.9.4 }\nservices:\n  \
+                zookeeper: { framework: zookeeper, version: '${param.version}', distribution: { uri: a, sha256: S } }\n";
+    let given = Params::from([("version".to_owned(), param_value("4"))]);
+    let text = text.replace('S', &"ab".repeat(32));
+    let stack = check_stack("spec.yaml", text.as_bytes(), catalog(), &given).unwrap().stack;
+    assert_eq!(stack.services["zookeeper"].options["version"], "4");
 }
