@@ -107,3 +107,69 @@ fn joining(id: ServerId, mut members: Members, view: &View) -> Result<Members, W
     }
     Ok(members)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_framework::{InstanceStatus, Placement};
+    use serde_json::json;
+
+    fn view(target: u32, placed: &[ServerId]) -> View {
+        let mut view = View { target: (1..=target).map(name_of).collect(), ..View::default() };
+        for id in 1..=target {
+            let ports = [("client", 1), ("quorum", 2), ("election", 3)];
+            let placement = placed.contains(&id).then(|| Placement {
+                address: format!("10.0.0.{id}"),
+                ports: ports.map(|(n, p)| (n.to_owned(), p)).into(),
+                ..Placement::default()
+            });
+            view.instances
+                .insert(name_of(id), InstanceStatus { name: name_of(id), placement, ..Default::default() });
+        }
+        view
+    }
+
+    fn noted(mut view: View, key: &str, value: Value) -> View {
+        view.observed.insert(key.into(), value);
+        view
+    }
+
+    #[test]
+    fn only_an_untouched_ensemble_is_new() {
+        let all = json!(["server-1", "server-2", "server-3"]);
+        assert_eq!(Formation::note(&view(3, &[])), Some(all.clone()));
+        assert_eq!(Formation::note(&view(3, &[1])), Some(json!([])), "places from an earlier life");
+        let founding = |placed: &[_]| noted(view(3, placed), FOUNDING, all.clone());
+        assert_eq!(Formation::note(&founding(&[1, 2])), None, "noted before places were looked for");
+        let resized = noted(view(1, &[]), FOUNDING, all.clone());
+        assert_eq!(Formation::note(&resized), Some(json!(["server-1"])), "nothing has happened yet");
+        assert_eq!(Formation::note(&view(0, &[])), None);
+        assert_eq!(Formation::note(&noted(view(3, &[]), MEMBERS, json!(Members::default()))), None);
+    }
+
+    #[test]
+    fn founders_wait_for_all_places_and_start_alike() {
+        let founding =
+            |placed: &[_]| noted(view(3, placed), FOUNDING, json!(["server-1", "server-2", "server-3"]));
+        let waiting = initial_members(1, &founding(&[1])).unwrap_err();
+        assert_eq!(waiting, Wait::Peers("places for server-2, server-3".into()));
+        let first = initial_members(1, &founding(&[1, 2, 3])).unwrap();
+        assert_eq!(first, initial_members(3, &founding(&[1, 2, 3])).unwrap());
+        assert_eq!(first.voters().collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(
+            matches!(initial_members(1, &view(3, &[1, 2, 3])), Err(Wait::For(_))),
+            "nothing is known yet"
+        );
+    }
+
+    #[test]
+    fn joiners_have_no_vote() {
+        let one =
+            Members { version: 5, servers: [(1, "10.0.0.1:2:3:participant;10.0.0.1:1".to_owned())].into() };
+        let grown = noted(view(3, &[1, 2, 3]), MEMBERS, json!(one));
+        let members = initial_members(2, &grown).unwrap();
+        assert_eq!(members.voters().collect::<Vec<_>>(), [1]);
+        assert_eq!(members.servers[&2], "10.0.0.2:2:3:observer;10.0.0.2:1");
+        assert_eq!(initial_members(1, &grown).unwrap().servers, one.servers);
+    }
+}

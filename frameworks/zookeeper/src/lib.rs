@@ -13,6 +13,8 @@ mod gate;
 mod members;
 mod names;
 mod options;
+#[cfg(test)]
+mod real;
 mod reconfig;
 mod rest;
 mod schema;

@@ -112,3 +112,72 @@ fn zoo_cfg(options: &Options, place: &Placement) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::members::{Role, server_line};
+    use crate::options::Scalar;
+    use crate::size::Size;
+
+    fn place(id: u8) -> Placement {
+        let ports = [("client", 31000), ("quorum", 31001), ("election", 31002)];
+        Placement {
+            address: format!("127.0.0.{id}"),
+            ports: ports.map(|(n, p)| (n.to_owned(), p)).into(),
+            volumes: [("data".to_owned(), format!("volume-{id}"))].into(),
+            ..Placement::default()
+        }
+    }
+
+    fn task(options: &Options, known: u8) -> TaskSpec {
+        let line = |id: u8| (ServerId::from(id), server_line(&place(id), Role::Participant).unwrap());
+        let members = Members { version: 0, servers: (1..=known).map(line).collect() };
+        server(options, 2, &place(2), &members)
+    }
+
+    #[test]
+    fn rendered_task() {
+        let task = task(&Options::default(), 3);
+        let mut text = format!("$ {}\n", task.command.join(" "));
+        for file in task.files.iter().filter(|f| f.path != "prepare.sh") {
+            let _ = write!(
+                text,
+                "--- {} ({:?}{})\n{}",
+                file.path,
+                file.mode,
+                if file.keep { ", keep" } else { "" },
+                file.content
+            );
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn options_replace_defaults_and_big_heaps_get_all_of_the_jvm() {
+        let options = Options {
+            heap: Size::from_mib(4096),
+            config: [("tickTime".to_owned(), Scalar::Number(2000))].into(),
+            jvm_options: vec!["-XX:+UseZGC".into()],
+            super_password: Some("long enough".into()),
+            ..Options::default()
+        };
+        let task = task(&options, 3);
+        assert!(task.files[0].content.contains("\ntickTime=2000\n"));
+        assert!(!task.files[0].content.contains("long enough"), "only its digest is written down");
+        assert_eq!(task.command[..2], ["java", "-Xmx4096m"]);
+        assert!(!task.command.iter().any(|a| a.contains("SerialGC") || a.contains("Tiered")));
+        assert!(task.command.contains(&"-XX:+UseZGC".to_owned()));
+    }
+
+    #[test]
+    fn members_that_come_and_go_do_not_restart_a_server() {
+        let without_kept = |mut task: TaskSpec| {
+            task.files.retain(|f| !f.keep);
+            task
+        };
+        let (three, five) = (task(&Options::default(), 3), task(&Options::default(), 5));
+        assert_ne!(three, five);
+        assert_eq!(without_kept(three), without_kept(five));
+    }
+}
