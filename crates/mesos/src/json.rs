@@ -209,3 +209,75 @@ pub(crate) mod bytes_option {
         Option::<String>::deserialize(from)?.map(|text| decode_base64(&text)).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::v1::scheduler::{Call, call};
+    use crate::v1::{FileInfo, Filters, FrameworkInfo, TaskStatus, TimeInfo};
+
+    fn read<M: serde::de::DeserializeOwned>(json: &str) -> M {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn null_unknown_fields_and_unknown_names_count_as_unset() {
+        let call: Call = read(
+            r#"{"type": "INVENTED", "framework_id": null, "revive": {"roles": null}, "new": {"a": [1]},
+                "accept": {"offer_ids": null, "operations": [{"type": "NEW"}], "filters": null}}"#,
+        );
+        assert_eq!(call.r#type, None);
+        assert_eq!(call.framework_id, None);
+        assert_eq!(call.revive, Some(call::Revive::default()));
+        let accept = call.accept.unwrap();
+        assert_eq!((accept.offer_ids.len(), accept.operations[0].r#type, accept.filters), (0, None, None));
+    }
+
+    #[test]
+    fn numbers_come_as_floats_and_strings_too() {
+        assert_eq!(read::<TimeInfo>(r#"{"nanoseconds": 3.6e+06}"#).nanoseconds, 3_600_000);
+        assert_eq!(read::<TimeInfo>(r#"{"nanoseconds": "-5"}"#).nanoseconds, -5);
+        assert_eq!(read::<Filters>(r#"{"refuse_seconds": 5}"#).refuse_seconds, Some(5.0));
+        let framework: FrameworkInfo = read(r#"{"user": "u", "name": "n", "checkpoint": "true"}"#);
+        assert_eq!(framework.checkpoint, Some(true));
+        for bad in
+            [r#"{"path": "", "nlink": 3e9}"#, r#"{"path": "", "nlink": "x"}"#, r#"{"path": "", "size": -1}"#]
+        {
+            assert!(serde_json::from_str::<FileInfo>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_must_be_there() {
+        for (bad, hint) in [
+            (r#"{"state": "TASK_RUNNING"}"#, "task_id"),
+            (r#"{"task_id": {"value": "t"}}"#, "state"),
+            (r#"{"task_id": {"value": "t"}, "state": "TASK_NEW"}"#, "TASK_NEW"),
+            (r#"{"task_id": {"value": "t"}, "state": 1}"#, "integer"),
+            (r#"{"task_id": {"value": "t"}, "state": "TASK_RUNNING", "uuid": "%"}"#, "base64"),
+        ] {
+            let error = serde_json::from_str::<TaskStatus>(bad).unwrap_err().to_string();
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn set_defaults_are_kept_unset_ones_left_out_and_doubles_have_a_point() {
+        let json = |filters: &Filters| serde_json::to_string(filters).unwrap();
+        assert_eq!(json(&Filters::default()), "{}");
+        assert_eq!(json(&Filters { refuse_seconds: Some(5.0) }), r#"{"refuse_seconds":5.0}"#);
+        assert_eq!(Filters::default().refuse_seconds(), 5.0);
+        let precise = 1_795_233_386.131_384_1;
+        assert_eq!(
+            read::<Filters>(&json(&Filters { refuse_seconds: Some(precise) })).refuse_seconds(),
+            precise
+        );
+    }
+
+    #[test]
+    fn bytes_are_base64_with_or_without_padding() {
+        let status: TaskStatus =
+            read(r#"{"task_id": {"value": "t"}, "state": "TASK_RUNNING", "data": "AAE", "uuid": "AAEC"}"#);
+        assert_eq!((status.data(), status.uuid()), (&[0, 1][..], &[0, 1, 2][..]));
+        assert!(serde_json::to_string(&status).unwrap().contains(r#""data":"AAE=""#));
+    }
+}

@@ -31,7 +31,8 @@ pub enum SchedulerEvent {
     /// Any other event but heartbeats. After an ERROR event the master wants this framework no more (it was removed, or
     /// another scheduler took over): nothing follows, and the channel ends.
     Event(Box<Event>),
-    /// The subscription is lost or could not be made. The client tries again by itself.
+    /// The subscription is lost, was refused or could not be made. The client tries again by itself, after a refusal too:
+    /// who wants to end on one looks at [`ClientError::status`].
     Disconnected {
         /// Why.
         reason: ClientError,
