@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::v1::Label;
+use crate::v1::resource::ReservationInfo;
+use crate::v1::{Label, Labels};
 
 fn labels(instance: &str) -> Labels {
     Labels { labels: vec![Label { key: "instance".into(), value: Some(instance.into()) }] }
