@@ -32,6 +32,7 @@ check: setup ## What is fast: format, clippy, unit and simulation tests
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude cairn-tests --quiet
+	cargo test --locked -p cairn-tests --test arrows --quiet
 
 bench: build dist ## Time and memory against a hand-written script
 	@bench/bench

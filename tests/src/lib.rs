@@ -1,1 +1,10 @@
-//! End to end tests
+//! What the end to end tests share: real processes in a folder of their own, found and ended by id, never by name.
+
+pub mod cairn;
+pub mod http;
+pub mod processes;
+pub mod wait;
+
+pub use cairn::{Cairn, Output};
+pub use http::Http;
+pub use wait::until;

@@ -1,0 +1,235 @@
+//! The program under test as its user has it: a binary, a work folder, a command line.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{Http, processes, until};
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self:#?}"))
+    }
+
+    /// The same, if the exit code is this one.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[allow(clippy::return_self_not_must_use, reason = "often the exit code is all that matters")]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
+
+/// A cluster and a controller, in a folder that goes away with all that works in it.
+pub struct Cairn {
+    binary: PathBuf,
+    folder: tempfile::TempDir,
+    cluster: Option<Child>,
+    controller: Option<Child>,
+    cluster_port: u16,
+    controller_port: u16,
+    agents: usize,
+    resources: Option<String>,
+}
+
+/// The folder of the checkout.
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// The binary that the tests run: `CAIRN_BIN`, or the release build beside the checkout.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CAIRN_BIN").map_or_else(|| checkout().join("target/release/cairn"), PathBuf::from)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    listener.map(|a| a.port()).unwrap_or_default()
+}
+
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test's failure is a panic")]
+impl Cairn {
+    /// Nothing runs yet.
+    pub fn new(agents: usize) -> Self {
+        let folder = tempfile::Builder::new().prefix("cairn-e2e").tempdir().unwrap();
+        Self {
+            binary: binary(),
+            folder,
+            cluster: None,
+            controller: None,
+            cluster_port: free_port(),
+            controller_port: free_port(),
+            agents,
+            resources: None,
+        }
+    }
+
+    /// Agents with these resources.
+    #[must_use]
+    pub fn resources(mut self, resources: &str) -> Self {
+        self.resources = Some(resources.to_owned());
+        self
+    }
+
+    /// Its folder, as `/proc` shows it.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    /// Starts both and waits until both answer.
+    #[must_use]
+    pub fn up(mut self) -> Self {
+        self.start_cluster();
+        self.start_controller();
+        self
+    }
+
+    fn spawn(&self, log: &str, args: &[&str]) -> Child {
+        let log = File::options().create(true).append(true).open(self.folder().join(log)).unwrap();
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.binary.display()))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .current_dir(checkout())
+            .env("CAIRN_CONTEXT", self.folder().join("context.json"))
+            .env("CAIRN_CONTROLLER", self.controller_url())
+            .env("CAIRN_TOKEN_FILE", self.token_file())
+            .env("HOME", self.folder())
+            .env("NO_COLOR", "1");
+        command
+    }
+
+    /// Starts `cairn cluster`.
+    pub fn start_cluster(&mut self) {
+        let dir = self.folder().join("cluster");
+        let listen = format!("127.0.0.1:{}", self.cluster_port);
+        let agents = self.agents.to_string();
+        let dir = dir.display().to_string();
+        let mut args = vec!["cluster", "--agents", &agents, "--listen", &listen, "--work-dir", &dir];
+        if let Some(resources) = &self.resources {
+            args.extend(["--resources", resources]);
+        }
+        self.cluster = Some(self.spawn("cluster.log", &args));
+        let http = Http::new(&format!("http://{listen}"), None);
+        until("the cluster answers", Duration::from_secs(30), || {
+            http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
+        });
+    }
+
+    /// Starts `cairn controller`.
+    pub fn start_controller(&mut self) {
+        let dir = self.folder().join("controller").display().to_string();
+        let master = format!("127.0.0.1:{}", self.cluster_port);
+        let listen = format!("127.0.0.1:{}", self.controller_port);
+        let args = ["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
+        self.controller = Some(self.spawn("controller.log", &args));
+        until("the controller answers", Duration::from_secs(30), || {
+            let answer = Http::new(&self.controller_url(), None).try_send("GET", "/v1/health", None);
+            answer.ok().filter(|(status, _)| *status == 200)
+        });
+    }
+
+    /// kill -9 of the cluster process.
+    pub fn kill_cluster(&mut self) {
+        kill(self.cluster.take());
+    }
+
+    /// kill -9 of the controller process.
+    pub fn kill_controller(&mut self) {
+        kill(self.controller.take());
+    }
+
+    /// Where the controller answers.
+    pub fn controller_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.controller_port)
+    }
+
+    /// The file with its token.
+    pub fn token_file(&self) -> PathBuf {
+        self.folder().join("controller/token")
+    }
+
+    /// A client for the controller, with its token.
+    pub fn http(&self) -> Http {
+        let token = fs::read_to_string(self.token_file()).unwrap();
+        Http::new(&self.controller_url(), Some(token.trim().to_owned()))
+    }
+
+    /// Runs `cairn` with arguments and waits for its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command();
+        let out = command.args(args).stdin(Stdio::null()).output().unwrap();
+        Output {
+            code: out.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+        }
+    }
+
+    /// Writes a file into the folder; gives its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// The running processes whose command line contains all of `parts`.
+    pub fn processes(&self, parts: &[&str]) -> Vec<processes::Process> {
+        let mut all = processes::below(&self.folder());
+        all.retain(|p| parts.iter().all(|part| p.command.contains(part)));
+        all
+    }
+
+    /// The last lines of the controller's and the cluster's logs, for a failure's report.
+    pub fn logs(&self) -> String {
+        let tail = |name: &str| {
+            let text = fs::read_to_string(self.folder().join(name)).unwrap_or_default();
+            let lines: Vec<_> = text.lines().rev().take(30).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        format!("--- cluster.log\n{}\n--- controller.log\n{}", tail("cluster.log"), tail("controller.log"))
+    }
+}
+
+fn kill(child: Option<Child>) {
+    if let Some(mut child) = child {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Cairn {
+    fn drop(&mut self) {
+        if let Ok(folder) = self.folder.path().canonicalize() {
+            processes::end_all(&folder);
+        }
+        for mut child in [self.cluster.take(), self.controller.take()].into_iter().flatten() {
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Plain HTTP for tests.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A client with or without a token.
+pub struct Http {
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Http {
+    /// A client for `base`, `http://host:port`.
+    ///
+    /// # Panics
+    /// When the machine has no threads left.
+    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
+    pub fn new(base: &str, token: Option<String>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).tls_certs_only([]);
+        Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token }
+    }
+
+    /// The same without its token.
+    pub fn anonymous(&self) -> Self {
+        Self::new(&self.base, None)
+    }
+
+    /// Sends a request; the body is JSON unless it is a string. An answer that is not JSON comes as a string.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    #[allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
+    pub fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.try_send(method, path, body).unwrap()
+    }
+
+    /// The same, for when it is not sure that somebody answers.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let method = method.parse().unwrap_or(reqwest::Method::GET);
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        match body {
+            Some(Value::String(text)) => request = request.body(text),
+            Some(json) => request = request.json(&json),
+            None => {}
+        }
+        self.runtime.block_on(async {
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            let text = response.text().await?;
+            Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        })
+    }
+
+    /// GET that must succeed.
+    ///
+    /// # Panics
+    /// On any status but 2xx.
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.send("GET", path, None);
+        assert!((200..300).contains(&status), "GET {path}: {status} {body:#}");
+        body
+    }
+}

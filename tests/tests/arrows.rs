@@ -1,0 +1,90 @@
+//! Which crate may know which: the arrows of ARCHITECTURE.md, held against the manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Crate by folder, and what it may depend on besides crates of others.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("crates/mesos", &[]),
+    ("crates/task", &[]),
+    ("crates/stack", &[]),
+    ("crates/cluster", &["cairn-mesos"]),
+    ("crates/executor", &["cairn-mesos", "cairn-task"]),
+    ("crates/framework", &["cairn-mesos", "cairn-task"]),
+    ("crates/controller", &["cairn-framework", "cairn-stack", "cairn-task"]),
+    ("frameworks/zookeeper", &["cairn-framework", "cairn-task"]),
+    ("frameworks/kafka", &["cairn-framework", "cairn-task"]),
+    ("examples/hello", &["cairn-framework", "cairn-task"]),
+    (
+        "crates/cli",
+        &[
+            "cairn-mesos",
+            "cairn-task",
+            "cairn-stack",
+            "cairn-cluster",
+            "cairn-executor",
+            "cairn-framework",
+            "cairn-controller",
+            "cairn-zookeeper",
+            "cairn-kafka",
+        ],
+    ),
+    ("tests", &[]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout")
+}
+
+/// Crates of ours that a manifest's `[dependencies]` names. Tests may use more: they show how rooms work together.
+fn dependencies(folder: &str) -> BTreeSet<String> {
+    let manifest = root().join(folder).join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap_or_else(|e| panic!("{}: {e}", manifest.display()));
+    let mut section = "";
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section == "[dependencies]" && line.starts_with("cairn-") {
+            found.insert(line.split(['.', ' ', '=']).next().unwrap_or_default().to_owned());
+        }
+    }
+    found
+}
+
+fn members() -> BTreeSet<String> {
+    let mut found = BTreeSet::from(["tests".to_owned()]);
+    for parent in ["crates", "frameworks", "examples"] {
+        for entry in std::fs::read_dir(root().join(parent)).expect(parent).flatten() {
+            if entry.path().join("Cargo.toml").exists() {
+                found.insert(format!("{parent}/{}", entry.file_name().to_string_lossy()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_crate_knows_only_whom_it_may() {
+    let arrows: BTreeMap<&str, BTreeSet<&str>> =
+        ARROWS.iter().map(|(folder, may)| (*folder, may.iter().copied().collect())).collect();
+    for folder in members() {
+        let may = arrows
+            .get(folder.as_str())
+            .unwrap_or_else(|| panic!("{folder} has no arrows yet: say whom it may know"));
+        for dependency in dependencies(&folder) {
+            assert!(may.contains(dependency.as_str()), "{folder} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn versions_and_lints_stand_in_one_place() {
+    for folder in members() {
+        let text = std::fs::read_to_string(root().join(&folder).join("Cargo.toml")).expect("checked above");
+        assert!(text.contains("[lints]\nworkspace = true"), "{folder} does not take the workspace's lints");
+        for line in text.lines().filter(|l| l.contains("version = \"")) {
+            panic!("{folder} names a version of its own: {line}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Kafka 4 without ZooKeeper: the same framework, another mode.
+
+use cairn_tests::Cairn;
+use libtest_mimic::Trial;
+
+use crate::{Story, kcat};
+
+const SPEC: &str = "
+stack: kraft
+services:
+  kafka:
+    framework: kafka
+    mode: kraft
+    brokers: 3
+    topics:
+      events: { partitions: 3, replication: 3 }
+";
+
+pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+    Story::new("kraft")
+        .step("three_combined_nodes_without_zookeeper", || Cairn::new(3).up(), three_nodes)
+        .end()
+}
+
+fn three_nodes(cairn: &mut Cairn) {
+    let file = cairn.file("kraft.yaml", SPEC);
+    let out = cairn.run(&["apply", "-f", &file, "--timeout", "4m"]);
+    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    let endpoints = cairn.run(&["endpoints", "kraft/kafka", "-o", "json"]).expect(0).json();
+    let bootstrap = endpoints["bootstrap"].as_str().expect("an output").to_owned();
+    kcat::produce(&bootstrap, "events", &["without zookeeper".to_owned()]);
+    assert_eq!(kcat::consume(&bootstrap, "events"), ["without zookeeper"]);
+    cairn.run(&["destroy", "kraft", "--yes", "--delete-data"]).expect(0);
+    assert!(cairn.processes(&["java"]).is_empty());
+}
