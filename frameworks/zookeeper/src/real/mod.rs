@@ -98,3 +98,48 @@ async fn one_grows_to_three_and_shrinks_to_one() {
     rig.pass(1, Action::Restart, Moment::After).await;
     assert!(rig.exists("/kept", 1).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and dist/"]
+async fn an_interrupted_foundation_is_finished() {
+    let mut rig = Rig::new(3);
+    rig.launch(1);
+    rig.forget();
+    rig.pass(2, Action::Launch, Moment::Before).await;
+    rig.launch(2);
+    assert!(rig.ask(3, Action::Launch, Moment::Before).await.is_err());
+    rig.pass(1, Action::Launch, Moment::After).await;
+    rig.note().await;
+    rig.pass(3, Action::Launch, Moment::Before).await;
+    rig.launch(3);
+    rig.pass(3, Action::Launch, Moment::After).await;
+    assert_eq!(rig.voters().await, [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and dist/"]
+async fn an_ensemble_that_is_down_is_not_founded_again() {
+    let mut rig = Rig::new(1);
+    rig.launch(1);
+    rig.pass(1, Action::Launch, Moment::After).await;
+    rig.create("/kept").await;
+    rig.crash(1);
+    rig.forget();
+    rig.scale(3);
+    rig.pass(2, Action::Launch, Moment::Before).await;
+    rig.launch(2);
+    assert!(rig.ask(3, Action::Launch, Moment::Before).await.is_err());
+    assert!(rig.ask(2, Action::Launch, Moment::After).await.is_err(), "alone it is nobody");
+    rig.launch(1);
+    rig.serves(1).await;
+    rig.note().await;
+    for id in [2, 3] {
+        if id == 3 {
+            rig.pass(3, Action::Launch, Moment::Before).await;
+            rig.launch(3);
+        }
+        rig.pass(id, Action::Launch, Moment::After).await;
+    }
+    assert_eq!(rig.voters().await, [1, 2, 3]);
+    assert!(rig.exists("/kept", 3).await);
+}

@@ -121,6 +121,11 @@ impl Rig {
         self.view.observed.insert(FOUNDING.into(), json!([]));
     }
 
+    /// The scheduler has been killed and is back: it knows of places, and of nothing else.
+    pub(super) fn forget(&mut self) {
+        self.view.observed = [(FOUNDING.to_owned(), json!([]))].into();
+    }
+
     /// What a gate says once.
     pub(super) async fn ask(&self, id: ServerId, action: Action, moment: Moment) -> Result<(), String> {
         let (config, view) = (self.config(), self.view.clone());

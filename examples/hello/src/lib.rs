@@ -1,1 +1,0 @@
-//! A framework of your own, small
