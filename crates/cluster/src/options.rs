@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cairn_mesos::resources::{ResourceError, Resources, parse_attributes};
 use cairn_mesos::v1::{Attribute, Resource};
@@ -43,7 +44,11 @@ impl ClusterOptions {
             work_dir,
             resources: resources.into(),
             attributes: Vec::new(),
-            master_timeouts: master::Timeouts::default(),
+            // Local agents are back within moments; one that is not was left out.
+            master_timeouts: master::Timeouts {
+                agent_recovery: Duration::from_secs(60),
+                ..master::Timeouts::default()
+            },
             agent_timeouts: agent::Timeouts::default(),
         }
     }

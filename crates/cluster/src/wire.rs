@@ -22,10 +22,14 @@ use tokio::sync::mpsc;
 
 /// How many messages may wait in each direction. A full channel towards the agent closes the link: the agent is
 /// stuck, and what it missed is made up for when it registers again.
-pub const LINK_CAPACITY: usize = 1024;
+pub const LINK_CAPACITY: usize = 16_384;
 
 /// What the master tells one agent.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "messages are few at a time, and the large ones are the frequent ones"
+)]
 pub enum ToAgent {
     /// The answer to [`FromAgent::Register`]. The agent stores the id before anything else.
     Registered {
@@ -101,6 +105,10 @@ pub enum ToAgent {
 
 /// What an agent tells the master.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "messages are few at a time, and the large ones are the frequent ones"
+)]
 pub enum FromAgent {
     /// The first message on a link, of a new agent as of one that comes back.
     Register {

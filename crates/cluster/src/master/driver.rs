@@ -17,9 +17,9 @@ use crate::wire::{FromAgent, MasterLink, ToAgent};
 /// Requests that may wait for the master.
 const INBOX: usize = 1024;
 
-/// Events that may wait for one framework. One that reads so slowly is disconnected, and makes up for what it missed
-/// when it subscribes again.
-const STREAM: usize = 1024;
+/// Events that may wait for one framework: more than the answers to a reconciliation of everything that fits on one
+/// machine. A framework that reads more slowly is disconnected, and makes up for what it missed when it subscribes again.
+const STREAM: usize = 65_536;
 
 /// What the outside wants of the master.
 #[derive(Debug)]

@@ -214,7 +214,7 @@ fn record(info: &TaskInfo, executor_id: Option<ExecutorId>, work: &Acceptance, u
         container: info.container.clone(),
         user: own_user.or_else(|| Some(user.to_owned())),
         health_check: info.health_check.clone(),
-        kill_policy: info.kill_policy.clone(),
+        kill_policy: info.kill_policy,
         limits: info.limits.clone(),
         ..Task::default()
     }

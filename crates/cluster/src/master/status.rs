@@ -37,7 +37,7 @@ pub(crate) fn about(
         agent_id: Some(task.agent_id.clone()),
         executor_id: task.executor_id.clone(),
         healthy: last.and_then(|status| status.healthy),
-        check_status: last.and_then(|status| status.check_status.clone()),
+        check_status: last.and_then(|status| status.check_status),
         container_status: last.and_then(|status| status.container_status.clone()),
         ..from_master(&task.task_id.value, state, reason, message, now)
     }

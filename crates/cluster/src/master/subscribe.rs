@@ -128,24 +128,15 @@ impl Master {
     pub(crate) fn remove_framework(&mut self, id: &str, now: Time) {
         self.withdraw_offers_of(id);
         let Some(mut framework) = self.frameworks.remove(id) else { return };
-        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
-            self.evict(id, &agent_id);
-        }
-        for (_, mut task) in std::mem::take(&mut framework.tasks) {
-            if !status::is_terminal(status::state_of(&task)) {
-                task.state = TaskState::TaskKilled as i32;
-                let message = format!("Framework {id} removed");
-                let last =
-                    status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, message, now);
-                task.statuses.push(last);
-            }
-            framework.complete_task(task);
-        }
         let stream = framework.stream();
+        kill_all(&mut framework, now);
         framework.connection = Connection::Disconnected { deadline: now };
         framework.reregistered = now;
         self.archive(id.to_owned(), framework);
         self.persist();
+        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
+            self.evict(id, &agent_id);
+        }
         if let Some(stream) = stream {
             self.streams.remove(&stream);
             self.effect(Effect::CloseStream { stream });
@@ -156,11 +147,22 @@ impl Master {
     /// Free what the framework uses on an agent, and have the agent stop it.
     fn evict(&mut self, framework: &str, agent_id: &str) {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
-        let used = agent.used.remove(framework).is_some();
+        agent.used.remove(framework);
         agent.executors.retain(|(owner, _), _| owner != framework);
-        if used {
-            self.tell(agent_id, ToAgent::ShutdownFramework { framework_id: framework_id(framework) });
+        self.tell(agent_id, ToAgent::ShutdownFramework { framework_id: framework_id(framework) });
+    }
+}
+
+/// Write its tasks down as killed; nobody is left to be told.
+fn kill_all(framework: &mut Framework, now: Time) {
+    for (_, mut task) in std::mem::take(&mut framework.tasks) {
+        if !status::is_terminal(status::state_of(&task)) {
+            task.state = TaskState::TaskKilled as i32;
+            let text = "Framework removed";
+            let last = status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, text, now);
+            task.statuses.push(last);
         }
+        framework.complete_task(task);
     }
 }
 

@@ -1,8 +1,12 @@
 //! The master's state machine, driven by hand, against what Apache Mesos was recorded to do.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, reason = "a test may fail")]
+
 mod allocation;
 mod failover;
 mod launching;
 mod reconciling;
 mod reserving;
 mod scene;
+mod web;
+mod whole;

@@ -1,7 +1,7 @@
 //! The endpoints from before the v1 API that tools still ask: version and state.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::resources::{Resources, format_attributes};
 use cairn_mesos::v1::master::response::{GetState, get_agents, get_frameworks};
@@ -10,12 +10,18 @@ use cairn_mesos::v1::{Resource, Task, TaskState};
 use serde_json::{Value, json};
 
 use super::Web;
-use super::body::Refusal;
+use super::body::{self, Refusal};
 use crate::master::driver::Command;
 use crate::master::{PROTOCOL_VERSION, Reply};
 
 pub(crate) fn version() -> Response {
     Json(json!({ "version": PROTOCOL_VERSION, "build_user": "cairn" })).into_response()
+}
+
+/// Where the leading master is: where this request came.
+pub(crate) fn redirect(headers: &HeaderMap) -> Response {
+    let host = body::header_text(headers, header::HOST).unwrap_or_default();
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("//{host}"))]).into_response()
 }
 
 /// A short form of `/state`: who is there and what runs where.

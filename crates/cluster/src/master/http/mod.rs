@@ -57,6 +57,8 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
         }
         "/health" => Ok(StatusCode::OK.into_response()),
         "/version" => Ok(classic::version()),
+        // There is one master, so the leader is whoever is asked.
+        "/redirect" => Ok(classic::redirect(request.headers())),
         "/state" => {
             allow(&request, &[Method::GET])?;
             classic::state(web).await
