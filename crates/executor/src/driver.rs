@@ -1,10 +1,14 @@
 //! The shell around the session: the agent's stream, the services, signals and the clock.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cairn_mesos::v1::executor::{Call, Event};
-use cairn_mesos::v1::{AgentInfo, TaskInfo};
+use cairn_mesos::client::{
+    Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
+};
+use cairn_mesos::v1::{AgentInfo, TaskInfo, TaskStatus};
 use cairn_task::TaskSpec;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -12,9 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::environment::Environment;
 use crate::group;
-use crate::link::Link;
 use crate::place;
 use crate::service::{End, Report, Service, Stop};
 use crate::session::{Effect, Input, Now, Session};
@@ -23,19 +25,36 @@ use crate::session::{Effect, Input, Now, Session};
 const REPORTS: usize = 64;
 /// Wishes to stop one service that may wait; more say nothing new.
 const STOPS: usize = 4;
-/// First pause before another attempt to reach the agent; it doubles up to what the agent says.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long the agent may take to answer; an update that it does not take goes with the next subscription.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Pauses before further attempts to reach an agent that went away.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), cap: Duration::from_secs(2) };
 /// How long to look for processes that a service left behind when everything else is done.
 const SWEEP: Duration = Duration::from_secs(3);
 
+/// The executor cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DriverError {
+    #[error("cannot make a client for the agent: {0}")]
+    Client(#[from] ClientError),
+    #[error("cannot take signals, or find the working directory: {0}")]
+    Io(#[from] std::io::Error),
+}
+
 /// Runs until there is nothing left to do.
-pub(crate) async fn run(env: Environment) -> std::io::Result<()> {
+pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
     let (reports_in, reports) = mpsc::channel(REPORTS);
+    let session = Arc::new(Mutex::new(Session::new(&env)));
+    let options = Options { call_timeout: ANSWER, backoff: BACKOFF, ..Options::default() };
+    let shared = Arc::clone(&session);
+    let (client, events) =
+        ExecutorClient::connect(env.clone(), options, move || locked(&shared).unacknowledged())?;
     let mut driver = Driver {
-        session: Session::new(&env),
-        link: Link::new(&env),
+        sandbox: env.sandbox.clone().map_or_else(std::env::current_dir, Ok)?,
+        session,
+        client,
+        events,
         start: Instant::now(),
-        retry: Some((Instant::now(), FIRST_PAUSE)),
         services: JoinSet::new(),
         stops: HashMap::new(),
         reports_in,
@@ -52,12 +71,13 @@ pub(crate) async fn run(env: Environment) -> std::io::Result<()> {
 }
 
 struct Driver {
-    env: Environment,
-    session: Session,
-    link: Link,
+    env: ExecutorEnvironment,
+    sandbox: PathBuf,
+    /// Shared with the client, which asks it at each subscription for what the agent may not know.
+    session: Arc<Mutex<Session>>,
+    client: ExecutorClient,
+    events: mpsc::Receiver<ExecutorEvent>,
     start: Instant,
-    /// When to try to reach the agent again, and the pause after that; none while connected.
-    retry: Option<(Instant, Duration)>,
     services: JoinSet<()>,
     stops: HashMap<String, mpsc::Sender<Stop>>,
     reports_in: mpsc::Sender<(String, Report)>,
@@ -71,11 +91,9 @@ type Flow = std::ops::ControlFlow<()>;
 
 impl Driver {
     async fn next(&mut self) -> Flow {
-        let deadline = self.session.deadline().map(|at| self.start + at);
-        let retry = self.retry.map(|(at, _)| at);
+        let deadline = locked(&self.session).deadline().map(|at| self.start + at);
         tokio::select! {
-            event = self.link.next(), if retry.is_none() => self.heard(event).await,
-            () = sleep_until(retry) => self.connect().await,
+            Some(event) = self.events.recv() => self.heard(event).await,
             Some((task, report)) = self.reports.recv() => self.step(Input::Report(task, report)).await,
             () = sleep_until(deadline) => self.step(Input::Tick).await,
             Some(_) = self.terminate.recv() => self.step(Input::Terminate).await,
@@ -88,43 +106,36 @@ impl Driver {
         }
     }
 
-    async fn connect(&mut self) -> Flow {
-        let pause = self.retry.map_or(FIRST_PAUSE, |(_, pause)| pause);
-        match self.link.open(&self.session.subscribe()).await {
-            Ok(()) => {
-                self.retry = None;
-                Flow::Continue(())
+    async fn heard(&mut self, event: ExecutorEvent) -> Flow {
+        let input = match event {
+            ExecutorEvent::Subscribed(subscribed) => Input::Subscribed(subscribed),
+            ExecutorEvent::Event(event) => Input::Event(event),
+            ExecutorEvent::Disconnected { reason, .. } => {
+                tracing::warn!(%reason, "the agent is gone; waiting for it to come back");
+                Input::Disconnected
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot reach the agent");
-                self.retry = Some((Instant::now() + pause, (pause * 2).min(self.env.backoff_max)));
-                self.step(Input::Disconnected).await
+            ExecutorEvent::Lost { reason } => {
+                tracing::error!(%reason, "the agent is gone for good: stopping");
+                Input::Lost
             }
-        }
-    }
-
-    async fn heard(&mut self, event: Option<Event>) -> Flow {
-        match event {
-            Some(event) => self.step(Input::Event(Box::new(event))).await,
-            None => {
-                tracing::warn!("the stream of the agent ended");
-                self.disconnected();
-                self.step(Input::Disconnected).await
-            }
-        }
-    }
-
-    fn disconnected(&mut self) {
-        self.link.close();
-        self.retry = Some((Instant::now() + FIRST_PAUSE, FIRST_PAUSE * 2));
+        };
+        self.step(input).await
     }
 
     async fn step(&mut self, input: Input) -> Flow {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            for effect in self.session.step(input, self.now()) {
+            let effects = locked(&self.session).step(input, self.now());
+            let mut refused = false;
+            for effect in effects {
                 match effect {
-                    Effect::Send(call) => inputs.extend(self.send(&call).await),
+                    // An update must not overtake one that the agent did not take; both are sent again.
+                    Effect::Send(_) if refused => {}
+                    Effect::Send(status) => {
+                        let answer = self.send(*status).await;
+                        refused = matches!(answer, Input::NotAccepted);
+                        inputs.push(answer);
+                    }
                     Effect::Start(task, agent) => self.launch(&task, &agent).await,
                     Effect::Stop(task, wish) => {
                         if let Some(stops) = self.stops.get(&task) {
@@ -138,15 +149,16 @@ impl Driver {
         Flow::Continue(())
     }
 
-    /// A call that fails means that the agent is gone; what it carried goes with the next subscription.
-    async fn send(&mut self, call: &Call) -> Option<Input> {
-        if self.retry.is_some() {
-            return None;
+    /// Sends an update, and tells what became of it.
+    async fn send(&self, status: TaskStatus) -> Input {
+        let uuid = status.uuid().to_vec();
+        match self.client.update(status).await {
+            Ok(()) => Input::Accepted(uuid),
+            Err(error) => {
+                tracing::warn!(%error, "an update did not reach the agent");
+                Input::NotAccepted
+            }
         }
-        let error = self.link.send(call).await.err()?;
-        tracing::warn!(%error, "a call did not reach the agent");
-        self.disconnected();
-        Some(Input::Disconnected)
     }
 
     async fn launch(&mut self, task: &TaskInfo, agent: &AgentInfo) {
@@ -161,7 +173,7 @@ impl Driver {
         };
         let service = Service {
             spec,
-            place: place::of(task, agent, &self.env),
+            place: place::of(task, agent, &self.env, &self.sandbox),
             path: std::env::var("PATH").unwrap_or_default(),
         };
         let (stop, stops) = mpsc::channel(STOPS);
@@ -183,6 +195,11 @@ impl Driver {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { at: self.start.elapsed(), wall: wall.as_secs_f64(), uuid: Uuid::new_v4().into_bytes() }
     }
+}
+
+/// A panic elsewhere does not make the state wrong: it is changed by pure steps only.
+fn locked(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -6,10 +6,8 @@
 
 mod child;
 mod driver;
-mod environment;
 mod files;
 mod group;
-mod link;
 mod monitor;
 mod place;
 mod ports;
@@ -20,9 +18,7 @@ mod tail;
 
 use std::ffi::OsString;
 
-pub use environment::EnvironmentError;
-
-use environment::Environment;
+use cairn_mesos::client::ExecutorEnvironment;
 
 /// Runs the executor of this process, and gives its exit status. Must be called on the main thread, which lives as long
 /// as the process: services are tied to the life of the thread that starts them.
@@ -40,7 +36,7 @@ pub fn run() -> u8 {
 }
 
 fn execute() -> u8 {
-    let env = match Environment::read(|name| std::env::var(name).ok()) {
+    let env = match ExecutorEnvironment::from_process() {
         Ok(env) => env,
         Err(error) => return fail(&error),
     };

@@ -1,11 +1,11 @@
 //! Where a task finds itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use cairn_mesos::client::ExecutorEnvironment;
 use cairn_mesos::v1::{AgentInfo, Labels, TaskInfo};
 use cairn_task::Place;
-
-use crate::environment::Environment;
 
 /// Label that overrides the address that a service listens on and advertises.
 const ADDRESS: &str = "address";
@@ -13,13 +13,13 @@ const ADDRESS: &str = "address";
 const ATTRIBUTE: &str = "attribute.";
 
 /// The place of `task` on `agent`.
-pub(crate) fn of(task: &TaskInfo, agent: &AgentInfo, env: &Environment) -> Place {
+pub(crate) fn of(task: &TaskInfo, agent: &AgentInfo, env: &ExecutorEnvironment, sandbox: &Path) -> Place {
     let mut attributes: BTreeMap<String, String> = agent
         .attributes
         .iter()
         .filter_map(|a| Some((a.name.clone(), a.text.as_ref()?.value.clone())))
         .collect();
-    let mut address = env.agent_host().to_owned();
+    let mut address = env.agent.host_str().unwrap_or_default().to_owned();
     for (key, value) in labels(task.labels.as_ref()) {
         if key == ADDRESS {
             value.clone_into(&mut address);
@@ -31,7 +31,7 @@ pub(crate) fn of(task: &TaskInfo, agent: &AgentInfo, env: &Environment) -> Place
     Place {
         address,
         hostname: agent.hostname.clone(),
-        sandbox: env.sandbox.to_string_lossy().into_owned(),
+        sandbox: sandbox.to_string_lossy().into_owned(),
         ports: ports
             .filter_map(|port| Some((port.name.clone()?, u16::try_from(port.number).ok()?)))
             .collect(),

@@ -6,17 +6,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_mesos::v1::executor::{Call, Event, call, event};
+use cairn_mesos::client::ExecutorEnvironment;
+use cairn_mesos::v1::executor::event::Subscribed;
+use cairn_mesos::v1::executor::{Event, call, event};
 use cairn_mesos::v1::framework_info::capability;
 use cairn_mesos::v1::task_status::Source;
-use cairn_mesos::v1::{AgentInfo, ExecutorId, FrameworkId, KillPolicy, TaskInfo, TaskState, TaskStatus};
+use cairn_mesos::v1::{AgentInfo, ExecutorId, KillPolicy, TaskInfo, TaskState, TaskStatus};
 
-use crate::environment::Environment;
 use crate::service::{End, Report, Stop};
 
 /// How long the executor waits for the last acknowledgement. The agent holds the update by then, so that nothing is
 /// lost when it goes.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Pause before an update is sent again that a reachable agent did not take.
+const RESEND: Duration = Duration::from_secs(2);
 /// Part of the agent's patience that is kept for reporting, when it wants the executor gone.
 const REPORTING: Duration = Duration::from_millis(500);
 
@@ -34,10 +37,18 @@ pub(crate) struct Now {
 /// What happens to the executor.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The agent said something.
+    /// The agent has opened its stream, for the first time or again.
+    Subscribed(Box<Subscribed>),
+    /// The agent said something else.
     Event(Box<Event>),
-    /// The stream of the agent ended, or a call did not reach it.
+    /// The agent is gone, for now.
     Disconnected,
+    /// The agent is gone, and nobody tries to reach it any more.
+    Lost,
+    /// The agent has taken, and thus stored, the update with this uuid.
+    Accepted(Vec<u8>),
+    /// The agent has not taken an update, although its stream stands.
+    NotAccepted,
     /// A service told something.
     Report(String, Report),
     /// The executor itself is asked to end.
@@ -49,8 +60,8 @@ pub(crate) enum Input {
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// Send a call, if there is a connection.
-    Send(Box<Call>),
+    /// Send an update.
+    Send(Box<TaskStatus>),
     /// Start a task.
     Start(Box<TaskInfo>, Box<AgentInfo>),
     /// Stop a task.
@@ -80,66 +91,98 @@ struct Task {
     over: bool,
 }
 
+/// An update that is not acknowledged.
+#[derive(Debug)]
+struct Pending {
+    status: TaskStatus,
+    /// The agent holds it.
+    accepted: bool,
+}
+
+/// How things stand with the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Up,
+    /// It may come back.
+    Down,
+    /// It will not.
+    Lost,
+}
+
 /// The whole state.
 #[derive(Debug)]
 pub(crate) struct Session {
-    framework_id: String,
-    executor_id: String,
-    recovery_timeout: Option<Duration>,
+    executor_id: ExecutorId,
     shutdown_grace: Duration,
     agent: AgentInfo,
     wants_killing: bool,
     tasks: BTreeMap<String, Task>,
     /// Oldest first.
-    updates: Vec<TaskStatus>,
-    connected: bool,
+    updates: Vec<Pending>,
+    link: Link,
     had_task: bool,
     leaving: bool,
-    /// When to give up: on the agent, or on the last acknowledgement.
+    /// When to give up on the last acknowledgement.
     deadline: Option<Duration>,
+    /// When to send again what the agent did not take. Until then nothing is sent, so that the order stays.
+    resend: Option<Duration>,
 }
 
 impl Session {
-    pub(crate) fn new(env: &Environment) -> Self {
+    pub(crate) fn new(env: &ExecutorEnvironment) -> Self {
         Self {
-            framework_id: env.framework_id.clone(),
             executor_id: env.executor_id.clone(),
-            recovery_timeout: env.recovery_timeout,
-            shutdown_grace: env.shutdown_grace,
+            shutdown_grace: env.shutdown_grace_period,
             agent: AgentInfo::default(),
             wants_killing: false,
             tasks: BTreeMap::new(),
             updates: Vec::new(),
-            connected: false,
+            link: Link::Down,
             had_task: false,
             leaving: false,
             deadline: None,
+            resend: None,
         }
     }
 
-    /// The call that opens a stream: with all that the agent may not know.
-    pub(crate) fn subscribe(&self) -> Call {
-        let unacknowledged = self.tasks.values().filter(|t| !t.acknowledged);
-        let subscribe = call::Subscribe {
-            unacknowledged_tasks: unacknowledged.map(|t| t.info.clone()).collect(),
+    /// What a subscription tells the agent, because it may not know.
+    pub(crate) fn unacknowledged(&self) -> call::Subscribe {
+        let tasks = self.tasks.values().filter(|t| !t.acknowledged);
+        call::Subscribe {
+            unacknowledged_tasks: tasks.map(|t| t.info.clone()).collect(),
             unacknowledged_updates: self
                 .updates
                 .iter()
-                .map(|status| call::Update { status: status.clone() })
+                .map(|update| call::Update { status: update.status.clone() })
                 .collect(),
-        };
-        Call { subscribe: Some(subscribe), ..self.call(call::Type::Subscribe) }
+        }
     }
 
     /// When [`Input::Tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.deadline
+        self.deadline.into_iter().chain(self.resend).min()
     }
 
     pub(crate) fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let mut effects = match input {
+            Input::Subscribed(subscribed) => self.subscribed(*subscribed),
             Input::Event(event) => self.event(*event),
-            Input::Disconnected => self.disconnected(now),
+            Input::Disconnected => {
+                self.link = Link::Down;
+                Vec::new()
+            }
+            Input::Lost => {
+                self.link = Link::Lost;
+                self.leave(Some(self.shutdown_grace))
+            }
+            Input::Accepted(uuid) => {
+                self.accepted(&uuid);
+                Vec::new()
+            }
+            Input::NotAccepted => {
+                self.resend = Some(now.at + RESEND);
+                Vec::new()
+            }
             Input::Report(task, report) => self.report(&task, report, now),
             Input::Terminate => self.leave(None),
             Input::Tick => self.tick(now),
@@ -148,21 +191,30 @@ impl Session {
         effects
     }
 
+    /// Tells again what the agent may not hold: an update may have been made after the subscription was sent and
+    /// before it was answered.
+    fn subscribed(&mut self, subscribed: Subscribed) -> Vec<Effect> {
+        self.link = Link::Up;
+        self.agent = subscribed.agent_info;
+        self.wants_killing = subscribed
+            .framework_info
+            .capabilities
+            .iter()
+            .any(|c| c.r#type() == capability::Type::TaskKillingState);
+        self.send_doubtful()
+    }
+
+    fn send_doubtful(&mut self) -> Vec<Effect> {
+        self.resend = None;
+        if self.link != Link::Up {
+            return Vec::new();
+        }
+        let doubtful = self.updates.iter().filter(|u| !u.accepted);
+        doubtful.map(|u| Effect::Send(Box::new(u.status.clone()))).collect()
+    }
+
     fn event(&mut self, event: Event) -> Vec<Effect> {
         match event.r#type() {
-            event::Type::Subscribed => {
-                self.connected = true;
-                self.deadline = None;
-                if let Some(subscribed) = event.subscribed {
-                    self.agent = subscribed.agent_info;
-                    self.wants_killing = subscribed
-                        .framework_info
-                        .capabilities
-                        .iter()
-                        .any(|c| c.r#type() == capability::Type::TaskKillingState);
-                }
-                Vec::new()
-            }
             event::Type::Launch => event.launch.map_or_else(Vec::new, |l| self.launch([l.task])),
             event::Type::LaunchGroup => {
                 event.launch_group.map_or_else(Vec::new, |l| self.launch(l.task_group.tasks))
@@ -179,7 +231,10 @@ impl Session {
             event::Type::Shutdown => {
                 self.leave(Some(self.shutdown_grace.saturating_sub(REPORTING).max(REPORTING)))
             }
-            event::Type::Message | event::Type::Heartbeat | event::Type::Unknown => Vec::new(),
+            event::Type::Subscribed
+            | event::Type::Message
+            | event::Type::Heartbeat
+            | event::Type::Unknown => Vec::new(),
             event::Type::Error => {
                 let message = event.error.map(|e| e.message).unwrap_or_default();
                 tracing::error!(%message, "the agent refuses this executor");
@@ -218,39 +273,24 @@ impl Session {
     }
 
     fn acknowledged(&mut self, id: &str, uuid: &[u8]) {
-        self.updates.retain(|status| status.uuid() != uuid);
+        self.updates.retain(|update| update.status.uuid() != uuid);
         if let Some(task) = self.tasks.get_mut(id) {
             task.acknowledged = true;
         }
     }
 
-    fn disconnected(&mut self, now: Now) -> Vec<Effect> {
-        let was = std::mem::replace(&mut self.connected, false);
-        match self.recovery_timeout {
-            Some(timeout) => {
-                if was || self.deadline.is_none() {
-                    self.deadline = Some(now.at + timeout);
-                }
-                Vec::new()
-            }
-            None if was => {
-                tracing::warn!("the agent is gone, and the framework does not checkpoint: stopping");
-                self.leave(Some(self.shutdown_grace))
-            }
-            None => Vec::new(),
+    fn accepted(&mut self, uuid: &[u8]) {
+        for update in self.updates.iter_mut().filter(|u| u.status.uuid() == uuid) {
+            update.accepted = true;
         }
     }
 
     fn tick(&mut self, now: Now) -> Vec<Effect> {
-        if self.deadline.is_none_or(|at| now.at < at) {
-            return Vec::new();
-        }
-        self.deadline = None;
-        if self.leaving || self.all_over() {
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now.at);
+        if is_due(self.deadline) {
             return vec![Effect::Exit];
         }
-        tracing::warn!("the agent did not come back within the recovery timeout: stopping");
-        self.leave(None)
+        if is_due(self.resend) { self.send_doubtful() } else { Vec::new() }
     }
 
     fn report(&mut self, id: &str, report: Report, now: Now) -> Vec<Effect> {
@@ -270,20 +310,19 @@ impl Session {
             task_id: task.info.task_id.clone(),
             state: state as i32,
             source: Some(Source::Executor as i32),
-            executor_id: Some(ExecutorId { value: self.executor_id.clone() }),
+            executor_id: Some(self.executor_id.clone()),
             uuid: Some(now.uuid.to_vec()),
             timestamp: Some(now.wall),
             healthy,
             message,
             ..TaskStatus::default()
         };
-        self.updates.push(status.clone());
-        if !self.connected {
-            // It goes with the next subscription.
-            return Vec::new();
+        self.updates.push(Pending { status: status.clone(), accepted: false });
+        match self.link {
+            Link::Up if self.resend.is_none() => vec![Effect::Send(Box::new(status))],
+            // It goes with the next subscription, or with those that have to be sent again.
+            _ => Vec::new(),
         }
-        let update = Some(call::Update { status });
-        vec![Effect::Send(Box::new(Call { update, ..self.call(call::Type::Update) }))]
     }
 
     /// Goes when all tasks are over and told, or after some patience.
@@ -291,24 +330,15 @@ impl Session {
         if !self.all_over() || !(self.leaving || self.had_task) {
             return;
         }
-        if self.updates.is_empty() {
+        if self.updates.is_empty() || self.link == Link::Lost {
             effects.push(Effect::Exit);
-        } else if self.deadline.is_none() && (self.connected || self.recovery_timeout.is_none()) {
-            self.deadline = Some(now.at + LAST_WORDS);
+        } else if self.updates.iter().all(|u| u.accepted) {
+            self.deadline.get_or_insert(now.at + LAST_WORDS);
         }
     }
 
     fn all_over(&self) -> bool {
         self.tasks.values().all(|t| t.over)
-    }
-
-    fn call(&self, kind: call::Type) -> Call {
-        Call {
-            executor_id: ExecutorId { value: self.executor_id.clone() },
-            framework_id: FrameworkId { value: self.framework_id.clone() },
-            r#type: Some(kind as i32),
-            ..Call::default()
-        }
     }
 }
 
@@ -317,17 +347,17 @@ mod tests {
     use super::*;
     use cairn_mesos::v1::TaskId;
 
-    fn session(checkpoint: bool) -> Session {
-        Session::new(&Environment {
-            framework_id: "f".into(),
-            executor_id: "e".into(),
-            agent_endpoint: "127.0.0.1:1".into(),
-            sandbox: "/s".into(),
-            recovery_timeout: checkpoint.then_some(Duration::from_secs(900)),
-            backoff_max: Duration::from_secs(2),
-            shutdown_grace: Duration::from_secs(5),
-            token: None,
-        })
+    fn session() -> Session {
+        let variable = |name: &str| match name {
+            "MESOS_AGENT_ENDPOINT" => Some("127.0.0.1:5051".to_owned()),
+            "MESOS_FRAMEWORK_ID" | "MESOS_EXECUTOR_ID" => Some("x".to_owned()),
+            _ => None,
+        };
+        Session::new(&ExecutorEnvironment::read(variable).unwrap())
+    }
+
+    fn subscribed() -> Input {
+        Input::Subscribed(Box::default())
     }
 
     fn now(seconds: u64) -> Now {
@@ -340,7 +370,7 @@ mod tests {
     }
 
     fn launch(session: &mut Session) {
-        session.step(Input::Event(Box::new(of(event::Type::Subscribed))), now(0));
+        session.step(subscribed(), now(0));
         let task = TaskInfo { task_id: TaskId { value: "t".into() }, ..TaskInfo::default() };
         let event = Event { launch: Some(event::Launch { task }), ..of(event::Type::Launch) };
         let effects = session.step(Input::Event(Box::new(event.clone())), now(0));
@@ -361,7 +391,7 @@ mod tests {
 
     #[test]
     fn leaves_when_the_last_update_is_acknowledged() {
-        let mut session = session(true);
+        let mut session = session();
         launch(&mut session);
         session.step(Input::Report("t".into(), Report::Starting), now(1));
         let effects = session.step(Input::Report("t".into(), ended()), now(2));
@@ -372,9 +402,13 @@ mod tests {
 
     #[test]
     fn does_not_wait_for_ever_for_the_last_acknowledgement() {
-        let mut session = session(true);
+        let mut session = session();
         launch(&mut session);
         session.step(Input::Report("t".into(), ended()), now(2));
+        assert_eq!(session.deadline(), None);
+        session.step(Input::Accepted(vec![2; 16]), now(2));
+        assert_eq!(session.deadline(), Some(Duration::from_secs(12)));
+        session.step(Input::Disconnected, now(3));
         assert_eq!(session.deadline(), Some(Duration::from_secs(12)));
         assert_eq!(session.step(Input::Tick, now(11)), []);
         assert!(session.step(Input::Tick, now(12)).contains(&Effect::Exit));
@@ -382,43 +416,50 @@ mod tests {
 
     #[test]
     fn tells_a_returning_agent_what_it_may_not_know() {
-        let mut session = session(true);
+        let mut session = session();
         launch(&mut session);
         session.step(Input::Report("t".into(), Report::Starting), now(1));
         assert_eq!(session.step(Input::Disconnected, now(2)), []);
         let running = Report::Running { healthy: Some(true), message: None };
         assert_eq!(session.step(Input::Report("t".into(), running), now(3)), []);
-        let subscribe = session.subscribe().subscribe.unwrap();
+        let subscribe = session.unacknowledged();
         assert_eq!((subscribe.unacknowledged_tasks.len(), subscribe.unacknowledged_updates.len()), (1, 2));
-        session.step(Input::Event(Box::new(of(event::Type::Subscribed))), now(4));
+        let repeated = session.step(subscribed(), now(4));
+        assert_eq!(repeated.len(), 2);
         acknowledge(&mut session, 1);
-        let subscribe = session.subscribe().subscribe.unwrap();
+        let subscribe = session.unacknowledged();
         assert_eq!((subscribe.unacknowledged_tasks.len(), subscribe.unacknowledged_updates.len()), (0, 1));
     }
 
     #[test]
-    fn gives_up_on_the_agent_after_the_recovery_timeout() {
-        let mut session = session(true);
+    fn sends_again_in_order_what_the_agent_did_not_take() {
+        let mut session = session();
         launch(&mut session);
-        session.step(Input::Disconnected, now(10));
-        session.step(Input::Disconnected, now(100));
-        assert_eq!(session.step(Input::Tick, now(909)), []);
-        let effects = session.step(Input::Tick, now(910));
-        assert!(matches!(effects[..], [Effect::Stop(..)]));
+        session.step(Input::Report("t".into(), Report::Starting), now(1));
+        session.step(Input::NotAccepted, now(1));
+        let running = Report::Running { healthy: None, message: None };
+        assert_eq!(session.step(Input::Report("t".into(), running), now(2)), []);
+        assert_eq!(session.deadline(), Some(Duration::from_secs(3)));
+        let states = session.step(Input::Tick, now(3));
+        let states = states.iter().map(|e| match e {
+            Effect::Send(status) => status.state(),
+            other => panic!("unexpected {other:?}"),
+        });
+        assert!(states.eq([TaskState::TaskStarting, TaskState::TaskRunning]));
     }
 
     #[test]
-    fn without_checkpointing_it_ends_with_its_agent() {
-        let mut session = session(false);
+    fn ends_with_an_agent_that_does_not_come_back() {
+        let mut session = session();
         launch(&mut session);
-        assert!(matches!(session.step(Input::Disconnected, now(10))[..], [Effect::Stop(..)]));
-        session.step(Input::Report("t".into(), ended()), now(11));
-        assert!(session.step(Input::Tick, now(21)).contains(&Effect::Exit));
+        session.step(Input::Disconnected, now(10));
+        assert!(matches!(session.step(Input::Lost, now(910))[..], [Effect::Stop(..)]));
+        assert_eq!(session.step(Input::Report("t".into(), ended()), now(911)), [Effect::Exit]);
     }
 
     #[test]
     fn shutdown_bounds_the_grace_by_the_agents_patience() {
-        let mut session = session(true);
+        let mut session = session();
         launch(&mut session);
         let effects = session.step(Input::Event(Box::new(of(event::Type::Shutdown))), now(1));
         let at_most = Some(Duration::from_millis(4500));

@@ -234,7 +234,7 @@ impl Driver {
         let deadline = self.core.next_deadline().map(|at| self.clock.start + at);
         tokio::select! {
             message = self.link.from_master.recv() => {
-                self.step(Event::Master(message.ok_or(Closed)?)).await
+                self.step(Event::Master(Box::new(message.ok_or(Closed)?))).await
             }
             Some(input) = self.inbox.recv() => self.input(input).await,
             () = sleep_until(deadline) => self.step(Event::Tick).await,

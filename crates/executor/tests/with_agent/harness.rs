@@ -210,6 +210,7 @@ impl Cluster {
         let uri = command_info::Uri {
             value: format!("file://{}{}", env!("CARGO_BIN_EXE_cairn-executor"), self.executor_query),
             executable: Some(true),
+            cache: Some(true),
             output_file: Some("cairn".into()),
             ..command_info::Uri::default()
         };
@@ -226,6 +227,20 @@ impl Cluster {
             r#type: Some(executor_info::Type::Custom as i32),
             command: Some(command),
             ..ExecutorInfo::default()
+        }
+    }
+}
+
+impl Drop for Cluster {
+    /// Ends executors that still wait for something. They are known by their sandbox, so that no other is hit.
+    fn drop(&mut self) {
+        let marker = format!("MESOS_DIRECTORY={}", self.dir.path().display());
+        let statuses = self.statuses.values().flatten();
+        for pid in statuses.filter_map(|s| s.container_status.as_ref()?.executor_pid) {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            if String::from_utf8_lossy(&environment).contains(&marker) {
+                kill_9(pid.try_into().unwrap());
+            }
         }
     }
 }

@@ -1,11 +1,16 @@
 //! The executor under a real agent, with a stand-in for the master: real processes, small services.
 
+// The lints spare tests, but not what tests share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod harness;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cairn_mesos::v1::TaskState;
 use cairn_task::{ConfigFile, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
+
+use tokio::time::Instant;
 
 use harness::{Cluster, free_port, is_alive, wait_until};
 

@@ -45,7 +45,7 @@ impl Core {
         if let Some(update) = call.update {
             self.update(&id, update, cx);
         } else if let Some(message) = call.message {
-            cx.to_master(FromAgent::MessageToFramework {
+            cx.tell_master(FromAgent::MessageToFramework {
                 framework_id: FrameworkId { value: key.framework.clone() },
                 executor_id: ExecutorId { value: key.executor.clone() },
                 data: message.data,

@@ -69,7 +69,7 @@ impl Core {
         let Some(owner) = self.containers.get(id) else { return };
         let (kind, forget, key) = (owner.kind, owner.forget, owner.key.clone());
         match kind {
-            Kind::Custom if !forget => cx.to_master(FromAgent::ExecutorExited {
+            Kind::Custom if !forget => cx.tell_master(FromAgent::ExecutorExited {
                 framework_id: FrameworkId { value: key.framework },
                 executor_id: ExecutorId { value: key.executor },
                 // Who is not the parent learns no status; the executor was most likely killed.
@@ -146,7 +146,7 @@ impl Core {
             for task in &mut container.tasks {
                 let latest = task.state;
                 if let Some(status) = task.updates.repeat(cx.now.at) {
-                    cx.to_master(status::update(&framework, status, latest));
+                    cx.tell_master(status::update(&framework, status, latest));
                 }
             }
         }

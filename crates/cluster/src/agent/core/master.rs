@@ -33,7 +33,7 @@ impl Core {
             .map(|(c, t)| status::task(c, t))
             .collect();
         let resources = self.resources.clone().unwrap_or_else(|| self.settings.resources.clone());
-        cx.to_master(FromAgent::Register {
+        cx.tell_master(FromAgent::Register {
             info: self.agent_info(),
             ip: self.settings.ip.clone(),
             resources,

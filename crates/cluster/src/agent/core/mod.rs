@@ -92,7 +92,7 @@ pub(crate) enum Event {
     /// The master can be reached.
     LinkUp,
     /// The master said something.
-    Master(ToAgent),
+    Master(Box<ToAgent>),
     /// An executor subscribed, or did so again.
     Subscribe(Key, Box<Call>),
     /// An executor sent something else.
@@ -142,7 +142,7 @@ impl Context<'_> {
         self.effects.push(effect);
     }
 
-    fn to_master(&mut self, message: FromAgent) {
+    fn tell_master(&mut self, message: FromAgent) {
         self.push(Effect::ToMaster(Box::new(message)));
     }
 
@@ -187,7 +187,7 @@ impl Core {
         let mut cx = Context { now, ids, effects: Vec::new() };
         match event {
             Event::LinkUp => self.link_up(&mut cx),
-            Event::Master(message) => self.master(message, &mut cx),
+            Event::Master(message) => self.master(*message, &mut cx),
             Event::Subscribe(key, call) => self.subscribe(&key, *call, &mut cx),
             Event::Executor(key, call) => self.executor(&key, *call, &mut cx),
             Event::Started { container, result } => self.started(&container, result, &mut cx),
@@ -220,11 +220,6 @@ impl Core {
     /// The container itself, for the runner.
     pub(crate) fn container(&self, id: &str) -> Option<&Container> {
         self.containers.get(id)
-    }
-
-    /// Every container, for those who look from outside.
-    pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
-        self.containers.values()
     }
 
     /// Whether an executor may subscribe.

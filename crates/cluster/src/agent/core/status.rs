@@ -94,7 +94,7 @@ impl Core {
         let Some(task) = owner.task(task) else { return };
         let latest = task.state;
         if let Some(status) = task.updates.send(now) {
-            cx.to_master(update(&framework, status, latest));
+            cx.tell_master(update(&framework, status, latest));
         }
     }
 

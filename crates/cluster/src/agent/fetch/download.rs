@@ -33,22 +33,22 @@ impl Download {
     pub(super) async fn get(&self, uri: &FetchUri, target: &Path) -> Result<(), FetchError> {
         let sum = match &uri.source {
             Source::File(path) => {
-                let (from, to) = (path.clone(), target.to_owned());
-                let name = uri.value.clone();
-                super::blocking(move || copy(&name, &from, &to)).await?
+                let (uri, from, to) = (uri.clone(), path.clone(), target.to_owned());
+                super::blocking(move || copy(&uri, &from, &to)).await?
             }
             Source::Http => self.http(uri, target).await?,
         };
         match &uri.sha256 {
-            Some(expected) if *expected != sum => {
+            Some(expected) if sum.as_ref() != Some(expected) => {
                 let _ = std::fs::remove_file(target);
-                Err(FetchError::Checksum { uri: uri.value.clone(), expected: expected.clone(), actual: sum })
+                let actual = sum.unwrap_or_default();
+                Err(FetchError::Checksum { uri: uri.value.clone(), expected: expected.clone(), actual })
             }
             _ => Ok(()),
         }
     }
 
-    async fn http(&self, uri: &FetchUri, target: &Path) -> Result<String, FetchError> {
+    async fn http(&self, uri: &FetchUri, target: &Path) -> Result<Option<String>, FetchError> {
         let client = self.client(uri)?;
         let mut pause = Duration::from_secs(1);
         for _ in 1..ATTEMPTS {
@@ -97,7 +97,11 @@ impl Failure {
     }
 }
 
-async fn transfer(client: &reqwest::Client, uri: &FetchUri, target: &Path) -> Result<String, Failure> {
+async fn transfer(
+    client: &reqwest::Client,
+    uri: &FetchUri,
+    target: &Path,
+) -> Result<Option<String>, Failure> {
     let passing = |e: reqwest::Error| Failure::Passing(transfer_error(uri, &e));
     let refused = |reason: String| FetchError::Transfer { uri: uri.value.clone(), reason };
     let mut response = client.get(&uri.value).send().await.map_err(passing)?;
@@ -108,7 +112,7 @@ async fn transfer(client: &reqwest::Client, uri: &FetchUri, target: &Path) -> Re
     if !status.is_success() {
         return Err(Failure::Final(refused(format!("the server answered {status}"))));
     }
-    let mut sink = Sink::create(&uri.value, target).map_err(Failure::Final)?;
+    let mut sink = Sink::create(uri, target).map_err(Failure::Final)?;
     while let Some(chunk) = response.chunk().await.map_err(passing)? {
         // A few microseconds of work a chunk; not worth a thread.
         sink.write(&chunk).map_err(Failure::Final)?;
@@ -126,8 +130,8 @@ fn transfer_error(uri: &FetchUri, error: &reqwest::Error) -> FetchError {
     FetchError::Transfer { uri: uri.value.clone(), reason }
 }
 
-fn copy(uri: &str, from: &Path, to: &Path) -> Result<String, FetchError> {
-    let failed = |e: std::io::Error| FetchError::Transfer { uri: uri.to_owned(), reason: e.to_string() };
+fn copy(uri: &FetchUri, from: &Path, to: &Path) -> Result<Option<String>, FetchError> {
+    let failed = |e: std::io::Error| FetchError::Transfer { uri: uri.value.clone(), reason: e.to_string() };
     let mut input = File::open(from).map_err(failed)?;
     let mut sink = Sink::create(uri, to)?;
     let mut buffer = vec![0; 128 * 1024];
@@ -139,34 +143,37 @@ fn copy(uri: &str, from: &Path, to: &Path) -> Result<String, FetchError> {
     }
 }
 
-/// A file that is summed up while it is written.
+/// A file that is summed up while it is written, if anybody asks for the sum.
 struct Sink<'a> {
-    uri: &'a str,
+    uri: &'a FetchUri,
     path: &'a Path,
     file: File,
-    hash: Sha256,
+    hash: Option<Sha256>,
     length: u64,
 }
 
 impl<'a> Sink<'a> {
-    fn create(uri: &'a str, path: &'a Path) -> Result<Self, FetchError> {
+    fn create(uri: &'a FetchUri, path: &'a Path) -> Result<Self, FetchError> {
         // A link from an earlier fetch must not be written through: it may lead into the cache.
         let _ = std::fs::remove_file(path);
         let file = File::create(path).map_err(FetchError::io(path))?;
-        Ok(Self { uri, path, file, hash: Sha256::new(), length: 0 })
+        let hash = uri.sha256.is_some().then(Sha256::new);
+        Ok(Self { uri, path, file, hash, length: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.length += bytes.len() as u64;
         if self.length > MAX_BYTES {
             let reason = format!("it is larger than {MAX_BYTES} bytes");
-            return Err(FetchError::Transfer { uri: self.uri.to_owned(), reason });
+            return Err(FetchError::Transfer { uri: self.uri.value.clone(), reason });
         }
-        self.hash.update(bytes);
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
         self.file.write_all(bytes).map_err(FetchError::io(self.path))
     }
 
-    fn sum(self) -> String {
-        hex(&self.hash.finalize())
+    fn sum(self) -> Option<String> {
+        self.hash.map(|hash| hex(&hash.finalize()))
     }
 }
