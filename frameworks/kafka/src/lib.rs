@@ -7,8 +7,10 @@
 //! - `rest`: resources of its own.
 
 mod broker;
+mod client;
 mod options;
 mod quorum;
+mod reassign;
 mod service;
 mod task;
 

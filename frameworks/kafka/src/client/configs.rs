@@ -1,0 +1,102 @@
+//! Settings of topics.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use super::topics::text;
+use super::{Client, ClientError, error};
+
+/// The setting that says how many copies must be in sync for a write to be accepted.
+pub(crate) const MIN_ISR: &str = "min.insync.replicas";
+
+/// Kind of resource: a topic.
+const TOPIC: i8 = 2;
+/// Source of a value: set for this very topic.
+const OF_TOPIC: i8 = 1;
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+/// Topics asked about in one request.
+const BATCH: usize = 500;
+
+/// A setting in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigEntry {
+    /// Its value; none if Kafka keeps it to itself.
+    pub(crate) value: Option<String>,
+    /// It was set for this very topic, rather than being a default.
+    pub(crate) own: bool,
+}
+
+/// Settings in effect by topic and name.
+pub(crate) type Configs = BTreeMap<String, BTreeMap<String, ConfigEntry>>;
+
+impl Client {
+    /// Settings in effect of these topics; `keys`: only these.
+    pub(crate) async fn topic_configs(
+        &mut self,
+        topics: &BTreeSet<String>,
+        keys: Option<&[&str]>,
+    ) -> Result<Configs, ClientError> {
+        let keys: Option<Vec<StrBytes>> = keys.map(|k| k.iter().map(|key| text(key)).collect());
+        let all: Vec<&String> = topics.iter().collect();
+        let mut configs = Configs::new();
+        for batch in all.chunks(BATCH) {
+            let resource = |topic: &&String| {
+                DescribeConfigsResource::default()
+                    .with_resource_type(TOPIC)
+                    .with_resource_name(text(topic))
+                    .with_configuration_keys(keys.clone())
+            };
+            let request =
+                DescribeConfigsRequest::default().with_resources(batch.iter().map(resource).collect());
+            for result in self.any.call(&request).await?.results {
+                let name = result.resource_name.to_string();
+                error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
+                let entries = result.configs.iter().map(|c| {
+                    let value = c.value.as_ref().map(ToString::to_string);
+                    (c.name.to_string(), ConfigEntry { value, own: c.config_source == OF_TOPIC })
+                });
+                configs.insert(name, entries.collect());
+            }
+        }
+        Ok(configs)
+    }
+
+    /// `min.insync.replicas` in effect, by topic.
+    pub(crate) async fn min_isr(
+        &mut self,
+        topics: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, usize>, ClientError> {
+        let configs = self.topic_configs(topics, Some(&[MIN_ISR])).await?;
+        let min = |entries: BTreeMap<String, ConfigEntry>| entries.get(MIN_ISR)?.value.as_ref()?.parse().ok();
+        Ok(configs.into_iter().filter_map(|(topic, entries)| Some((topic, min(entries)?))).collect())
+    }
+
+    /// Sets settings of a topic; no value: back to the default. Others are left as they are.
+    pub(crate) async fn alter_topic(
+        &mut self,
+        topic: &str,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), ClientError> {
+        let configs = changes.iter().map(|(key, value)| {
+            AlterableConfig::default()
+                .with_name(text(key))
+                .with_config_operation(if value.is_some() { SET } else { DELETE })
+                .with_value(value.as_deref().map(text))
+        });
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(text(topic))
+            .with_configs(configs.collect());
+        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+        let answer = self.controller().await?.call(&request).await?;
+        for result in &answer.responses {
+            error::check(|| format!("topic {topic}"), result.error_code, result.error_message.as_deref())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Creating, deleting and growing topics.
+
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use kafka_protocol::messages::{
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{CHANGE_MS, Client, ClientError, error};
+use crate::options::Topic;
+
+/// Newest version in which DeleteTopics names topics by a plain list.
+const DELETE_BY_NAME: i16 = 5;
+
+pub(super) fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+pub(super) fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+impl Client {
+    /// Creates a topic. `placed`: the brokers of each partition; empty: Kafka chooses.
+    pub(crate) async fn create_topic(
+        &mut self,
+        name: &str,
+        topic: &Topic,
+        placed: &[Vec<i32>],
+    ) -> Result<(), ClientError> {
+        let configs = topic.config.iter().map(|(key, value)| {
+            CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(&value.to_string())))
+        });
+        let assignments = placed.iter().zip(0..).map(|(brokers, index)| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(brokers.iter().map(|b| BrokerId(*b)).collect())
+        });
+        // Kafka wants -1 for both numbers when it is told the places.
+        let count = |n: u32| if placed.is_empty() { i32::try_from(n).unwrap_or(i32::MAX) } else { -1 };
+        let wanted = CreatableTopic::default()
+            .with_name(topic_name(name))
+            .with_num_partitions(count(topic.partitions))
+            .with_replication_factor(i16::try_from(count(topic.replication)).unwrap_or(i16::MAX))
+            .with_assignments(assignments.collect())
+            .with_configs(configs.collect());
+        let request = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(CHANGE_MS);
+        let answer = self.controller().await?.call(&request).await?;
+        for result in &answer.topics {
+            error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a topic with all its records.
+    pub(crate) async fn delete_topic(&mut self, name: &str) -> Result<(), ClientError> {
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![topic_name(name)])
+            .with_timeout_ms(CHANGE_MS);
+        let answer = self.controller().await?.call_up_to(&request, DELETE_BY_NAME).await?;
+        for result in &answer.responses {
+            error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Raises the number of partitions of a topic to `count`.
+    pub(crate) async fn grow_topic(&mut self, name: &str, count: u32) -> Result<(), ClientError> {
+        let wanted = CreatePartitionsTopic::default()
+            .with_name(topic_name(name))
+            .with_count(i32::try_from(count).unwrap_or(i32::MAX))
+            .with_assignments(None);
+        let request = CreatePartitionsRequest::default().with_topics(vec![wanted]).with_timeout_ms(CHANGE_MS);
+        let answer = self.controller().await?.call(&request).await?;
+        for result in &answer.results {
+            error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
+        }
+        Ok(())
+    }
+}
