@@ -57,13 +57,10 @@ impl Formation {
     /// What the watcher notes when it sees this view. `None`: what is noted already still holds.
     pub(crate) fn note(view: &View) -> Option<Value> {
         let untouched = view.instances.values().all(|i| i.placement.is_none());
-        match Self::of(view) {
-            Self::Unknown | Self::Founding(_) if untouched && !view.target.is_empty() => {
-                Some(view.target.clone().into())
-            }
-            Self::Unknown if !untouched => Some(Value::Array(Vec::new())),
-            _ => None,
+        if untouched {
+            return (!view.target.is_empty()).then(|| view.target.clone().into());
         }
+        (Self::of(view) == Self::Unknown).then(|| Value::Array(Vec::new()))
     }
 
     /// May this server be launched while nobody serves?
@@ -144,7 +141,8 @@ mod tests {
         let resized = noted(view(1, &[]), FOUNDING, all.clone());
         assert_eq!(Formation::note(&resized), Some(json!(["server-1"])), "nothing has happened yet");
         assert_eq!(Formation::note(&view(0, &[])), None);
-        assert_eq!(Formation::note(&noted(view(3, &[]), MEMBERS, json!(Members::default()))), None);
+        let destroyed = noted(view(3, &[]), MEMBERS, json!(Members::default()));
+        assert_eq!(Formation::note(&destroyed), Some(all), "nothing is left of the ensemble there was");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! REST resources of ensembles, beside the skeleton of every scheduler.
 
+#![allow(clippy::result_large_err, reason = "problem documents are what the SDK takes, and rare")]
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};

@@ -25,6 +25,7 @@ pub(crate) async fn run(handle: Handle) {
 
 async fn look(handle: &Handle, view: &View) {
     if let Some(value) = Formation::note(view) {
+        handle.observe(MEMBERS, Value::Null).await;
         handle.observe(FOUNDING, value).await;
     }
     if !view.instances.values().any(cairn_framework::InstanceStatus::is_ready) {
