@@ -114,13 +114,23 @@ fn not_utf8(name: &str, bytes: &[u8], offset: usize) -> Report {
     source.report(vec![diagnostic])
 }
 
+/// Most characters of a message: it may quote the file.
+const MAX_MESSAGE: usize = 1_000;
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 impl Diagnostic {
     /// An error without a place yet.
     pub(crate) fn error(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             severity: Severity::Error,
-            message: message.into(),
+            message: shortened(message.into()),
             labels: Vec::new(),
             help: None,
         }
@@ -133,7 +143,7 @@ impl Diagnostic {
 
     /// Adds a place; the first is the one the diagnostic is about.
     pub(crate) fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: shortened(text.into()) });
         self
     }
 

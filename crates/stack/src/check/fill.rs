@@ -8,6 +8,9 @@ use crate::schema_check::Unknown;
 use crate::template::{Part, Reference, Target, Template, TemplateError, escape};
 use crate::{Diagnostic, Span, suggest};
 
+/// Most references of a text. Finding the place of each takes time in proportion to the text.
+const MAX_REFERENCES: usize = 100;
+
 /// Whose texts are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner<'a> {
@@ -104,6 +107,11 @@ impl<'a> Checker<'a> {
     fn fill_text(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> (Value, Text) {
         if !text.contains("${") {
             return (text.into(), Text::Known(text.into()));
+        }
+        if text.matches("${").count() > MAX_REFERENCES {
+            let message = format!("a text has more than {MAX_REFERENCES} references");
+            self.error(Diagnostic::error("too-many-references", message).label(span, ""));
+            return (escape(text).into(), Text::Broken);
         }
         let template = match Template::parse(text) {
             Ok(template) => template,

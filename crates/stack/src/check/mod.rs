@@ -21,6 +21,8 @@ use crate::{
 
 /// Keys of a stack spec.
 const KEYS: [&str; 5] = ["stack", "description", "params", "services", "outputs"];
+/// Most mistakes that are noted.
+const MAX_MISTAKES: usize = 10_000;
 /// Words before the dot of a reference that are not services.
 const SCOPES: [&str; 2] = ["param", "secret"];
 
@@ -114,8 +116,11 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Notes a mistake. A file of a mebibyte has room for more mistakes than are worth the memory.
     fn error(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.diagnostics.len() < MAX_MISTAKES {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// The entries of a top-level map; empty if it is missing or no map, which [`Self::check_keys`] tells.

@@ -119,3 +119,17 @@ fn a_report_that_was_sent_says_the_places() {
     assert_eq!(sent.render(false), format!("{head}--> sent.yaml:3:27\n = {help}"));
     assert_eq!(sent.with_text(text).render(false), report.render(false));
 }
+
+#[test]
+fn a_hostile_file_gets_a_short_answer() {
+    let kafka = |option: &str| {
+        format!("stack: shop\nservices:\n  k:\n    framework: kafka\n    mode: kraft\n    {option}\n")
+    };
+    let references = kafka(&format!("options: {{ a: '{}' }}", "${k2.x}".repeat(100_000)));
+    let report = refused("references.yaml", references.as_bytes());
+    assert_eq!(report.diagnostics[0].code, "too-many-references");
+    let regex = kafka(&format!("constraints: ['a:like:{}']", "(a{0,9}){0,9}".repeat(50_000)));
+    let report = refused("regex.yaml", regex.as_bytes());
+    assert_eq!(report.diagnostics[0].code, "bad-constraint");
+    assert!(report.render(false).len() < 10_000);
+}
