@@ -8,6 +8,7 @@
 
 mod broker;
 mod client;
+mod gate;
 mod options;
 mod quorum;
 mod reassign;
