@@ -22,7 +22,8 @@ pub trait Service: Send + Sync + 'static {
     /// Everything that is wrong with it; nothing is changed then.
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>>;
 
-    /// The task of an instance that has a place (`view.placement(name)` is set for it, others may be unplaced yet).
+    /// The task of an instance. Asked again when the configuration, a placement, an observation or the set of live tasks
+    /// has changed; nothing else of the view may be used.
     /// Two specs that differ (files marked `keep` aside) make the SDK restart the instance, one at a time.
     ///
     /// # Errors

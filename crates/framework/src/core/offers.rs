@@ -201,6 +201,7 @@ impl Core {
             first: !record.deployed,
             ..TaskRecord::default()
         });
+        self.stale = true;
         let live = self.live_mut(name);
         *live = Live { phase: Phase::Staging, heard: now, failures: live.failures, ..Live::default() };
         Some(id)

@@ -89,6 +89,7 @@ impl Core {
             live.phase = Phase::BackOff;
             live.message = format!("{}: {}", ended(status), words(status, Phase::BackOff));
         }
+        self.stale = true;
         self.asks.hurry();
     }
 }
