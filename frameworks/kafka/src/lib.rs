@@ -14,6 +14,7 @@ mod quorum;
 mod reassign;
 mod service;
 mod task;
+mod topics;
 
 use std::sync::Arc;
 

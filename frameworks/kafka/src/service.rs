@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cairn_framework::{
-    Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, View, VolumeSpec, Wait,
+    Ask, Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View, VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
 
 use crate::broker::{Broker, broker_id, instance_name};
+use crate::gate;
 use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
 use crate::task::{self, CLIENT_PORT};
+use crate::topics;
 
 /// After its last heartbeat a session lives for its timeout, rounded up to a tick of ZooKeeper; with some margin.
 const SESSION_MARGIN_MS: u64 = 2_000;
@@ -60,6 +62,14 @@ impl Service for Kafka {
         let place =
             view.placement(&instance.name).ok_or_else(|| Wait::Peers("it has no place yet".into()))?;
         task::task(config, &options, id, place, view)
+    }
+
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        gate::ask(ask).await
+    }
+
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        topics::settle(config, view).await
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {

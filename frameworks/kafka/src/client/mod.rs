@@ -10,6 +10,8 @@ mod reassignments;
 mod tests;
 mod topics;
 
+use std::collections::BTreeSet;
+
 use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
@@ -58,6 +60,13 @@ impl Client {
         let answer = self.any.call(&request).await?;
         error::check(|| "Metadata".into(), answer.error_code, None)?;
         Ok(answer.into())
+    }
+
+    /// Ids of the brokers that the connected broker lists.
+    pub(crate) async fn members(&mut self) -> Result<BTreeSet<i32>, ClientError> {
+        let request = MetadataRequest::default().with_topics(Some(Vec::new()));
+        let cluster: Cluster = self.any.call(&request).await?.into();
+        Ok(cluster.brokers.into_keys().collect())
     }
 
     /// The line on which changes go.
