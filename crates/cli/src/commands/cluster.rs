@@ -1,0 +1,101 @@
+//! `cairn cluster`: an embedded cluster on this machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cairn_cluster::{Cluster, ClusterOptions};
+
+use crate::args::Globals;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::{logging, paths, runtime};
+
+/// How long its parts may take to stop.
+const STOP: Duration = Duration::from_secs(10);
+/// What each agent offers when nobody says.
+pub(crate) const RESOURCES: &str = "cpus:4;mem:8192;disk:40960;ports:[31000-31999]";
+
+/// What a cluster is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    agents: AgentArgs,
+    /// Address of the master
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5050")]
+    listen: SocketAddr,
+    /// Where everything is kept: registry, sandboxes, volumes
+    #[arg(long, value_name = "DIR")]
+    work_dir: PathBuf,
+}
+
+/// What agents are told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct AgentArgs {
+    /// How many agents; agent K has the address 127.0.0.K
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) agents: u8,
+    /// What each agent offers. Nothing holds a service to it: the sum may be more than the machine has
+    #[arg(long, value_name = "RESOURCES", default_value = RESOURCES)]
+    pub(crate) resources: String,
+    /// What agents say of themselves, for example `rack:r1`: once for all, or once for each
+    #[arg(long, value_name = "ATTRIBUTES")]
+    pub(crate) attributes: Vec<String>,
+}
+
+impl AgentArgs {
+    /// A cluster of these agents.
+    pub(crate) fn options(&self, listen: SocketAddr, work_dir: PathBuf) -> ClusterOptions {
+        let mut options = ClusterOptions::new(listen, self.agents, work_dir, self.resources.clone());
+        options.attributes.clone_from(&self.attributes);
+        options
+    }
+}
+
+/// Runs it until SIGTERM, which leaves all tasks running.
+pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
+    logging::start(globals.log.as_deref())?;
+    let work_dir = paths::directory(&args.work_dir)?;
+    let options = args.agents.options(args.listen, work_dir);
+    runtime::server()?.block_on(async {
+        let mut cluster = Cluster::start(options).await.map_err(|error| failed(&error))?;
+        tracing::info!(
+            master = %cluster.master_address(),
+            agents = ?cluster.agent_addresses(),
+            "the cluster is up"
+        );
+        let ended = tokio::select! {
+            ended = cluster.ended() => ended.map_err(|error| Failure::new(error.to_string())),
+            signal = stop_signal() => signal,
+        };
+        stop(cluster).await;
+        ended.map(|()| Exit::Done)
+    })
+}
+
+/// Stops a cluster. What runs on it goes on.
+pub(crate) async fn stop(cluster: Cluster) {
+    if tokio::time::timeout(STOP, cluster.shutdown()).await.is_err() {
+        tracing::warn!("the cluster took too long to stop; it is left as it is");
+    }
+}
+
+/// Why a cluster cannot start.
+pub(crate) fn failed(error: &cairn_cluster::ClusterError) -> Failure {
+    Failure::new(format!("the cluster cannot start: {error}"))
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be had.
+async fn stop_signal() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `cairn controller`: the meta-scheduler.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cairn_controller::ControllerOptions;
+use cairn_stack::Secrets;
+
+use super::dev::{cannot_listen, is_free};
+use crate::args::Globals;
+use crate::client::context::{self, Context};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::{frameworks, logging, paths, runtime};
+
+/// What a controller is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where the master is; several are separated by commas
+    #[arg(long, value_name = "HOST:PORT")]
+    master: String,
+    /// Address of its REST
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// Where its state is kept, and that of the schedulers it launches
+    #[arg(long, value_name = "DIR")]
+    work_dir: PathBuf,
+    /// Its name and role on the cluster
+    #[arg(long, value_name = "NAME", default_value = "cairn")]
+    framework: String,
+    /// Address under which agents reach it [default: that of --listen]
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    #[command(flatten)]
+    files: FileArgs,
+}
+
+/// Files that a controller works with.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FileArgs {
+    /// Distribution archives, each with its checksum beside it [default: ./dist, or beside the program]
+    #[arg(long, value_name = "DIR", env = "CAIRN_DIST")]
+    pub(crate) dist: Option<PathBuf>,
+    /// The bearer token that clients need; made if it is not there [default: token in the work directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Secrets that stacks may name: each file of the directory is one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+/// What is common to the controllers of `cairn controller` and `cairn dev`.
+pub(crate) struct Place {
+    /// `host:port` of the master.
+    pub(crate) master: String,
+    /// Address of REST.
+    pub(crate) listen: SocketAddr,
+    /// Directory of the state.
+    pub(crate) state: PathBuf,
+    /// Where the token is when nobody says.
+    pub(crate) token_file: PathBuf,
+}
+
+impl FileArgs {
+    /// How the controller is started.
+    ///
+    /// # Errors
+    /// When secrets cannot be read.
+    pub(crate) fn options(&self, place: Place) -> Result<ControllerOptions, Failure> {
+        Ok(ControllerOptions {
+            master: place.master,
+            framework: "cairn".into(),
+            listen: place.listen,
+            advertise: None,
+            token_file: self.token_file.clone().unwrap_or(place.token_file),
+            dist: paths::distributions(self.dist.clone(), &place.state),
+            state: place.state,
+            catalog: frameworks::catalog()?,
+            secrets: self.secrets.as_deref().map(secrets).transpose()?.unwrap_or_default(),
+            executor: None,
+        })
+    }
+}
+
+/// Each file is a secret; hidden ones are not.
+fn secrets(dir: &Path) -> Result<Secrets, Failure> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::new(format!("cannot read secrets from {}: {error}", path.display()))
+    };
+    let mut secrets = Secrets::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| failed(dir, error))? {
+        let path = entry.map_err(|error| failed(dir, error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
+        if let Some(name) = name.filter(|_| path.is_file()) {
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+            secrets.insert(name.to_owned(), text.trim_end_matches('\n').to_owned());
+        }
+    }
+    Ok(secrets)
+}
+
+/// Runs it until SIGTERM, which leaves everything running.
+pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
+    logging::start(globals.log.as_deref())?;
+    let state = paths::directory(&args.work_dir)?;
+    is_free(args.listen).map_err(|error| cannot_listen(args.listen, &error, "--listen"))?;
+    let place = Place {
+        master: args.master,
+        listen: args.listen,
+        token_file: state.join("token"),
+        state: state.clone(),
+    };
+    let options = ControllerOptions {
+        framework: args.framework,
+        advertise: args.advertise,
+        ..args.files.options(place)?
+    };
+    let context = Context::new(args.listen, &options.token_file);
+    runtime::server()?.block_on(async {
+        let running = cairn_controller::run(options);
+        let telling = async {
+            context::when_up(args.listen).await;
+            tell(&context, &state);
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = running => ended.map_err(|error| Failure::new(error.to_string())),
+            () = telling => Ok(()),
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Says where it is, and leaves a note for clients on this machine, except in the home directory: a controller
+/// is not the default of whoever starts it.
+fn tell(context: &Context, state: &Path) {
+    let named = std::env::var_os(context::VARIABLE).map(PathBuf::from);
+    for file in [Some(state.join(context::FILE)), named].into_iter().flatten() {
+        if let Err(failure) = context.write(&file) {
+            failure.report();
+        }
+    }
+    tracing::info!(
+        controller = context.controller,
+        token_file = %context.token_file.display(),
+        "the controller is up; clients find it with CAIRN_CONTROLLER and CAIRN_TOKEN_FILE"
+    );
+}

@@ -1,0 +1,59 @@
+//! `cairn scheduler NAME`: the scheduler of one service.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use cairn_framework::{Given, RunOptions};
+
+use crate::args::Globals;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::{frameworks, logging, runtime};
+
+/// What a scheduler is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which service: kafka, zookeeper
+    name: String,
+    /// Where the master is; several are separated by commas
+    #[arg(long, value_name = "HOST:PORT")]
+    master: String,
+    /// Its name and role on the cluster, for example `demo-kafka`
+    #[arg(long, value_name = "NAME")]
+    framework: String,
+    /// Directory of its state
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Its configuration, as JSON
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Address of its REST
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    listen: IpAddr,
+    /// Port of its REST; 0 takes any
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// File with the bearer token that changes need
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Runs it until SIGTERM, which leaves its service running.
+pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
+    let service = (frameworks::find(&args.name)?.service)();
+    logging::start(globals.log.as_deref())?;
+    let options = RunOptions {
+        master: args.master,
+        framework: args.framework,
+        state: args.state,
+        config: Given::File(args.config),
+        listen: args.listen,
+        port: args.port,
+        token: args.token_file,
+        executor: None,
+    };
+    let runtime = runtime::small()?;
+    runtime
+        .block_on(cairn_framework::run(service, options))
+        .map_err(|error| Failure::new(error.to_string()))?;
+    Ok(Exit::Done)
+}
