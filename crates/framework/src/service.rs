@@ -59,6 +59,11 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Top-level options that hold secrets: shown by nobody.
+    fn secrets(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Called once when the driver runs: the place to spawn watchers that feed [`Handle::observe`].
     fn start(&self, handle: Handle) {
         let _ = handle;

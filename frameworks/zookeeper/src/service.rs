@@ -81,6 +81,10 @@ impl Service for ZooKeeper {
         rest::routes(handle)
     }
 
+    fn secrets(&self) -> &'static [&'static str] {
+        &["superPassword"]
+    }
+
     fn start(&self, handle: Handle) {
         if self.handle.set(handle.clone()).is_ok() {
             tokio::spawn(watch::run(handle));

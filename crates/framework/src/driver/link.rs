@@ -38,7 +38,8 @@ impl Link {
         failed: mpsc::Sender<Event>,
     ) -> Result<Self, ClientError> {
         let info = framework_info(registration, id);
-        let (client, events) = SchedulerClient::connect(registration.masters.clone(), info, Options::default())?;
+        let (client, events) =
+            SchedulerClient::connect(registration.masters.clone(), info, Options::default())?;
         let (calls, queue) = mpsc::channel(CALLS);
         tokio::spawn(send_in_order(client, queue, failed));
         Ok(Self { events, calls })
@@ -52,7 +53,11 @@ impl Link {
 }
 
 /// One call after the other: a REVIVE must not overtake a DECLINE.
-async fn send_in_order(client: SchedulerClient, mut queue: mpsc::Receiver<Call>, failed: mpsc::Sender<Event>) {
+async fn send_in_order(
+    client: SchedulerClient,
+    mut queue: mpsc::Receiver<Call>,
+    failed: mpsc::Sender<Event>,
+) {
     while let Some(call) = queue.recv().await {
         let kind = call.r#type();
         if let Err(error) = client.call(call).await {

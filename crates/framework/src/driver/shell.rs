@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::RunError;
 use super::capacities;
 use super::clock::now;
 use super::handle::Request;
 use super::link::{Link, Registration, meaning};
 use super::publish::Publisher;
-use super::RunError;
 use crate::core::{Core, Effect, Event, Millis, Question};
 use crate::store::{Store, StoreError};
 use crate::{Service, Verdict};
@@ -97,7 +97,10 @@ impl Shell {
         Ok(())
     }
 
-    async fn from_master(&mut self, event: Option<cairn_mesos::client::SchedulerEvent>) -> Result<(), RunError> {
+    async fn from_master(
+        &mut self,
+        event: Option<cairn_mesos::client::SchedulerEvent>,
+    ) -> Result<(), RunError> {
         let Some(event) = event else {
             self.link = None;
             return Ok(());

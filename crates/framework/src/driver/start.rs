@@ -41,7 +41,8 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
         executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
     };
     let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
-    let mut core = Core::new(Arc::clone(&service), setup, &store.load()?, ids).map_err(|p| RunError::Config(vec![p]))?;
+    let mut core =
+        Core::new(Arc::clone(&service), setup, &store.load()?, ids).map_err(|p| RunError::Config(vec![p]))?;
     let first = give(&mut core, &options.config)?;
     let registration = Registration {
         masters,
@@ -105,7 +106,8 @@ fn give(core: &mut Core, given: &Given) -> Result<Vec<Effect>, RunError> {
 /// SIGTERM or SIGINT.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -39,7 +39,11 @@ pub async fn writes_need_token(State(token): State<Token>, request: Request, nex
     if read || token.admits(&request) {
         return next.run(request).await;
     }
-    Problem::new(StatusCode::UNAUTHORIZED, "token-needed", "this request changes something and carries no valid token")
-        .hint("send `Authorization: Bearer <token>`; the token file's path is in the configuration")
-        .into_response()
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "token-needed",
+        "this request changes something and carries no valid token",
+    )
+    .hint("send `Authorization: Bearer <token>`; the token file's path is in the configuration")
+    .into_response()
 }

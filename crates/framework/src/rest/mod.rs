@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod config;
 mod executable;
 mod openapi;
 mod problem;

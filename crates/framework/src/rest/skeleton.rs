@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{Token, writes_need_token};
-use super::{Body, Executable, Problem, Refused, openapi};
+use super::{Executable, Problem, Refused, openapi};
 use crate::{Accepted, Command, Handle, Health, Plan, PlanStatus, Service, Status};
 
 /// Largest request body; a configuration is a few kilobytes.
@@ -33,12 +33,12 @@ pub(crate) fn router(service: &dyn Service, handle: &Handle, token: Token, execu
         .route("/v1/instances/{instance}", get(instance).delete(delete_data))
         .route("/v1/instances/{instance}/{verb}", post(instance_verb))
         .route("/v1/endpoints", get(endpoints))
-        .route("/v1/config", get(config).put(put_config))
         .route("/v1/debug/offers", get(offers))
         .route("/v1/destroy", post(destroy))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(move || async move { Json(api) }))
         .with_state(handle.clone())
+        .merge(super::config::routes(handle.clone(), service.secrets()))
         .route("/v1/artifacts/cairn", get(move || async move { executable.serve().await }))
         .merge(service.routes(handle.clone()))
         .fallback(unknown)
@@ -83,7 +83,8 @@ fn current(handle: &Handle, name: &str) -> Refused<Plan> {
     if plan.name == name {
         return Ok(plan);
     }
-    Err(Problem::not_found("unknown-plan", format!("there is no plan {name}")).hint(format!("the plan is {}", plan.name)))
+    Err(Problem::not_found("unknown-plan", format!("there is no plan {name}"))
+        .hint(format!("the plan is {}", plan.name)))
 }
 
 /// Status codes as in dcos-commons: 200 complete, 202 under way, 417 errors.
@@ -125,7 +126,8 @@ fn unknown_verb(verb: &str, known: &str) -> Problem {
 
 /// 202 with the plan to watch.
 pub fn accepted(accepted: &Accepted) -> Response {
-    let body = json!({ "plan": "/v1/plans/deploy", "generation": accepted.generation, "changed": accepted.changed });
+    let body =
+        json!({ "plan": "/v1/plans/deploy", "generation": accepted.generation, "changed": accepted.changed });
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
@@ -137,7 +139,8 @@ async fn instance(State(handle): State<Handle>, Path(name): Path<String>) -> Ref
     let published = handle.published();
     let found = published.view.instances.get(&name);
     let found = found.ok_or_else(|| {
-        Problem::not_found("unknown-instance", format!("there is no instance {name}")).hint("GET /v1/instances lists them")
+        Problem::not_found("unknown-instance", format!("there is no instance {name}"))
+            .hint("GET /v1/instances lists them")
     })?;
     Ok(Json(found).into_response())
 }
@@ -177,31 +180,6 @@ async fn endpoints(State(handle): State<Handle>) -> Json<Value> {
     Json(json!({ "outputs": published.status.outputs, "instances": instances }))
 }
 
-async fn config(State(handle): State<Handle>) -> Json<Value> {
-    let published = handle.published();
-    let config = &published.config;
-    Json(json!({
-        "generation": published.status.plan.generation,
-        "revision": config.revision,
-        "drifted": published.status.drifted,
-        "options": config.options,
-        "inputs": config.inputs,
-    }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewConfig {
-    options: Value,
-    generation: Option<u64>,
-}
-
-async fn put_config(State(handle): State<Handle>, Body(new): Body<NewConfig>) -> Refused<Response> {
-    let mut config = handle.published().config.clone();
-    config.options = new.options;
-    Ok(accepted(&handle.command(Command::Configure { config, expected: new.generation }).await?))
-}
-
 async fn offers(State(handle): State<Handle>) -> Json<Value> {
     Json(json!({ "refusals": *handle.published().refusals }))
 }
@@ -232,7 +210,8 @@ async fn metrics(State(handle): State<Handle>) -> Response {
     text += "# TYPE cairn_plan_complete gauge\n";
     text += &format!("cairn_plan_complete{{framework=\"{framework}\"}} {}\n", u8::from(status.complete));
     text += "# TYPE cairn_registered gauge\n";
-    text += &format!("cairn_registered{{framework=\"{framework}\"}} {}\n", u8::from(status.health == Health::Ok));
+    text +=
+        &format!("cairn_registered{{framework=\"{framework}\"}} {}\n", u8::from(status.health == Health::Ok));
     text += "# TYPE cairn_failures gauge\n";
     for instance in &status.instances {
         let (name, failures) = (&instance.name, instance.failures);
