@@ -110,6 +110,14 @@ impl Driver {
         let input = match event {
             ExecutorEvent::Subscribed(subscribed) => Input::Subscribed(subscribed),
             ExecutorEvent::Event(event) => Input::Event(event),
+            // An agent answers only when it knows which executors it has: this one it does not want.
+            ExecutorEvent::Disconnected {
+                reason: reason @ ClientError::Refused { status: 400..=499, .. },
+                ..
+            } => {
+                tracing::error!(%reason, "the agent does not know this executor: stopping");
+                Input::Lost
+            }
             ExecutorEvent::Disconnected { reason, .. } => {
                 tracing::warn!(%reason, "the agent is gone; waiting for it to come back");
                 Input::Disconnected

@@ -74,6 +74,7 @@ pub(crate) enum Input {
 pub struct Agent {
     address: SocketAddr,
     driver: JoinHandle<()>,
+    over: bool,
     server: JoinHandle<()>,
     closing: Option<oneshot::Sender<()>>,
 }
@@ -130,6 +131,7 @@ impl Agent {
         Ok(Self {
             address,
             driver: tokio::spawn(driver.run(recovery)),
+            over: false,
             server: tokio::spawn(http::serve(listener, web, closed)),
             closing: Some(closing),
         })
@@ -142,7 +144,10 @@ impl Agent {
 
     /// Waits until the agent has ended because its link to the master was closed.
     pub async fn ended(&mut self) {
-        let _ = (&mut self.driver).await;
+        if !self.over {
+            let _ = (&mut self.driver).await;
+            self.over = true;
+        }
     }
 
     /// Stops the agent and leaves its containers running. Its address is free afterwards.

@@ -8,6 +8,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use cairn_mesos::codec::{CodecError, MediaType};
 use cairn_mesos::recordio;
 use cairn_mesos::v1::TaskState;
@@ -47,6 +48,10 @@ pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Rec
     let closing = async {
         let _ = closing.await;
     };
+    // Events are small and follow each other: waiting to fill packets would cost 40 ms each.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(closing).await {
         tracing::error!(%error, "the agent's HTTP server ended");
     }

@@ -69,14 +69,14 @@ impl Runner for LocalRunner {
                     None
                 }
             };
-            process::end(container.process.map(|p| p.pid), &container.sandbox, LEFTOVER_GRACE).await;
+            process::end(container.process, &container.sandbox, LEFTOVER_GRACE).await;
             status
         })
     }
 
     fn end(&self, container: Container, grace: Duration) -> Work<'_, ()> {
         Box::pin(async move {
-            process::end(container.process.map(|p| p.pid), &container.sandbox, grace).await;
+            process::end(container.process, &container.sandbox, grace).await;
         })
     }
 

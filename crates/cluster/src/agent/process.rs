@@ -33,6 +33,13 @@ impl ProcessId {
         Some(Self { pid, start_time: stat.start_time })
     }
 
+    /// The session that this process led. None when another process has the number now: the kernel gives a number away
+    /// again only when no process is left in the session, so whoever is in a session of that number is a stranger.
+    fn session(&self) -> Option<i32> {
+        let stranger = Stat::read(self.pid).is_some_and(|s| s.start_time != self.start_time);
+        (!stranger).then_some(self.pid)
+    }
+
     /// Whether that very process still runs; a zombie does not.
     pub fn is_alive(&self) -> bool {
         Stat::read(self.pid).is_some_and(|s| s.start_time == self.start_time && !s.is_dead())
@@ -68,7 +75,8 @@ impl Stat {
 }
 
 /// Every living process of the container: of the session of `leader`, or with `sandbox` in its environment.
-fn members(leader: Option<i32>, sandbox: &Path) -> Vec<Pid> {
+fn members(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
+    let session = leader.and_then(|leader| leader.session());
     let marker = format!("MESOS_DIRECTORY={}", sandbox.display());
     let me = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -78,7 +86,7 @@ fn members(leader: Option<i32>, sandbox: &Path) -> Vec<Pid> {
         .filter(|&pid| pid.unsigned_abs() != me)
         .filter(|&pid| {
             Stat::read(pid).is_some_and(|stat| {
-                !stat.is_dead() && (leader == Some(stat.session) || has_variable(pid, marker.as_bytes()))
+                !stat.is_dead() && (session == Some(stat.session) || has_variable(pid, marker.as_bytes()))
             })
         })
         .filter_map(Pid::from_raw)
@@ -90,7 +98,7 @@ fn has_variable(pid: i32, variable: &[u8]) -> bool {
 }
 
 /// Ends everything in the container: SIGTERM at once, SIGKILL when `grace` has passed. Returns when nothing is left.
-pub(crate) async fn end(leader: Option<i32>, sandbox: &Path, grace: Duration) {
+pub(crate) async fn end(leader: Option<ProcessId>, sandbox: &Path, grace: Duration) {
     let mut left = look(leader, sandbox).await;
     if !grace.is_zero() {
         signal(&left, Signal::TERM);
@@ -115,7 +123,7 @@ fn signal(pids: &[Pid], signal: Signal) {
     }
 }
 
-async fn look(leader: Option<i32>, sandbox: &Path) -> Vec<Pid> {
+async fn look(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
     let sandbox = sandbox.to_owned();
     tokio::task::spawn_blocking(move || members(leader, &sandbox)).await.unwrap_or_default()
 }

@@ -16,6 +16,7 @@ use cairn_mesos::v1::{
     executor_info, value,
 };
 use cairn_task::TaskSpec;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,6 +60,14 @@ impl Cluster {
 
     pub(crate) async fn stop_agent(&mut self) {
         self.agent.take().unwrap().stop().await;
+    }
+
+    /// Lets the master go away; the agent ends.
+    pub(crate) async fn lose_master(&mut self) {
+        self.master = link().1;
+        let mut agent = self.agent.take().unwrap();
+        agent.ended().await;
+        agent.stop().await;
     }
 
     pub(crate) async fn restart_agent(&mut self) -> Registered {
@@ -140,6 +149,11 @@ impl Cluster {
     pub(crate) fn sandbox(&self, executor: &str) -> PathBuf {
         let slaves = self.dir.path().join("slaves/S0/frameworks").join(FRAMEWORK);
         slaves.join("executors").join(executor).join("runs/latest")
+    }
+
+    /// Where the agent keeps its state.
+    pub(crate) fn meta(&self) -> PathBuf {
+        self.dir.path().join("meta")
     }
 
     pub(crate) fn volume(&self, id: &str) -> PathBuf {
@@ -290,8 +304,15 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 }
 
 pub(crate) fn kill_9(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    signal(pid, Signal::KILL);
+}
+
+pub(crate) fn terminate(pid: i32) {
+    signal(pid, Signal::TERM);
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 /// Waits for a condition that nothing announces.

@@ -269,3 +269,41 @@ async fn plain_commands_run_without_an_executor() {
     assert_eq!(last.message(), "Command terminated with signal Terminated");
     assert_eq!(last.state(), TaskState::TaskKilled);
 }
+
+#[tokio::test]
+async fn an_executor_that_is_asked_to_end_stops_its_service_first() {
+    let mut cluster = Cluster::start().await;
+    let script = "trap 'echo bye; exit 0' TERM; echo $$ > pid; while :; do sleep 0.02; done";
+    cluster.launch("t", &sh(script), &[]).await;
+    let pid = cluster.pid_file("t", "pid").await;
+    harness::terminate(cluster.executor_pid("t").await);
+    let last = cluster.until_over("t").await.pop().unwrap();
+    assert_eq!(last.state(), TaskState::TaskKilled);
+    assert!(!is_alive(pid));
+    assert_eq!(cluster.until_executor_gone("t").await, 0);
+}
+
+#[tokio::test]
+async fn an_executor_that_the_agent_does_not_know_stops() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch("t", &sh("echo $$ > pid; sleep 1000"), &[]).await;
+    let pid = cluster.pid_file("t", "pid").await;
+    let executor = cluster.executor_pid("t").await;
+    cluster.stop_agent().await;
+    std::fs::remove_dir_all(cluster.meta()).unwrap();
+    cluster.restart_agent().await;
+    wait_until(|| !is_alive(pid) && !is_alive(executor)).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_loses_its_master_comes_back_with_everything() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch("t", &sh("while ! test -e stop; do sleep 0.02; done"), &[]).await;
+    cluster.until("t", |s| s.healthy == Some(true)).await;
+    cluster.lose_master().await;
+    let registered = cluster.restart_agent().await;
+    assert_eq!(registered.tasks, [("t".to_owned(), TaskState::TaskRunning)]);
+    std::fs::write(cluster.sandbox("t").join("stop"), "").unwrap();
+    let last = cluster.until_over("t").await.pop().unwrap();
+    assert_eq!(last.state(), TaskState::TaskFinished);
+}

@@ -118,6 +118,9 @@ pub(super) fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
                 _ => link_tree(&entry.path(), &target)?,
             }
         } else if kind.is_symlink() {
+            if target.is_symlink() {
+                fs::remove_file(&target)?;
+            }
             std::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
         } else {
             link_file(&entry.path(), &target)?;
