@@ -8,6 +8,7 @@ use cairn_stack::{Change, Report, StackDiff, ValidatedStack, diff};
 use serde::{Deserialize, Serialize};
 
 use crate::child::Observed;
+use crate::rest::Answer;
 use crate::state::{Destroying, Leaving, Options, StoredStack};
 
 /// A stack that is to be applied.
@@ -66,16 +67,13 @@ pub(crate) fn drifted(stored: Option<&StoredStack>, view: &View) -> BTreeSet<Str
 ///
 /// # Errors
 /// When the stack is on its way out, or when a service would take the name of another stack's.
-pub(crate) fn apply(
-    current: &Options,
-    wanted: Wanted,
-    drifted: &BTreeSet<String>,
-) -> Result<Applied, Problem> {
+pub(crate) fn apply(current: &Options, wanted: Wanted, drifted: &BTreeSet<String>) -> Answer<Applied> {
     let name = wanted.stack.name.clone();
     let old = current.stacks.get(&name);
     if old.is_some_and(|s| s.destroying.is_some()) {
         return Err(Problem::conflict("stack-is-going", format!("stack {name} is being destroyed"))
-            .hint("wait until it is gone, then apply again"));
+            .hint("wait until it is gone, then apply again")
+            .into());
     }
     collisions(current, &wanted.stack)?;
     let diff = diff(old.map(|s| &s.spec), Some(&wanted.stack));
@@ -114,7 +112,7 @@ pub(crate) fn apply(
 }
 
 /// `<stack>-<service>` must be unique over all stacks: `a-b` + `c` and `a` + `b-c` are the same framework.
-fn collisions(current: &Options, stack: &ValidatedStack) -> Result<(), Problem> {
+fn collisions(current: &Options, stack: &ValidatedStack) -> Answer<()> {
     let others = current.stacks.values().filter(|s| s.spec.name != stack.name);
     for other in others {
         for service in other.all_services() {
@@ -124,7 +122,9 @@ fn collisions(current: &Options, stack: &ValidatedStack) -> Result<(), Problem> 
                     "service {mine} of stack {} would be named {taken}, and so is service {} of stack {}",
                     stack.name, service.name, other.spec.name
                 );
-                return Err(Problem::conflict("name-taken", detail).hint("rename the stack or the service"));
+                return Err(Problem::conflict("name-taken", detail)
+                    .hint("rename the stack or the service")
+                    .into());
             }
         }
     }
@@ -174,7 +174,7 @@ fn text(diff: &StackDiff, drifted: &[String]) -> String {
 ///
 /// # Errors
 /// When there is no such stack.
-pub(crate) fn destroy(current: &Options, name: &str, delete_data: bool) -> Result<Options, Problem> {
+pub(crate) fn destroy(current: &Options, name: &str, delete_data: bool) -> Answer<Options> {
     let mut options = current.clone();
     let stack = options.stacks.get_mut(name).ok_or_else(|| no_stack(current, name))?;
     let before = stack.destroying.unwrap_or_default();
@@ -230,6 +230,14 @@ mod tests {
 
     fn wanted(text: &str) -> Wanted {
         Wanted { stack: checked(text), source: text.into(), notes: Vec::new(), delete_data: false }
+    }
+
+    fn problem<T>(answer: Answer<T>) -> Problem {
+        match answer {
+            Err(crate::rest::Refusal::Problem(problem)) => *problem,
+            Err(crate::rest::Refusal::Report(report)) => panic!("{report}"),
+            Ok(_) => panic!("it is not refused"),
+        }
     }
 
     fn again(current: &Options, text: &str) -> Applied {
@@ -307,7 +315,7 @@ mod tests {
     #[test]
     fn a_destroyed_stack_is_dropped_when_nothing_is_left_and_revisions_go_on() {
         let going = destroy(&options(), "demo", false).unwrap();
-        let refused = apply(&going, wanted(STACK), &BTreeSet::new()).unwrap_err();
+        let refused = problem(apply(&going, wanted(STACK), &BTreeSet::new()));
         assert_eq!(refused.kind, "stack-is-going");
         let mut view = view();
         view.instances.entry("demo-zookeeper".into()).or_default();
@@ -343,7 +351,7 @@ mod tests {
         let with = destroy(&options(), "demo", true).unwrap();
         let again = destroy(&with, "demo", false).unwrap();
         assert_eq!(again.stacks["demo"].destroying, Some(Destroying { delete_data: true }));
-        let unknown = destroy(&options(), "dmeo", false).unwrap_err();
+        let unknown = problem(destroy(&options(), "dmeo", false));
         assert_eq!(unknown.hint.as_deref(), Some("there are: demo"));
     }
 
@@ -352,7 +360,7 @@ mod tests {
         let mut current = options();
         current.stacks.insert("a-b".into(), crate::testing::stored("a-b"));
         let clash = "stack: a\nservices:\n  b-zookeeper:\n    framework: zookeeper\n";
-        let refused = apply(&current, wanted(clash), &BTreeSet::new()).unwrap_err();
+        let refused = problem(apply(&current, wanted(clash), &BTreeSet::new()));
         assert!(refused.detail.contains("would be named a-b-zookeeper"), "{}", refused.detail);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cairn_framework::driver::Given;
 use cairn_framework::rest::Problem as RestProblem;
 use cairn_framework::{
     Ask, Command, Config, Handle, InstanceSpec, Model, Problem, Published, RunError, RunOptions, Service,
@@ -76,7 +77,7 @@ pub async fn run(options: ControllerOptions) -> Result<(), ControllerError> {
         master: options.master.clone(),
         framework: options.framework.clone(),
         state: options.state.join("controller"),
-        config: None,
+        config: Given::Default(Config::default()),
         listen: options.listen.ip(),
         port: options.listen.port(),
         token: Some(options.token_file.clone()),
@@ -148,6 +149,10 @@ impl Service for Controller {
 
     fn routes(&self, handle: Handle) -> axum::Router {
         rest::routes(self.0.clone(), handle)
+    }
+
+    fn resources(&self) -> Vec<rest::Resource> {
+        rest::RESOURCES.to_vec()
     }
 
     fn start(&self, handle: Handle) {

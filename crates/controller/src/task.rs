@@ -6,7 +6,6 @@ use cairn_framework::{Artifact, Config, View, Wait};
 use cairn_stack::{FrameworkSpec, Missing, Outputs, Service, resolve, resolve_text};
 use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::child::Observed;
 use crate::distribution::FACT;
@@ -209,7 +208,7 @@ pub(crate) fn archive_names(settings: &Settings) -> BTreeSet<String> {
 
 /// The configuration that a rendered task carries; for tests and for nobody else.
 #[cfg(test)]
-pub(crate) fn rendered_config(task: &TaskSpec) -> Value {
+pub(crate) fn rendered_config(task: &TaskSpec) -> serde_json::Value {
     let file = task.files.iter().find(|f| f.path == CONFIG_FILE).unwrap();
     serde_json::from_str(&file.content).unwrap()
 }

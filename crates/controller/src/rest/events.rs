@@ -24,10 +24,13 @@ pub(crate) async fn stream(
 ) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let subscription = app.shared.events.subscribe(last);
-    Sse::new(events(app, subscription)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    Sse::new(events(&app, subscription)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-fn events(app: App, subscription: Subscription) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn events(
+    app: &App,
+    subscription: Subscription,
+) -> impl Stream<Item = Result<sse::Event, Infallible>> + use<> {
     let Subscription { missed, gap, receiver } = subscription;
     let hole = gap.then(|| note("some events are not kept any more: look at the stacks anew"));
     let shared = app.shared.clone();

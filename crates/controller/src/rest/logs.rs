@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cairn_framework::rest::Problem;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::stacks::find;
 use super::{Answer, App};
@@ -54,19 +54,14 @@ pub(crate) async fn read(
     Query(query): Query<LogsQuery>,
 ) -> Answer<Json<Piece>> {
     let stack = find(&app, &stack)?;
-    let task = locate(&stack, &query.task)?;
-    if !query.file.split('/').all(|part| is_file_name(part) && part != "..") {
+    let own_id = app.handle.published().status.framework_id.clone();
+    let task = locate(&stack, &query.task, own_id)?;
+    if !query.file.split('/').all(is_file_name) {
         return Err(Problem::bad_request(format!("`{}` is not a file in a sandbox", query.file)).into());
     }
     let agent = agent_address(&app, &task.agent_id).await?;
-    let directory = sandbox(&app, &agent, &task.task_id).await?;
-    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX).to_string();
-    let (path, offset) = (format!("{directory}/{}", query.file), query.offset.to_string());
-    let url = with_query(
-        &format!("http://{agent}/files/read"),
-        &[("path", &path), ("offset", &offset), ("length", &length)],
-    )?;
-    let piece = json(&app, url).await?;
+    let url = address(&agent, &task.sandbox(), &query)?;
+    let piece = send(&agent, app.shared.client.get(url)).await?;
     Ok(Json(Piece {
         task: query.task,
         file: query.file,
@@ -75,81 +70,141 @@ pub(crate) async fn read(
     }))
 }
 
+/// Where a task's sandbox is.
+#[derive(Debug, PartialEq)]
 struct Task {
     agent_id: String,
+    framework_id: String,
     task_id: String,
 }
 
-fn locate(stack: &StackView, task: &str) -> Answer<Task> {
+impl Task {
+    /// The path under which every agent serves the newest run of an executor; its id is that of its task.
+    fn sandbox(&self) -> String {
+        format!("/frameworks/{}/executors/{}/runs/latest", self.framework_id, self.task_id)
+    }
+}
+
+fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Task> {
     let (service, instance) = match task.split_once('/') {
         Some((service, instance)) => (service, Some(instance)),
         None => (task, None),
     };
-    let found = stack.services.iter().find(|s| s.name == service).and_then(|s| match instance {
-        None => Some((s.scheduler.agent_id.clone(), s.scheduler.task_id.clone())),
-        Some(name) => {
-            let instance = s.instances.iter().find(|i| i.name == name)?;
-            Some((instance.agent_id.clone(), instance.task_id.clone()))
-        }
+    let found = stack.services.iter().find(|s| s.name == service).and_then(|s| {
+        let scheduler = &s.scheduler;
+        let Some(name) = instance else {
+            return Some((scheduler.agent_id.clone(), own_id, scheduler.task_id.clone()));
+        };
+        let instance = s.instances.iter().find(|i| i.name == name)?;
+        Some((instance.agent_id.clone(), scheduler.framework_id.clone(), instance.task_id.clone()))
     });
-    let Some((agent, task_id)) = found else {
-        let known: Vec<String> = stack
-            .services
-            .iter()
-            .flat_map(|s| {
-                let instances = s.instances.iter().map(|i| format!("{}/{}", s.name, i.name));
-                std::iter::once(s.name.clone()).chain(instances)
-            })
-            .collect();
-        let detail = format!("stack {} has no task `{task}`", stack.name);
-        let hint = format!("there are: {}", known.join(", "));
-        return Err(Problem::not_found("unknown-task", detail).hint(hint).into());
-    };
-    match (agent, task_id) {
-        (Some(agent_id), Some(task_id)) => Ok(Task { agent_id, task_id }),
-        _ => Err(Problem::unavailable(format!("{task} does not run, so it has no sandbox to read")).into()),
+    match found {
+        Some((Some(agent_id), Some(framework_id), Some(task_id))) => {
+            Ok(Task { agent_id, framework_id, task_id })
+        }
+        Some(_) => {
+            Err(Problem::unavailable(format!("{task} does not run, so it has no sandbox to read")).into())
+        }
+        None => Err(unknown_task(stack, task).into()),
     }
 }
 
-/// `host:port` of an agent, from the master's list: `pid` is `slave(1)@127.0.0.1:5051`.
-async fn agent_address(app: &App, id: &str) -> Answer<String> {
-    let master = app.shared.settings.master.split(',').next().unwrap_or_default().trim();
-    let master = master.strip_prefix("http://").unwrap_or(master);
-    let slaves = json(app, format!("http://{master}/slaves")).await?;
-    let agents = slaves["slaves"].as_array().into_iter().flatten();
-    let pid = agents.into_iter().find(|a| a["id"] == id).and_then(|a| a["pid"].as_str());
-    pid.and_then(|pid| Some(pid.rsplit_once('@')?.1.to_owned()))
-        .ok_or_else(|| Problem::unavailable(format!("the master knows no agent {id}")).into())
-}
-
-/// The directory of a task's executor, from the agent's state. The id of the executor is that of its task.
-async fn sandbox(app: &App, agent: &str, task: &str) -> Answer<String> {
-    let state = json(app, format!("http://{agent}/state")).await?;
-    let executors = ["frameworks", "completed_frameworks"]
-        .into_iter()
-        .flat_map(|list| state[list].as_array().into_iter().flatten())
-        .flat_map(|f| ["executors", "completed_executors"].map(|list| f[list].as_array()))
-        .flatten()
-        .flatten();
-    let mut directories = executors.filter(|e| e["id"] == task).filter_map(|e| e["directory"].as_str());
-    directories.next().map(str::to_owned).ok_or_else(|| {
-        Problem::unavailable(format!("agent {agent} has no sandbox of {task} any more")).into()
-    })
-}
-
-fn with_query(base: &str, pairs: &[(&str, &str)]) -> Answer<String> {
-    let url = reqwest::Url::parse_with_params(base, pairs);
-    url.map(String::from).map_err(|e| Problem::bad_request(format!("{base} is not an address: {e}")).into())
-}
-
-async fn json(app: &App, url: String) -> Answer<Value> {
-    let gateway = |detail: String| {
-        Problem::new(StatusCode::BAD_GATEWAY, "agent-unreachable", format!("{url}: {detail}"))
+fn unknown_task(stack: &StackView, task: &str) -> Problem {
+    let names = |service: &crate::view::ServiceView| {
+        let instances = service.instances.iter().map(|i| format!("{}/{}", service.name, i.name));
+        std::iter::once(service.name.clone()).chain(instances).collect::<Vec<_>>()
     };
-    let answer =
-        app.shared.client.get(&url).timeout(PATIENCE).send().await.map_err(|e| gateway(reason(e)))?;
+    let known: Vec<String> = stack.services.iter().flat_map(names).collect();
+    Problem::not_found("unknown-task", format!("stack {} has no task `{task}`", stack.name))
+        .hint(format!("there are: {}", known.join(", ")))
+}
+
+/// `host:port` of an agent, from the first master that tells.
+async fn agent_address(app: &App, id: &str) -> Answer<String> {
+    let mut last = None;
+    for master in app.shared.settings.master.split(',').map(str::trim) {
+        let master = master.trim_start_matches("http://");
+        let question = app
+            .shared
+            .client
+            .post(format!("http://{master}/api/v1"))
+            .header("accept", "application/json")
+            .json(&json!({"type": "GET_AGENTS"}));
+        match send(master, question).await {
+            Ok(answer) => {
+                let unknown = || Problem::unavailable(format!("the master knows no agent {id}"));
+                return Ok(pid_address(&answer, id).ok_or_else(unknown)?);
+            }
+            Err(refusal) => last = Some(refusal),
+        }
+    }
+    Err(last.unwrap_or_else(|| Problem::unavailable("no master is configured").into()))
+}
+
+/// From `slave(1)@127.0.0.1:5051`.
+fn pid_address(answer: &Value, id: &str) -> Option<String> {
+    let agents = answer.pointer("/get_agents/agents")?.as_array()?;
+    let agent = agents.iter().find(|a| a.pointer("/agent_info/id/value").is_some_and(|v| v == id))?;
+    Some(agent["pid"].as_str()?.rsplit_once('@')?.1.to_owned())
+}
+
+fn address(agent: &str, sandbox: &str, query: &LogsQuery) -> Answer<reqwest::Url> {
+    let path = format!("{sandbox}/{}", query.file);
+    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX).to_string();
+    let offset = query.offset.to_string();
+    let pairs = [("path", path.as_str()), ("offset", &offset), ("length", &length)];
+    let url = reqwest::Url::parse_with_params(&format!("http://{agent}/files/read"), pairs);
+    Ok(url.map_err(|e| Problem::unavailable(format!("the agent's address {agent} cannot be used: {e}")))?)
+}
+
+async fn send(whom: &str, request: reqwest::RequestBuilder) -> Answer<Value> {
+    let gateway = |detail: String| {
+        Problem::new(StatusCode::BAD_GATEWAY, "agent-unreachable", format!("{whom} does not tell: {detail}"))
+    };
+    let answer = request.timeout(PATIENCE).send().await.map_err(|e| gateway(reason(e)))?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Err(Problem::not_found("unknown-file", format!("{whom} has no such file")).into());
+    }
     if !answer.status().is_success() {
         return Err(gateway(format!("it answers {}", answer.status())).into());
     }
     Ok(answer.json().await.map_err(|e| gateway(reason(e)))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rest::Refusal;
+    use crate::testing::{complete, observe, options, settings, view};
+
+    #[test]
+    fn a_task_is_found_by_its_name() {
+        let mut view = view();
+        let mut status = complete("demo-zookeeper", 1, &[]);
+        status.framework_id = Some("F1".into());
+        status.instances[1].task_id = Some("server-1.x".into());
+        status.instances[1].placement =
+            Some(cairn_framework::Placement { agent_id: "A2".into(), ..Default::default() });
+        observe(&mut view, status);
+        let stack = crate::view::stack(&options(), "demo", &view, &settings()).unwrap();
+        let task = locate(&stack, "zookeeper/server-1", Some("F0".into())).unwrap();
+        assert_eq!(task.agent_id, "A2");
+        assert_eq!(task.sandbox(), "/frameworks/F1/executors/server-1.x/runs/latest");
+        assert!(locate(&stack, "zookeeper/server-0", None).is_err(), "it has no task");
+        let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", None) else {
+            panic!("there is no such server");
+        };
+        let hint = unknown.hint.unwrap_or_default();
+        assert_eq!(hint, "there are: zookeeper, zookeeper/server-0, zookeeper/server-1, kafka");
+    }
+
+    #[test]
+    fn an_agent_is_found_by_its_id() {
+        let answer = json!({"get_agents": {"agents": [
+            {"agent_info": {"id": {"value": "A1"}}, "pid": "slave(1)@127.0.0.1:5051"},
+            {"agent_info": {"id": {"value": "A2"}}, "pid": "slave(1)@127.0.0.2:5051"},
+        ]}});
+        assert_eq!(pid_address(&answer, "A2").as_deref(), Some("127.0.0.2:5051"));
+        assert_eq!(pid_address(&answer, "A3"), None);
+    }
 }

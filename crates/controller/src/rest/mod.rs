@@ -9,6 +9,8 @@ mod proxy;
 mod refusal;
 mod services;
 mod stacks;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -17,10 +19,43 @@ use axum::routing::{any, get, post, put};
 use axum::{Router, middleware};
 use cairn_framework::{Handle, Published};
 
+pub(crate) use cairn_framework::rest::Resource;
 pub(crate) use refusal::{Answer, Refusal};
 
 use crate::service::Shared;
 use crate::state::Options;
+
+/// What `/openapi.json` says about them.
+pub(crate) const RESOURCES: &[Resource] = &[
+    ("get", "/v1/stacks", "All stacks, a line each"),
+    (
+        "post",
+        "/v1/stacks",
+        "Apply the stack spec in the body; ?dry_run=true&delete_data=true&param.NAME=VALUE",
+    ),
+    ("get", "/v1/stacks/{stack}", "The tree: stack, services, instances, with what each waits for"),
+    ("put", "/v1/stacks/{stack}", "Apply the stack spec in the body, which has this name"),
+    ("delete", "/v1/stacks/{stack}", "Take the stack down; ?delete_data=true deletes its data too"),
+    ("get", "/v1/stacks/{stack}/spec", "The file as it was applied, and the stack as it is now"),
+    ("get", "/v1/stacks/{stack}/outputs", "Outputs of the stack"),
+    ("get", "/v1/stacks/{stack}/endpoints", "Addresses of its services and their instances"),
+    (
+        "get",
+        "/v1/stacks/{stack}/logs",
+        "Part of a task's log: ?task=SERVICE[/INSTANCE]&file=&offset=&length=",
+    ),
+    ("get", "/v1/stacks/{stack}/services/{service}", "One service"),
+    ("post", "/v1/stacks/{stack}/services/{service}/scale", "Change the number of instances: {count}"),
+    (
+        "get",
+        "/v1/stacks/{stack}/services/{service}/proxy/{path}",
+        "REST of the service's scheduler, any method",
+    ),
+    ("get", "/v1/events", "Server-sent events: every change of state; Last-Event-ID goes on from there"),
+    ("get", "/v1/frameworks", "All frameworks"),
+    ("get", "/v1/frameworks/{name}", "One framework spec"),
+    ("get", "/v1/artifacts/{file}", "A distribution archive; needs no token"),
+];
 
 /// What handlers work with.
 #[derive(Clone)]

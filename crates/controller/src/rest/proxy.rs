@@ -13,6 +13,7 @@ use super::services::unknown;
 use super::{Answer, App};
 use crate::http::reason;
 use crate::model::API;
+use crate::token::Secret;
 
 /// Until the child's answer begins; it may hold a long poll back for half a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,29 +30,35 @@ pub(crate) async fn forward(
     request: Request,
 ) -> Answer<Response> {
     let endpoint = endpoint(&app, &stack, &service)?;
+    let token = app.shared.settings.key.for_stack(&stack);
+    pass_on(&app.shared.client, &endpoint, &token, request).await.map_err(|why| {
+        let detail = format!("the scheduler of {stack}/{service} at {endpoint} does not answer: {why}");
+        Problem::new(StatusCode::BAD_GATEWAY, "scheduler-unreachable", detail)
+            .hint(format!("look at the state of {stack}/{service}; its scheduler may be starting"))
+            .into()
+    })
+}
+
+/// Sends a request on with the child's token in place of the caller's.
+async fn pass_on(
+    client: &reqwest::Client,
+    endpoint: &str,
+    token: &Secret,
+    request: Request,
+) -> Result<Response, String> {
     // The path as it came: what is escaped in it stays escaped.
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().splitn(8, '/').nth(7).unwrap_or_default();
     let query = parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-    let call = app
-        .shared
-        .client
+    let call = client
         .request(parts.method, format!("http://{endpoint}/{path}{query}"))
         .headers(pick(&parts.headers, &TO_CHILD))
-        .bearer_auth(app.shared.settings.key.for_stack(&stack).reveal())
+        .bearer_auth(token.reveal())
         .body(reqwest::Body::wrap_stream(limited(body.into_data_stream(), REQUEST_LIMIT)));
-    let unreachable = |why: String| {
-        Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "scheduler-unreachable",
-            format!("the scheduler of {stack}/{service} at {endpoint} does not answer: {why}"),
-        )
-        .hint(format!("look at the state of {stack}/{service}; its scheduler may be starting"))
-    };
     let answer = tokio::time::timeout(PATIENCE, call.send())
         .await
-        .map_err(|_| unreachable(format!("nothing within {} s", PATIENCE.as_secs())))?
-        .map_err(|e| unreachable(reason(e)))?;
+        .map_err(|_| format!("nothing within {} s", PATIENCE.as_secs()))?
+        .map_err(reason)?;
     let headers = pick(answer.headers(), &FROM_CHILD);
     let status = answer.status();
     let body = Body::from_stream(limited(answer.bytes_stream(), RESPONSE_LIMIT));
@@ -98,4 +105,84 @@ where
         left = left.checked_sub(piece.as_ref().len()).ok_or(Cut::TooLong(limit))?;
         Ok(piece)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::to_bytes;
+    use axum::http::Method;
+    use axum::routing::any;
+
+    use super::*;
+    use crate::testing::serve;
+
+    /// A child that tells what it was asked.
+    async fn child() -> String {
+        let tell = async |request: Request| {
+            let (parts, body) = request.into_parts();
+            let body = to_bytes(body, 1024).await.unwrap_or_default();
+            let header =
+                |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("-").to_owned();
+            let told = format!(
+                "{} {} auth={} type={} cookie={} body={}",
+                parts.method,
+                parts.uri,
+                header("authorization"),
+                header("content-type"),
+                header("cookie"),
+                String::from_utf8_lossy(&body)
+            );
+            (StatusCode::IM_A_TEAPOT, [("content-type", "text/x"), ("set-cookie", "a=b")], told)
+        };
+        serve(Router::new().fallback(any(tell))).await
+    }
+
+    fn request(method: Method, uri: &str, body: &str) -> Request {
+        Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("authorization", "Bearer caller")
+            .header("content-type", "application/json")
+            .header("cookie", "c=d")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    }
+
+    async fn ask(endpoint: &str, request: Request) -> Result<Response, String> {
+        pass_on(&crate::http::client().unwrap(), endpoint, &Secret::new("child"), request).await
+    }
+
+    #[tokio::test]
+    async fn everything_but_the_callers_secrets_is_passed_on() {
+        let child = child().await;
+        let uri = "/v1/stacks/demo/services/kafka/proxy/v1/topics/a%2Fb?x=1&y=%20";
+        let answer = ask(&child, request(Method::PATCH, uri, "{}")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(answer.headers()["content-type"], "text/x");
+        assert!(!answer.headers().contains_key("set-cookie"));
+        let body = to_bytes(answer.into_body(), 1024).await.unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&body),
+            "PATCH /v1/topics/a%2Fb?x=1&y=%20 auth=Bearer child type=application/json cookie=- body={}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_child_that_is_away_is_told_with_the_reason() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let closed = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let uri = "/v1/stacks/demo/services/kafka/proxy/v1/topics";
+        let error = ask(&closed, request(Method::GET, uri, "")).await.unwrap_err();
+        assert!(error.contains("refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_cut_with_an_error() {
+        let pieces = ["abc", "def"].map(|p| Ok::<_, std::convert::Infallible>(axum::body::Bytes::from(p)));
+        let all: Vec<_> = limited(futures_util::stream::iter(pieces), 5).collect().await;
+        assert!(all[0].is_ok());
+        assert_eq!(all[1].as_ref().unwrap_err().to_string(), "the body is longer than 5 bytes");
+    }
 }

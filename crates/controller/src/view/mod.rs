@@ -2,6 +2,8 @@
 
 mod service;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use service::{InstanceView, SchedulerView, ServiceState, ServiceView};
 pub use stack::{StackState, StackSummary, StackView};
