@@ -23,6 +23,7 @@ mod operations;
 mod operator;
 mod pool;
 mod reconcile;
+mod registration;
 pub mod registry;
 mod server;
 mod status;

@@ -8,5 +8,6 @@ mod launching;
 mod reconciling;
 mod reserving;
 mod scene;
+mod storms;
 mod web;
 mod whole;

@@ -80,7 +80,10 @@ impl Scene {
     pub(crate) fn restart(&mut self) -> Vec<SimAgent> {
         let timeouts = Timeouts { offer: None, ..Timeouts::default() };
         self.master = Master::new(identity(2), timeouts, self.registry.clone(), self.now);
-        self.streams.clear();
+        for stream in self.streams.values_mut() {
+            stream.events.clear();
+            stream.closed = true;
+        }
         std::mem::take(&mut self.agents).into_values().collect()
     }
 

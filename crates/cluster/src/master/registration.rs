@@ -1,0 +1,164 @@
+//! An agent registers: for the first time, after a restart of its own, or with a new master.
+//!
+//! What the agent says about its reservations, executors and tasks is true; the master takes it over and tells
+//! frameworks of what has changed for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_mesos::v1::task_status::Reason;
+use cairn_mesos::v1::{
+    AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskState,
+};
+
+use super::agent::{Agent, AgentState};
+use super::agents::Ending;
+use super::core::Master;
+use super::event::{Effect, LinkKey, Time};
+use super::pool::Pool;
+use super::status;
+use crate::wire::ToAgent;
+
+/// What an agent brings when it registers.
+pub(crate) struct Registration {
+    pub(crate) info: AgentInfo,
+    pub(crate) ip: String,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) running: Running,
+}
+
+/// What runs on an agent that registers.
+pub(crate) struct Running {
+    pub(crate) frameworks: Vec<FrameworkInfo>,
+    pub(crate) executors: Vec<(FrameworkId, ExecutorInfo)>,
+    pub(crate) tasks: Vec<Task>,
+}
+
+impl Master {
+    pub(crate) fn register(&mut self, link: LinkKey, mut registration: Registration, now: Time) {
+        let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
+        let id = given.unwrap_or_else(|| self.new_agent_id());
+        registration.info.id = Some(AgentId { value: id.clone() });
+        self.replace_link(&id, link);
+        let old = self.agents.remove(&id);
+        let was_away = self.unreachable.remove(&id).is_some();
+        self.recovered.remove(&id);
+        let mut running = registration.running;
+        let agent = Agent {
+            info: registration.info,
+            ip: registration.ip,
+            state: AgentState::Connected(link),
+            registered: old.as_ref().map_or(now, |old| old.registered),
+            reregistered: (old.is_some() || was_away).then_some(now),
+            total: Pool::unallocated_from(registration.resources),
+            used: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            executors: BTreeMap::new(),
+        };
+        self.agents.insert(id.clone(), agent);
+        for framework in std::mem::take(&mut running.frameworks) {
+            self.meet_framework(framework, now);
+        }
+        self.persist();
+        self.tell(&id, ToAgent::Registered { agent_id: AgentId { value: id.clone() } });
+        self.stop_removed(&id, &mut running);
+        self.adopt_executors(&id, running.executors);
+        self.adopt_tasks(&id, running.tasks, now);
+        self.allocation_wanted = true;
+    }
+
+    /// The agent comes on a new link: what was on the old one is void.
+    fn replace_link(&mut self, id: &str, link: LinkKey) {
+        self.rescind_offers_on(id);
+        if let Some(old) = self.agents.get(id).and_then(Agent::link).filter(|old| *old != link) {
+            self.links.remove(&old);
+            self.effect(Effect::CloseLink { link: old });
+        }
+        self.links.insert(link, id.to_owned());
+    }
+
+    /// An agent runs something of a framework that may not have subscribed since the master started.
+    fn meet_framework(&mut self, info: FrameworkInfo, now: Time) {
+        let Some(id) = info.id.as_ref().map(|id| id.value.clone()) else { return };
+        if !self.is_removed(&id) && !self.frameworks.contains_key(&id) {
+            self.recover_framework(info, now);
+        }
+    }
+
+    fn adopt_executors(&mut self, agent_id: &str, executors: Vec<(FrameworkId, ExecutorInfo)>) {
+        for (framework, executor) in executors {
+            if let Some(agent) = self.agents.get_mut(agent_id) {
+                agent.use_more(&framework.value, &Pool::from_list(executor.resources.clone()));
+                agent.executors.insert((framework.value, executor.executor_id.value.clone()), executor);
+            }
+        }
+    }
+
+    fn adopt_tasks(&mut self, agent_id: &str, tasks: Vec<Task>, now: Time) {
+        let mut listed = BTreeSet::new();
+        for task in tasks {
+            listed.insert((task.framework_id.value.clone(), task.task_id.value.clone()));
+            self.adopt_task(agent_id, task, now);
+        }
+        self.lose_unlisted(agent_id, &listed, now);
+    }
+
+    fn adopt_task(&mut self, agent_id: &str, task: Task, now: Time) {
+        let owner = task.framework_id.value.clone();
+        let state = status::state_of(&task);
+        let alive = !status::is_terminal(state);
+        if alive && let Some(agent) = self.agents.get_mut(agent_id) {
+            agent.use_more(&owner, &Pool::from_list(task.resources.clone()));
+        }
+        let Some(framework) = self.frameworks.get_mut(&owner) else { return };
+        let key = task.task_id.value.clone();
+        let came_back = framework.unreachable.remove(&key).is_some() && alive;
+        let update =
+            status::about(&task, state, Reason::AgentReregistered, "Unreachable agent re-reregistered", now);
+        framework.tasks.insert(key, task);
+        if came_back {
+            self.send_status(&owner, update);
+        }
+    }
+
+    /// Set aside what the agent runs of frameworks that were removed in the meantime, and have it stopped.
+    fn stop_removed(&mut self, agent_id: &str, running: &mut Running) {
+        let mut removed = BTreeSet::new();
+        let mut keep = |owner: &str| {
+            let gone = self.is_removed(owner);
+            if gone {
+                removed.insert(owner.to_owned());
+            }
+            !gone
+        };
+        running.executors.retain(|(owner, _)| keep(&owner.value));
+        running.tasks.retain(|task| keep(&task.framework_id.value));
+        for owner in removed {
+            self.stop_if_removed(agent_id, &owner);
+        }
+    }
+
+    /// Tasks that were sent to this agent, or ran on it, and of which it knows nothing.
+    fn lose_unlisted(&mut self, agent_id: &str, listed: &BTreeSet<(String, String)>, now: Time) {
+        let mut lost = Vec::new();
+        for (owner, framework) in &mut self.frameworks {
+            let here = |task: &Task| task.agent_id.value == agent_id;
+            let gone = |key: &String| !listed.contains(&(owner.clone(), key.clone()));
+            let known = [&mut framework.tasks, &mut framework.unreachable];
+            for tasks in known {
+                lost.extend(
+                    tasks
+                        .extract_if(.., |key, task| here(task) && gone(key))
+                        .map(|(_, task)| (owner.clone(), task)),
+                );
+            }
+        }
+        for (owner, task) in lost {
+            if status::is_terminal(status::state_of(&task)) {
+                continue;
+            }
+            let state = self.or_lost(&owner, TaskState::TaskGone);
+            let ending = Ending::new(state, Reason::Reconciliation, "Task is unknown to the agent");
+            self.end_task(&owner, task, ending, now);
+        }
+    }
+}
