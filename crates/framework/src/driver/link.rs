@@ -1,9 +1,12 @@
 //! The subscription with the master, and calls to it in order.
 
+use std::time::Duration;
+
 use cairn_mesos::client::{ClientError, Masters, Options, SchedulerClient, SchedulerEvent};
 use cairn_mesos::v1::scheduler::{Call, event};
 use cairn_mesos::v1::{self, framework_info::capability::Type as Capability};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::core::Event;
 
@@ -11,6 +14,8 @@ use crate::core::Event;
 const FAILOVER_SECONDS: f64 = 7.0 * 86_400.0;
 /// Calls that wait to be sent; beyond that the loop waits for the master.
 const CALLS: usize = 1_024;
+/// How long the last calls may take.
+const CLOSE: Duration = Duration::from_secs(10);
 
 /// Who registers.
 #[derive(Debug, Clone)]
@@ -25,6 +30,7 @@ pub(crate) struct Registration {
 pub(crate) struct Link {
     pub(crate) events: mpsc::Receiver<SchedulerEvent>,
     calls: mpsc::Sender<Call>,
+    sender: JoinHandle<()>,
 }
 
 impl Link {
@@ -41,14 +47,24 @@ impl Link {
         let (client, events) =
             SchedulerClient::connect(registration.masters.clone(), info, Options::default())?;
         let (calls, queue) = mpsc::channel(CALLS);
-        tokio::spawn(send_in_order(client, queue, failed));
-        Ok(Self { events, calls })
+        let sender = tokio::spawn(send_in_order(client, queue, failed));
+        Ok(Self { events, calls, sender })
     }
 
     /// Queues a call behind all earlier ones.
     pub(crate) async fn call(&self, call: Call) {
         // The sender ends only with the link itself.
         let _ = self.calls.send(call).await;
+    }
+
+    /// Lets the calls that are queued get through, then hangs up.
+    pub(crate) async fn close(self) {
+        let Self { events, calls, sender } = self;
+        drop(calls);
+        if tokio::time::timeout(CLOSE, sender).await.is_err() {
+            tracing::warn!("the master did not take the last calls in time");
+        }
+        drop(events);
     }
 }
 

@@ -147,15 +147,17 @@ impl Shell {
                 Effect::WakeAt(at) => self.wake = Some(at),
             }
         }
+        if self.core.destroyed()
+            && let Some(link) = self.link.take()
+        {
+            link.close().await;
+        }
         Ok(())
     }
 
     async fn call(&mut self, call: cairn_mesos::v1::scheduler::Call) {
         if let Some(link) = &self.link {
             link.call(call).await;
-        }
-        if self.core.destroyed() {
-            self.link = None;
         }
     }
 
