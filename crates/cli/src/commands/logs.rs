@@ -1,10 +1,133 @@
-//! stub
+//! `cairn logs`: what instances write.
+
+use std::time::Duration;
+
+use cairn_controller::view::ServiceView;
+
 use crate::args::Globals;
-use crate::failure::{Exit, Outcome};
-/// Args.
+use crate::client::logs::{Lines, LogFile};
+use crate::client::names::{ServiceName, ServiceOrInstance};
+use crate::client::rest::{Client, NoAnswer};
+use crate::client::target::TargetArgs;
+use crate::console;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::runtime;
+
+/// How often a log is looked at again.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What it is told.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-/// Run.
-pub(crate) fn run(_: &Globals, _: &Args) -> Outcome {
-    Ok(Exit::Done)
+pub(crate) struct Args {
+    /// Which service, or which instance of it
+    #[arg(value_name = "STACK/SERVICE[/INSTANCE]")]
+    name: ServiceOrInstance,
+    /// Go on with what is written from now on, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Standard error instead of standard output
+    #[arg(long)]
+    stderr: bool,
+    /// The service's scheduler instead of its instances
+    #[arg(long)]
+    scheduler: bool,
+    /// How many lines of what was written before
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    lines: usize,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// One log, and how far it has been read.
+struct Reader {
+    log: LogFile,
+    lines: Lines,
+    offset: u64,
+}
+
+/// Logs are text, whatever form is asked for.
+pub(crate) fn run(_: &Globals, args: &Args) -> Outcome {
+    let client = Client::new(args.target.find()?)?;
+    runtime::small()?.block_on(async {
+        let mut readers = readers(&client, args).await?;
+        for reader in &mut readers {
+            reader.tail(&client, args.lines, args.follow).await?;
+        }
+        if !args.follow {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            failure = follow(&client, &mut readers) => Err(failure),
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+        }
+    })
+}
+
+/// The logs that are meant: that of an instance, that of a scheduler, or those of all instances.
+async fn readers(client: &Client, args: &Args) -> Result<Vec<Reader>, Failure> {
+    let ServiceOrInstance { stack, service, instance } = &args.name;
+    let one = |task: String, file, prefix| Reader {
+        log: LogFile { stack: stack.clone(), task, file },
+        lines: Lines::new(prefix),
+        offset: 0,
+    };
+    if args.scheduler {
+        // A scheduler says what it does on stderr.
+        return Ok(vec![one(service.clone(), "stderr", String::new())]);
+    }
+    let file = if args.stderr { "stderr" } else { "stdout" };
+    if let Some(instance) = instance {
+        return Ok(vec![one(format!("{service}/{instance}"), file, String::new())]);
+    }
+    let name = ServiceName { stack: stack.clone(), service: service.clone() };
+    let view: ServiceView = client.get(name.path("").trim_end_matches('/'), &[]).await?;
+    if view.instances.is_empty() {
+        let message = format!("{stack}/{service} has no instances yet: {}", view.message);
+        return Err(Failure::hint(message, "its scheduler's log is there with --scheduler"));
+    }
+    let width = view.instances.iter().map(|instance| instance.name.len()).max().unwrap_or(0);
+    let log = |name: &String| one(format!("{service}/{name}"), file, format!("{name:width$} | "));
+    Ok(view.instances.iter().map(|instance| log(&instance.name)).collect())
+}
+
+impl Reader {
+    async fn tail(&mut self, client: &Client, lines: usize, goes_on: bool) -> Result<(), Failure> {
+        let (text, end) = self.log.tail(client, lines).await?;
+        self.offset = end;
+        let mut shown = self.lines.push(&text);
+        if !goes_on {
+            shown += &self.lines.end();
+        }
+        console::print(&shown)
+    }
+
+    /// Shows what is new; true if there may be more at once.
+    async fn more(&mut self, client: &Client) -> Result<bool, Failure> {
+        match self.log.since(client, self.offset).await {
+            Ok((text, end)) => {
+                self.offset = end;
+                console::print(&self.lines.push(&text))?;
+                Ok(!text.is_empty())
+            }
+            // The task restarts, or the controller does: its log comes again.
+            Err(NoAnswer::Silent(_)) => Ok(false),
+            Err(NoAnswer::Refused(status, _)) if status.is_server_error() => Ok(false),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+async fn follow(client: &Client, readers: &mut [Reader]) -> Failure {
+    loop {
+        let mut more = false;
+        for reader in readers.iter_mut() {
+            match reader.more(client).await {
+                Ok(got) => more |= got,
+                Err(failure) => return failure,
+            }
+        }
+        if !more {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
