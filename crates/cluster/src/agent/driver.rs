@@ -152,8 +152,11 @@ impl Agent {
 
     /// Stops the agent and leaves its containers running. Its address is free afterwards.
     pub async fn stop(mut self) {
-        self.driver.abort();
-        self.ended().await;
+        // One that has ended by itself may have been waited for already, and a task is waited for only once.
+        if !self.driver.is_finished() {
+            self.driver.abort();
+            self.ended().await;
+        }
         self.closing.take();
         if tokio::time::timeout(CLOSING, &mut self.server).await.is_err() {
             self.server.abort();
