@@ -69,8 +69,8 @@ fn endpoint(app: &App, stack: &str, service: &str) -> Answer<String> {
     let (published, options) = app.now()?;
     let stored = options.stacks.get(stack).filter(|s| s.service(service).is_some());
     let stored = stored.ok_or_else(|| unknown(app, stack, service))?;
-    let instance = published.view.instances.get(&stored.instance(service)).filter(|i| i.task_id.is_some());
-    let endpoint = instance.and_then(|i| i.placement.as_ref()?.endpoint(API));
+    let instance = published.view.instances.get(&stored.instance(service));
+    let endpoint = instance.filter(|i| i.task_id.is_some()).and_then(|i| i.placement.as_ref()?.endpoint(API));
     endpoint.ok_or_else(|| {
         let why = instance.map(|i| i.message.clone()).filter(|m| !m.is_empty());
         let why = why.map(|w| format!(": {w}")).unwrap_or_default();

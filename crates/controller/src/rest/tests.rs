@@ -115,10 +115,10 @@ async fn a_stack_is_planned_applied_scaled_and_destroyed() {
 
     let (status, _) = controller.ask(Method::DELETE, "/v1/stacks/demo", "").await.unwrap();
     assert_eq!(status, StatusCode::ACCEPTED);
-    while controller.get("/v1/stacks").await.1 != json!([]) {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(controller.get("/v1/stacks/demo").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(controller.get("/v1/stacks/demo").await.1["state"], "removing");
+    let (status, problem) = controller.put("/v1/stacks/demo", STACK).await;
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("stack-is-going")));
+    assert_eq!(controller.get("/v1/stacks/dmeo").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
