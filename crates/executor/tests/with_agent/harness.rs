@@ -146,9 +146,14 @@ impl Cluster {
         read().unwrap().trim().parse().unwrap()
     }
 
+    /// The directory of all sandboxes.
+    pub(crate) fn sandboxes(&self) -> PathBuf {
+        self.dir.path().join("slaves")
+    }
+
     pub(crate) fn sandbox(&self, executor: &str) -> PathBuf {
-        let slaves = self.dir.path().join("slaves/S0/frameworks").join(FRAMEWORK);
-        slaves.join("executors").join(executor).join("runs/latest")
+        let frameworks = self.sandboxes().join("S0/frameworks");
+        frameworks.join(FRAMEWORK).join("executors").join(executor).join("runs/latest")
     }
 
     /// Where the agent keeps its state.

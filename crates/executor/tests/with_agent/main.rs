@@ -254,6 +254,20 @@ async fn a_wrong_checksum_fails_the_task_with_both_sums() {
 }
 
 #[tokio::test]
+async fn a_sandbox_that_cannot_be_made_fails_the_task_and_the_agent_goes_on() {
+    let mut cluster = Cluster::start().await;
+    let in_the_way = cluster.sandboxes();
+    std::fs::write(&in_the_way, "not a directory").unwrap();
+    cluster.launch("a", &sh("exit 0"), &[]).await;
+    let last = cluster.until_over("a").await.pop().unwrap();
+    assert_eq!(last.state(), TaskState::TaskFailed);
+    assert!(last.message().contains("Cannot make sandbox"), "{}", last.message());
+    std::fs::remove_file(in_the_way).unwrap();
+    cluster.launch("b", &sh("exit 0"), &[]).await;
+    assert_eq!(cluster.until_over("b").await.pop().unwrap().state(), TaskState::TaskFinished);
+}
+
+#[tokio::test]
 async fn plain_commands_run_without_an_executor() {
     let mut cluster = Cluster::start().await;
     cluster.command("ok", "exit 0").await;
