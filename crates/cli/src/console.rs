@@ -1,6 +1,6 @@
 //! Data goes to stdout, everything else to stderr; colour only where somebody can see it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::failure::Failure;
 
@@ -46,9 +46,26 @@ pub(crate) fn stdout_is_live() -> bool {
     io::stdout().is_terminal() && !is_dumb()
 }
 
-/// Whether somebody can be asked.
-pub(crate) fn can_ask() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+/// Has the user type a name, so that nothing goes by a slip of a finger. `what` is about to happen, `kind` has the
+/// name, and `details` is said first.
+///
+/// # Errors
+/// When something else is typed, or there is nobody to type.
+pub(crate) fn confirm(what: &str, details: &str, kind: &str, name: &str) -> Result<(), Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        let message = format!("{what} needs a yes, and there is no terminal to ask on");
+        return Err(Failure::hint(message, "say --yes"));
+    }
+    if !details.is_empty() {
+        say(details);
+    }
+    say(&format!("Type the {kind}'s name, {}, to go on:", Paint::stderr().bold(name)));
+    let mut typed = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .map_err(|error| Failure::new(format!("cannot read the answer: {error}")))?;
+    if typed.trim() == name { Ok(()) } else { Err(Failure::new("that is not its name; nothing is done")) }
 }
 
 fn is_dumb() -> bool {

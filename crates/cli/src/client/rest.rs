@@ -62,11 +62,6 @@ impl Client {
         Ok(Self { http, target })
     }
 
-    /// Where it is.
-    pub(crate) fn url(&self) -> &str {
-        &self.target.url
-    }
-
     /// `GET`, as a value of ours.
     ///
     /// # Errors
@@ -121,8 +116,8 @@ impl Client {
     pub(crate) async fn stream(&self, path: &str) -> Result<Response, NoAnswer> {
         let request = self.authorized(self.http.get(format!("{}{path}", self.target.url)));
         let answer = tokio::time::timeout(ANSWER, request.send()).await;
-        let answer = answer.map_err(|_| self.silent("no answer in time".into()))?;
-        success(answer.map_err(|error| self.silent(reason(&error)))?).await
+        let answer = answer.map_err(|_| self.silent("no answer in time"))?;
+        success(answer.map_err(|error| self.silent(&reason(&error)))?).await
     }
 
     fn request(&self, method: Method, path: &str, query: Query<'_>) -> RequestBuilder {
@@ -142,10 +137,10 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Response, NoAnswer> {
-        success(request.send().await.map_err(|error| self.silent(reason(&error)))?).await
+        success(request.send().await.map_err(|error| self.silent(&reason(&error)))?).await
     }
 
-    fn silent(&self, why: String) -> NoAnswer {
+    fn silent(&self, why: &str) -> NoAnswer {
         let Target { url, named_by, hint, .. } = &self.target;
         NoAnswer::Silent(Failure::hint(
             format!("the controller does not answer: tried {url}, named by {named_by}: {why}"),

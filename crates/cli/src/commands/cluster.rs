@@ -52,7 +52,7 @@ impl AgentArgs {
 }
 
 /// Runs it until SIGTERM, which leaves all tasks running.
-pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
+pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let work_dir = paths::directory(&args.work_dir)?;
     let options = args.agents.options(args.listen, work_dir);

@@ -1,6 +1,5 @@
 //! `cairn destroy`: take a stack down.
 
-use std::io::BufRead;
 use std::time::Duration;
 
 use cairn_controller::view::StackView;
@@ -13,7 +12,7 @@ use crate::client::rest::{Client, escape};
 use crate::client::stack::{self, WatchArgs};
 use crate::client::target::TargetArgs;
 use crate::console::{self, Paint};
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Exit, Outcome};
 use crate::runtime;
 
 /// What it is told.
@@ -40,7 +39,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
         let path = format!("/v1/stacks/{}", escape(&args.stack));
         let view: StackView = client.get(&path, &[]).await?;
         if !args.yes {
-            confirm(&view, args.delete_data)?;
+            let details = question(&view, args.delete_data, Paint::stderr());
+            console::confirm(&format!("destroying stack {}", view.name), &details, "stack", &view.name)?;
         }
         stack::destroy(&client, &args.stack, args.delete_data).await?;
         if args.watch.detach {
@@ -71,26 +71,6 @@ fn finish(globals: &Globals, args: &Args, end: End, timeout: Duration) -> Outcom
     }
 }
 
-/// The name must be typed, so that nothing goes by a slip of a finger.
-fn confirm(view: &StackView, delete_data: bool) -> Result<(), Failure> {
-    let stack = &view.name;
-    if !console::can_ask() {
-        let message = format!("destroying stack {stack} needs a yes, and there is no terminal to ask on");
-        return Err(Failure::hint(message, "say --yes"));
-    }
-    console::say(&question(view, delete_data, Paint::stderr()));
-    let mut typed = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut typed)
-        .map_err(|error| Failure::new(format!("cannot read the answer: {error}")))?;
-    if typed.trim() == stack {
-        Ok(())
-    } else {
-        Err(Failure::new("that is not its name; nothing is destroyed"))
-    }
-}
-
 fn question(view: &StackView, delete_data: bool, paint: Paint) -> String {
     let services: String = view
         .services
@@ -104,10 +84,7 @@ fn question(view: &StackView, delete_data: bool, paint: Paint) -> String {
         .collect();
     let data =
         if delete_data { paint.red("All their data is DELETED.") } else { "Their data is kept.".to_owned() };
-    format!(
-        "These go, in this order:\n{services}{data}\nType the stack's name, {}, to go on:",
-        paint.bold(&view.name)
-    )
+    format!("These go, in this order:\n{services}{data}")
 }
 
 #[cfg(test)]

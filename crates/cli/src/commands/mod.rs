@@ -38,7 +38,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Schema(args) => schema::run(&globals, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Dev(args) => dev::run(&globals, args),
-        Command::Cluster(args) => cluster::run(&globals, args),
+        Command::Cluster(args) => cluster::run(&globals, &args),
         Command::Controller(args) => controller::run(&globals, args),
         Command::Scheduler(args) => scheduler::run(&globals, args),
         Command::Executor => executor::misplaced(),
