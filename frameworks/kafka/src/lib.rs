@@ -9,9 +9,11 @@
 mod broker;
 mod client;
 mod gate;
+mod ids;
 mod options;
 mod quorum;
 mod reassign;
+mod rest;
 mod service;
 mod task;
 mod topics;

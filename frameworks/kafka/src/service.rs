@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cairn_framework::rest::Resource;
 use cairn_framework::{
-    Ask, Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View, VolumeSpec, Wait,
+    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
+    VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
 
@@ -12,6 +14,7 @@ use crate::broker::{Broker, broker_id, instance_name};
 use crate::gate;
 use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
+use crate::rest;
 use crate::task::{self, CLIENT_PORT};
 use crate::topics;
 
@@ -70,6 +73,14 @@ impl Service for Kafka {
 
     async fn settle(&self, config: &Config, view: &View) -> Verdict {
         topics::settle(config, view).await
+    }
+
+    fn routes(&self, handle: Handle) -> axum::Router {
+        rest::routes(handle)
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        rest::resources()
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {

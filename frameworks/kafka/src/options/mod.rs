@@ -12,6 +12,7 @@ use cairn_framework::{Config, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::topic_name;
 pub use port::Ports;
 pub use scalar::Scalar;
 pub use size::Size;

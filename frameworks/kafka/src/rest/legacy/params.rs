@@ -1,0 +1,105 @@
+//! Parameters from the query or from a form, whichever the script sends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Query, Request};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use cairn_framework::Refused;
+use cairn_framework::rest::{Problem, Token};
+
+use super::text;
+
+/// Largest form.
+const FORM_LIMIT: usize = 64 * 1024;
+/// Longest wait that a request may ask for.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+
+/// The parameters of a request.
+#[derive(Debug, Default)]
+pub(super) struct Params {
+    values: BTreeMap<String, String>,
+    may_write: bool,
+}
+
+impl Params {
+    #[cfg(test)]
+    pub(super) fn of(values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { values, may_write: true }
+    }
+
+    /// A parameter that is there and not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// A parameter that was sent, even if empty: that resets it.
+    pub(super) fn sent(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    pub(super) fn need(&self, name: &str) -> Refused<&str> {
+        self.get(name).ok_or_else(|| Problem::bad_request(format!("{name} required")))
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Refused<Option<T>> {
+        let parse =
+            |v: &str| v.parse().map_err(|_| Problem::bad_request(format!("{name}: `{v}` is not a number")));
+        self.get(name).map(parse).transpose()
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.sent(name).is_some_and(|v| v.is_empty() || v == "true")
+    }
+
+    /// How long the answer may take.
+    pub(super) fn timeout(&self, otherwise: Duration) -> Refused<Duration> {
+        let given = self.get("timeout").map(|t| text::period(t).map_err(Problem::bad_request)).transpose()?;
+        Ok(given.unwrap_or(otherwise).min(LONGEST))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// A GET passes the scheduler's door without a token, so what changes something asks for it here.
+    ///
+    /// # Errors
+    /// 401 for a GET without a token, where one is needed.
+    pub(super) fn may_write(&self) -> Refused<()> {
+        if self.may_write {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "token-needed",
+            "this request changes something and carries no valid token",
+        )
+        .hint("send it as a POST with `Authorization: Bearer <token>`"))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let may_write = *request.method() == Method::POST
+            || request.extensions().get::<Token>().is_some_and(|token| token.admits(&request));
+        let mut values = query(request.uri()).map_err(IntoResponse::into_response)?;
+        let body = axum::body::to_bytes(request.into_body(), FORM_LIMIT).await;
+        let body = body.map_err(|e| Problem::bad_request(e.to_string()).into_response())?;
+        let form = String::from_utf8_lossy(&body);
+        if !form.trim().is_empty() {
+            let uri = format!("/?{}", form.trim()).parse::<Uri>();
+            let uri = uri.map_err(|_| Problem::bad_request("the form cannot be read").into_response())?;
+            values.extend(query(&uri).map_err(IntoResponse::into_response)?);
+        }
+        Ok(Self { values, may_write })
+    }
+}
+
+fn query(uri: &Uri) -> Refused<BTreeMap<String, String>> {
+    Query::try_from_uri(uri).map(|Query(values)| values).map_err(|e| Problem::bad_request(e.body_text()))
+}
