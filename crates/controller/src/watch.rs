@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_framework::{Handle, Published, Status};
+use cairn_framework::{Handle, Phase, Published, Status};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -51,10 +51,23 @@ pub(crate) async fn watch_all(handle: Handle, client: reqwest::Client) {
     }
 }
 
-/// Every child that should answer, with where.
+/// Every child that should answer, with where. One that comes up is asked the moment its task is ready, and not before.
 fn wanted(published: &Published) -> BTreeMap<String, String> {
-    let launched = published.view.instances.iter().filter(|(_, i)| i.task_id.is_some());
+    let launched = published.view.instances.iter().filter(|(_, i)| i.task_id.is_some() && answers(i.phase));
     launched.filter_map(|(name, i)| Some((name.clone(), i.placement.as_ref()?.endpoint(API)?))).collect()
+}
+
+fn answers(phase: Phase) -> bool {
+    match phase {
+        Phase::Ready | Phase::Unhealthy | Phase::Unreachable | Phase::Reconciling => true,
+        Phase::Waiting
+        | Phase::Staging
+        | Phase::Starting
+        | Phase::Running
+        | Phase::Stopping
+        | Phase::BackOff
+        | Phase::Stopped => false,
+    }
 }
 
 #[derive(Default)]
