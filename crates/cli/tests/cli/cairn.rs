@@ -54,7 +54,7 @@ impl Cairn {
         let mut child = command.spawn().unwrap();
         // It may have seen enough before the end.
         let _ = child.stdin.take().unwrap().write_all(input);
-        output(child.wait_with_output().unwrap())
+        output(&child.wait_with_output().unwrap())
     }
 }
 
@@ -75,10 +75,10 @@ impl Output {
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Output {
-    output(command.output().unwrap())
+    output(&command.output().unwrap())
 }
 
-fn output(output: std::process::Output) -> Output {
+fn output(output: &std::process::Output) -> Output {
     Output {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
