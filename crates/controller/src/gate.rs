@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cairn_framework::{Action, Ask, Moment, Phase, Verdict};
+use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
 
 use crate::child::Observed;
 use crate::http::reason;
@@ -29,6 +29,14 @@ pub(crate) async fn gate(settings: &Settings, client: &reqwest::Client, ask: &As
         (Moment::Before, Action::Launch) => step.launch().await,
         (Moment::Before, _) | (Moment::After, Action::Stop) => Verdict::Go,
     }
+}
+
+/// A service that has to be gone before `service` may go, and is not.
+pub(crate) fn held_by<'a>(stack: &'a StoredStack, service: &str, view: &View) -> Option<&'a str> {
+    stack.go_before(service).into_iter().find(|dependent| {
+        let instance = stack.instance(dependent);
+        view.instances.contains_key(&instance) && !Observed::of(view, &instance).destroyed()
+    })
 }
 
 struct Step<'a> {
@@ -60,7 +68,7 @@ impl Step<'_> {
 
     /// Dependents first; then the child takes its service down, and only then may it be stopped itself.
     async fn take_down(&self) -> Verdict {
-        if let Some(dependent) = self.dependent() {
+        if let Some(dependent) = held_by(self.stack, self.service, &self.ask.view) {
             return Verdict::Wait(format!("waits until {dependent} is gone"));
         }
         let observed = Observed::of(&self.ask.view, &self.ask.instance);
@@ -88,14 +96,6 @@ impl Step<'_> {
                 Verdict::Wait(format!("its scheduler cannot be told to take its service down: {why}"))
             }
         }
-    }
-
-    fn dependent(&self) -> Option<&str> {
-        self.stack.go_before(self.service).into_iter().find(|dependent| {
-            let instance = self.stack.instance(dependent);
-            let there = self.ask.view.instances.contains_key(&instance);
-            there && !Observed::of(&self.ask.view, &instance).destroyed()
-        })
     }
 
     fn endpoint(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use cairn_framework::{InstanceStatus, Phase, Plan, Status, View};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Observed, failure, phase_word, progress};
+use crate::gate::held_by;
 use crate::model::API;
 use crate::state::StoredStack;
 
@@ -111,8 +112,10 @@ pub(super) fn view(stored: &StoredStack, name: &str, view: &View) -> Option<Serv
     let id = stored.instance(name);
     let known = view.instances.get(&id);
     let observed = Observed::of(view, &id);
-    let removing = stored.going(name).is_some();
-    let (state, message) = judge(known, &observed, revision, removing);
+    let (state, message) = match stored.going(name) {
+        Some(_) => (ServiceState::Removing, removal(stored, name, known, &observed, view)),
+        None => judge(known, &observed, revision),
+    };
     let status = observed.status.unwrap_or_default();
     Some(ServiceView {
         name: service.name.clone(),
@@ -130,21 +133,30 @@ pub(super) fn view(stored: &StoredStack, name: &str, view: &View) -> Option<Serv
     })
 }
 
-fn judge(
+/// How far a service on its way out is.
+fn removal(
+    stored: &StoredStack,
+    name: &str,
     known: Option<&InstanceStatus>,
     observed: &Observed,
-    revision: u64,
-    removing: bool,
-) -> (ServiceState, String) {
-    let Some(known) = known else {
-        let message = if removing { "is gone" } else { "waits for its turn" };
-        return (if removing { ServiceState::Removing } else { ServiceState::Waiting }, message.into());
-    };
-    if removing {
-        let told =
-            observed.status.as_ref().filter(|s| s.plan.name == "destroy" && !s.destroyed).map(progress);
-        return (ServiceState::Removing, told.unwrap_or_else(|| known.message.clone()));
+    view: &View,
+) -> String {
+    let Some(known) = known else { return "is gone".into() };
+    if let Some(dependent) = held_by(stored, name, view) {
+        return format!("waits until {dependent} is gone");
     }
+    match &observed.status {
+        Some(status) if status.destroyed => "its scheduler stops".into(),
+        Some(status) if status.plan.name == "destroy" => progress(status),
+        _ if known.message.is_empty() => "its scheduler is told to take it down".into(),
+        _ => known.message.clone(),
+    }
+}
+
+fn judge(known: Option<&InstanceStatus>, observed: &Observed, revision: u64) -> (ServiceState, String) {
+    let Some(known) = known else {
+        return (ServiceState::Waiting, "waits for its turn".into());
+    };
     let word = || {
         if known.message.is_empty() { phase_word(known.phase).to_owned() } else { known.message.clone() }
     };

@@ -181,7 +181,6 @@ fn a_stack_that_goes() {
     let mut options = options();
     options.stacks.get_mut("demo").unwrap().destroying = Some(Destroying { delete_data: false });
     let mut view = serving();
-    view.instances.get_mut("demo-zookeeper").unwrap().message = "waits until kafka is gone".into();
     let mut going = status("demo-kafka", 1);
     going.plan.name = "destroy".into();
     going.instances[0].message = "stops".into();
