@@ -12,6 +12,8 @@ mod gate;
 mod ids;
 mod options;
 mod quorum;
+#[cfg(test)]
+mod real;
 mod reassign;
 mod rest;
 mod service;

@@ -80,12 +80,12 @@ impl From<MetadataResponse> for Cluster {
         Self {
             brokers: answer.brokers.into_iter().map(node).collect(),
             controller: Some(answer.controller_id.0).filter(|id| *id >= 0),
-            topics: answer.topics.into_iter().filter_map(topic).collect(),
+            topics: answer.topics.iter().filter_map(topic).collect(),
         }
     }
 }
 
-fn topic(topic: MetadataResponseTopic) -> Option<(String, TopicState)> {
+fn topic(topic: &MetadataResponseTopic) -> Option<(String, TopicState)> {
     let name = topic.name.as_ref()?.to_string();
     let partitions = topic.partitions.iter().map(|p| (p.partition_index, partition(p))).collect();
     Some((name, TopicState { internal: topic.is_internal, partitions }))

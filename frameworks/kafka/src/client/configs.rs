@@ -11,7 +11,7 @@ use super::topics::text;
 use super::{Client, ClientError, error};
 
 /// The setting that says how many copies must be in sync for a write to be accepted.
-pub(crate) const MIN_ISR: &str = "min.insync.replicas";
+const MIN_ISR: &str = "min.insync.replicas";
 
 /// Kind of resource: a topic.
 const TOPIC: i8 = 2;

@@ -50,11 +50,6 @@ impl Connection {
         Ok(connection)
     }
 
-    /// `host:port` of the broker.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
-    }
-
     /// Asks in the newest version that both sides speak.
     pub(crate) async fn call<R: Request>(&mut self, request: &R) -> Result<R::Response, ClientError> {
         self.call_up_to(request, i16::MAX).await

@@ -15,8 +15,10 @@ use std::collections::BTreeSet;
 use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
-pub(crate) use cluster::{Cluster, Node, PartitionState, TopicState};
-pub(crate) use configs::{ConfigEntry, MIN_ISR};
+#[cfg(test)]
+pub(crate) use cluster::Node;
+pub(crate) use cluster::{Cluster, PartitionState, TopicState};
+pub(crate) use configs::ConfigEntry;
 use connection::Connection;
 pub(crate) use error::ClientError;
 pub(crate) use quorum::Quorum;
@@ -46,11 +48,6 @@ impl Client {
         }
         let (any, _) = select_ok(tries).await?;
         Ok(Self { any, controller: None })
-    }
-
-    /// The broker that answers.
-    pub(crate) fn endpoint(&self) -> &str {
-        self.any.endpoint()
     }
 
     /// Brokers and all topics, as the connected broker knows them.

@@ -1,6 +1,7 @@
 //! Moving partitions between brokers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
@@ -12,7 +13,7 @@ use kafka_protocol::messages::{
 };
 
 use super::topics::topic_name;
-use super::{CHANGE_MS, Client, ClientError, error};
+use super::{CHANGE_MS, Client, ClientError, Cluster, error};
 
 /// Brokers of one partition as they should be; the first becomes the preferred leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub(crate) struct Ongoing {
     /// Brokers that are to lose theirs.
     pub(crate) removing: Vec<i32>,
 }
+
+/// What has not changed for so long is taken for the truth.
+const STEADY: Duration = Duration::from_millis(700);
 
 /// Kind of election: the preferred leader, as long as it is in sync.
 const PREFERRED: i8 = 0;
@@ -84,6 +88,19 @@ impl Client {
             }));
         }
         Ok(ongoing)
+    }
+
+    /// The cluster and the moves under way, once both stand still: brokers show a finished move a little later than the
+    /// controller tells that it is over, and a plan made in between would take the copy that goes for one that stays.
+    /// `None`: it changes right now.
+    pub(crate) async fn steady(&mut self) -> Result<Option<(Cluster, Vec<Ongoing>)>, ClientError> {
+        let before = (self.cluster().await?, self.reassignments().await?);
+        tokio::time::sleep(STEADY).await;
+        let after = (self.cluster().await?, self.reassignments().await?);
+        let replicas =
+            |c: &Cluster| -> Vec<Vec<i32>> { c.partitions().map(|(_, _, p)| p.replicas.clone()).collect() };
+        let same = replicas(&before.0) == replicas(&after.0) && before.1 == after.1;
+        Ok(same.then_some(after))
     }
 
     /// Gives these partitions (by topic) back to their preferred leaders, where those are in sync.

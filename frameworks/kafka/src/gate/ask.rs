@@ -35,7 +35,7 @@ pub(crate) fn serving_endpoints(view: &View) -> Vec<String> {
 }
 
 /// Client endpoints of the serving brokers that `which` picks.
-pub(crate) fn endpoints_of(view: &View, which: impl Fn(&String) -> bool) -> Vec<String> {
+fn endpoints_of(view: &View, which: impl Fn(&String) -> bool) -> Vec<String> {
     let serving = view.instances.iter().filter(|(name, i)| i.is_ready() && which(name));
     serving.filter_map(|(_, i)| i.placement.as_ref()?.endpoint(CLIENT_PORT)).collect()
 }
@@ -152,6 +152,14 @@ impl Question<'_> {
     async fn evacuate(&self, client: &mut Client) -> Answer {
         let cluster = client.cluster().await?;
         let ongoing = client.reassignments().await?;
+        match evacuation(&cluster, &ongoing, self.id(), &self.staying()) {
+            Evacuation::Done => return Ok(Verdict::Go),
+            Evacuation::Wait(reason) => return Ok(Verdict::Wait(reason)),
+            Evacuation::Move(..) | Evacuation::Refuse(_) => {}
+        }
+        let Some((cluster, ongoing)) = client.steady().await? else {
+            return Ok(Verdict::Wait("partitions are being moved".into()));
+        };
         Ok(match evacuation(&cluster, &ongoing, self.id(), &self.staying()) {
             Evacuation::Done => Verdict::Go,
             Evacuation::Wait(reason) => Verdict::Wait(reason),

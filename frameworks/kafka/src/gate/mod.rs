@@ -5,7 +5,7 @@ mod quorum;
 mod remove;
 mod restart;
 
-pub(crate) use ask::{ask, endpoints_of, serving_endpoints};
+pub(crate) use ask::{ask, serving_endpoints};
 pub(crate) use remove::{Evacuation, evacuation};
 
 /// At most so many names are listed in a reason.

@@ -97,13 +97,11 @@ fn check_mode(options: &Options, problems: &mut Vec<Problem>) {
         if options.controllers.is_some() {
             problems.push(Problem::new("controllers", "only has a meaning with `mode: kraft`"));
         }
-    } else if let Some(n) = options.controllers {
-        if n % 2 == 0 || n > options.brokers {
-            problems.push(
-                Problem::new("controllers", format!("{n} controllers among {} brokers", options.brokers))
-                    .help("an odd number, not more than there are brokers: 1, 3 or 5"),
-            );
-        }
+    } else if let Some(n) = options.controllers.filter(|n| n % 2 == 0 || *n > options.brokers) {
+        problems.push(
+            Problem::new("controllers", format!("{n} controllers among {} brokers", options.brokers))
+                .help("an odd number, not more than there are brokers: 1, 3 or 5"),
+        );
     }
 }
 

@@ -160,7 +160,7 @@ async fn patch(
     if options(&handle.published())?.topics.contains_key(&name) {
         return Ok(accepted(&edit::change(&handle, |o| declare(o.topics.get_mut(&name), &patch)).await?));
     }
-    change_in_kafka(&mut client, &name, &patch, &cluster).await?;
+    change_in_kafka(&mut client, &name, &patch, cluster).await?;
     let done = one(&handle, &mut client, &name).await?;
     let code = if patch.replication.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((code, Json(done)).into_response())
@@ -202,7 +202,7 @@ fn declare(topic: Option<&mut Topic>, patch: &Patch) -> Refused<()> {
     Ok(())
 }
 
-async fn change_in_kafka(client: &mut Client, name: &str, patch: &Patch, cluster: &Cluster) -> Refused<()> {
+async fn change_in_kafka(client: &mut Client, name: &str, patch: &Patch, cluster: Cluster) -> Refused<()> {
     let there = cluster.topics.get(name).cloned().unwrap_or_default();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let wanted = Topic {
@@ -218,9 +218,12 @@ async fn change_in_kafka(client: &mut Client, name: &str, patch: &Patch, cluster
         ))
         .hint("add brokers first: PUT /v1/brokers {\"count\": N}"));
     }
-    let ongoing = client.reassignments().await.map_err(from_client)?;
+    let (cluster, ongoing) = match patch.replication {
+        Some(_) => client.steady().await.map_err(from_client)?.ok_or_else(moving)?,
+        None => (cluster, client.reassignments().await.map_err(from_client)?),
+    };
     let configs = client.topic_configs(&[name.to_owned()].into(), None).await.map_err(from_client)?;
-    for change in changes(name, &wanted, cluster, configs.get(name), &ongoing) {
+    for change in changes(name, &wanted, &cluster, configs.get(name), &ongoing) {
         match change {
             Change::Grow(count) => client.grow_topic(name, count).await,
             Change::Configure(values) => client.alter_topic(name, &values).await,
@@ -266,14 +269,14 @@ async fn rebalance(
     Body(body): Body<Rebalance>,
 ) -> Refused<Response> {
     let declared = options(&handle.published())?.topics;
-    if let (Some(copies), Some(topic)) = (body.replication, declared.get(&name)) {
-        if copies != topic.replication {
-            return Err(Problem::conflict(
-                "topic-declared",
-                format!("topic {name} is declared with replication {}", topic.replication),
-            )
-            .hint("change the declaration: PATCH /v1/topics/{name} {\"replication\": N}"));
-        }
+    if let (Some(copies), Some(topic)) = (body.replication, declared.get(&name))
+        && copies != topic.replication
+    {
+        return Err(Problem::conflict(
+            "topic-declared",
+            format!("topic {name} is declared with replication {}", topic.replication),
+        )
+        .hint("change the declaration: PATCH /v1/topics/{name} {\"replication\": N}"));
     }
     let mut client = client(&handle).await?;
     existing(&mut client, &name).await?;
@@ -295,8 +298,8 @@ pub(super) async fn spread_out(
     brokers: Option<&str>,
     replication: Option<u32>,
 ) -> Refused<Vec<Assignment>> {
-    let cluster = client.cluster().await.map_err(from_client)?;
-    let ongoing = client.reassignments().await.map_err(from_client)?;
+    let steady = client.steady().await.map_err(from_client)?;
+    let (cluster, ongoing) = steady.ok_or_else(moving)?;
     if let Some(busy) = ongoing.iter().find(|o| topics.contains(&o.topic)) {
         return Err(Problem::conflict(
             "rebalance-running",
@@ -318,6 +321,11 @@ pub(super) async fn spread_out(
         client.reassign(&moves).await.map_err(from_client)?;
     }
     Ok(moves)
+}
+
+fn moving() -> Problem {
+    Problem::conflict("rebalance-running", "partitions are moving right now")
+        .hint("GET /v1/partitions shows how far it is")
 }
 
 /// The brokers to spread over: those of the target that serve, or what the request names of them.

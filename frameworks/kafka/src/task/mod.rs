@@ -71,3 +71,6 @@ fn tcp(interval_ms: u64, timeout_ms: u64) -> Probe {
     let target = format!("{{{{ address }}}}:{{{{ ports.{CLIENT_PORT} }}}}");
     Probe { kind: ProbeKind::Tcp { target }, interval_ms, timeout_ms }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,11 +107,11 @@ fn defaults(options: &Options, id: u32) -> BTreeMap<&'static str, String> {
         ("transaction.state.log.min.isr", min_isr.to_string()),
         // Kafka waits 3 s for more members before a new group may start.
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
-        // A leadership that cannot move (one replica only) must not hold up a stop for long.
-        ("controlled.shutdown.retry.backoff.ms", "500".to_owned()),
     ]);
     if options.mode == Mode::ZooKeeper {
+        // A leadership that cannot move (one replica only) must not hold up a stop for long.
         defaults.insert("controlled.shutdown.max.retries", "3".to_owned());
+        defaults.insert("controlled.shutdown.retry.backoff.ms", "500".to_owned());
     }
     if Broker::of(options, id).heap.mib() <= SMALL_HEAP {
         defaults.insert("log.cleaner.dedupe.buffer.size", SMALL_CLEANER_BUFFER.to_string());

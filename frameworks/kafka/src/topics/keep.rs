@@ -8,7 +8,7 @@ use kafka_protocol::ResponseError;
 
 use super::{Change, changes};
 use crate::broker::broker_id;
-use crate::client::{Client, ClientError, Cluster};
+use crate::client::{Client, ClientError, Cluster, Ongoing};
 use crate::gate::{listed, serving_endpoints};
 use crate::options::{Options, Topic};
 
@@ -28,7 +28,14 @@ async fn keep(options: &Options, view: &View) -> Result<Verdict, ClientError> {
     }
     let mut client = Client::connect(&endpoints).await?;
     let cluster = client.cluster().await?;
-    let todo = plan(&mut client, &options.topics, &cluster).await?;
+    let ongoing = client.reassignments().await?;
+    let mut todo = plan(&mut client, &options.topics, &cluster, &ongoing).await?;
+    if todo.iter().any(|(_, change)| matches!(change, Change::Replicate(_))) {
+        let Some((cluster, ongoing)) = client.steady().await? else {
+            return Ok(Verdict::Wait("partitions are being moved".into()));
+        };
+        todo = plan(&mut client, &options.topics, &cluster, &ongoing).await?;
+    }
     let mut waits = Vec::new();
     let mut refusals = Vec::new();
     for (name, change) in todo {
@@ -75,6 +82,7 @@ async fn plan<'a>(
     client: &mut Client,
     topics: &'a BTreeMap<String, Topic>,
     cluster: &Cluster,
+    ongoing: &[Ongoing],
 ) -> Result<Vec<(&'a str, Change)>, ClientError> {
     let there: BTreeSet<String> =
         topics.keys().filter(|t| cluster.topics.contains_key(*t)).cloned().collect();
@@ -82,9 +90,8 @@ async fn plan<'a>(
     let keys: Vec<&str> = keys.into_iter().collect();
     let configs =
         if keys.is_empty() { BTreeMap::new() } else { client.topic_configs(&there, Some(&keys)).await? };
-    let ongoing = client.reassignments().await?;
     let of = |(name, wanted): (&'a String, &Topic)| {
-        let todo = changes(name, wanted, cluster, configs.get(name), &ongoing);
+        let todo = changes(name, wanted, cluster, configs.get(name), ongoing);
         todo.into_iter().map(move |change| (name.as_str(), change))
     };
     Ok(topics.iter().flat_map(of).collect())
