@@ -1,7 +1,6 @@
 //! Progress on stderr: lines that are redrawn on a terminal, a line for each change elsewhere.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cairn_controller::view::StackView;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,8 +8,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::progress::{self, Line, Told};
 use super::words::Mood;
 use crate::console::{self, Paint};
-
-const TICK: Duration = Duration::from_millis(100);
 
 /// Where progress is shown.
 pub(crate) enum Display {
@@ -40,6 +37,13 @@ impl Display {
         match self {
             Self::Live(live) => live.bars.suspend(|| console::note(text)),
             Self::Plain(_) => console::note(text),
+        }
+    }
+
+    /// Shows that time passes; to be called several times a second.
+    pub(crate) fn tick(&self) {
+        if let Self::Live(live) = self {
+            live.lines.values().for_each(ProgressBar::tick);
         }
     }
 
@@ -78,11 +82,10 @@ impl Live {
         });
         let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
         for (index, line) in lines.iter().enumerate() {
-            let bar = self.lines.entry(line.name.clone()).or_insert_with(|| {
-                let bar = self.bars.insert(index, ProgressBar::new_spinner());
-                bar.enable_steady_tick(TICK);
-                bar
-            });
+            let bar = self
+                .lines
+                .entry(line.name.clone())
+                .or_insert_with(|| self.bars.insert(index, ProgressBar::new_spinner()));
             bar.set_style(style(line));
             bar.set_message(text(line, width, self.paint));
         }

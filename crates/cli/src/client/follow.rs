@@ -15,6 +15,8 @@ use crate::failure::Failure;
 const STUBBORN: Duration = Duration::from_secs(3);
 /// How long the controller may be away, for example because it is being upgraded.
 const AWAY: Duration = Duration::from_secs(60);
+/// How often a terminal shows that time passes.
+const TICK: Duration = Duration::from_millis(120);
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +139,7 @@ async fn watch(
                 if away.lasts(true, AWAY, Instant::now()) {
                     return Err(failure);
                 }
-                changes.wait().await;
+                idle(&mut changes, display).await;
                 continue;
             }
             Err(NoAnswer::Refused(_, failure)) => return Err(failure),
@@ -157,7 +159,15 @@ async fn watch(
             }
         }
         *last = seen;
-        changes.wait().await;
+        idle(&mut changes, display).await;
+    }
+}
+
+/// Waits until something may have changed.
+async fn idle(changes: &mut Changes, display: &Display) {
+    let mut changed = std::pin::pin!(changes.wait());
+    while tokio::time::timeout(TICK, &mut changed).await.is_err() {
+        display.tick();
     }
 }
 

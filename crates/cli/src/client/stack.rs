@@ -72,7 +72,10 @@ pub(crate) async fn watch(client: &Client, stack: &str, args: WatchArgs, format:
     }
     let end = follow(client, stack, Goal::Complete, Some(args.timeout), &mut Display::new()).await?;
     match end {
-        End::Reached(Some(view)) => format.emit(&*view, endpoints::of_stack),
+        End::Reached(Some(view)) => {
+            console::say(&format!("stack {stack} is ready"));
+            format.emit(&*view, endpoints::of_stack)
+        }
         End::Reached(None) => Ok(Exit::Done),
         End::Blocked(reasons) => Ok(blocked(stack, &reasons)),
         End::TimedOut(last) => Ok(timed_out(stack, args.timeout, last.as_deref())),

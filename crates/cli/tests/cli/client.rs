@@ -145,7 +145,10 @@ fn apply_sends_the_file_and_ends_with_the_endpoints() {
         out.stdout,
         "demo.connect            127.0.0.1:31000\ndemo/zookeeper.connect  127.0.0.1:31000\n"
     );
-    assert_eq!(out.stderr, "No changes. Stack demo is as the file says.\nzookeeper: ready\n");
+    assert_eq!(
+        out.stderr,
+        "No changes. Stack demo is as the file says.\nzookeeper: ready\nstack demo is ready\n"
+    );
 }
 
 #[test]
