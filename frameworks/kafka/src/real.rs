@@ -232,6 +232,9 @@ async fn life(mut fleet: Fleet, kraft: bool) {
         fleet.open(name, Action::Restart, Moment::Before).await;
     }
 
+    // The first connection may have been to the broker that was down.
+    client = fleet.client().await;
+
     // Moves by hand, then the removal of a broker that holds something, internal topics too.
     let wanted = Assignment { topic: "logs".into(), partition: 0, replicas: vec![3, 1, 2] };
     client.reassign(&[wanted]).await.unwrap();

@@ -1,6 +1,6 @@
 //! Asks the cluster, then decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::{Action, Ask, Moment, Verdict, View};
 
@@ -126,8 +126,30 @@ impl Question<'_> {
         let Some(endpoint) = self.own_endpoint() else {
             return Ok(Verdict::Wait("it has no address yet".into()));
         };
-        let cluster = Client::connect(std::slice::from_ref(&endpoint)).await?.cluster().await?;
-        Ok(back(&cluster, self.id(), &endpoint))
+        let mut client = Client::connect(std::slice::from_ref(&endpoint)).await?;
+        let cluster = client.cluster().await?;
+        let verdict = back(&cluster, self.id(), &endpoint);
+        if verdict == Verdict::Go {
+            self.lead_again(&mut client, &cluster).await;
+        }
+        Ok(verdict)
+    }
+
+    /// Gives the broker back what it led: Kafka would leave that to the others for up to five minutes. Only a matter of
+    /// even load, so that it fails is not told to anybody but the log.
+    async fn lead_again(&self, client: &mut Client, cluster: &Cluster) {
+        let mut led: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+        for (topic, number, p) in cluster.partitions_on(self.id()) {
+            if p.replicas.first() == Some(&self.id()) && p.leader != Some(self.id()) {
+                led.entry(topic.to_owned()).or_default().push(number);
+            }
+        }
+        if led.is_empty() {
+            return;
+        }
+        if let Err(error) = client.elect_preferred(&led).await {
+            tracing::debug!(broker = self.broker, %error, "leaderships stay where they are for now");
+        }
     }
 
     /// Brokers that stay, and may inherit.
