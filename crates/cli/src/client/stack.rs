@@ -12,7 +12,7 @@ use super::follow::{End, Goal, follow};
 use super::rest::{Client, Query, escape};
 use super::spec::Spec;
 use super::{endpoints, progress};
-use crate::console;
+use crate::console::{self, Paint};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Format;
 
@@ -58,7 +58,18 @@ pub(crate) fn announce(applied: &Applied) {
     if !applied.plan.warnings_text.is_empty() {
         console::say(applied.plan.warnings_text.trim_end());
     }
-    console::say(applied.plan.text.trim_end());
+    console::say(painted(&applied.plan.text, Paint::stderr()).trim_end());
+}
+
+/// A plan's text in colour: what comes, what changes, what goes.
+pub(crate) fn painted(text: &str, paint: Paint) -> String {
+    let line = |line: &str| match line.trim_start().chars().next() {
+        Some('+') => paint.green(line),
+        Some('~') => paint.yellow(line),
+        Some('-') => paint.red(line),
+        _ => line.to_owned(),
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
 }
 
 /// Watches a change until everything serves, and prints where it is to be had.

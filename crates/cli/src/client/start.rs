@@ -1,6 +1,7 @@
 //! A controller for who has none: `cairn dev`, started in the background.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,9 @@ use crate::console;
 use crate::failure::Failure;
 use crate::paths;
 
+/// Where controllers listen, and where when that is taken.
+const USUAL: &str = "127.0.0.1:7070";
+const ANY: &str = "127.0.0.1:0";
 /// Until it must have come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
@@ -44,8 +48,10 @@ pub(crate) async fn dev(args: &TargetArgs) -> Result<Client, Failure> {
 
 fn spawn(work_dir: &Path, log: &Path) -> std::io::Result<Child> {
     let output = File::options().create(true).append(true).mode(0o600).open(log)?;
+    // The context file says where it is, so it may be anywhere.
+    let listen = if TcpListener::bind(USUAL).is_ok() { USUAL } else { ANY };
     Command::new(std::env::current_exe()?)
-        .args(["dev", "--detached", "--work-dir"])
+        .args(["dev", "--detached", "--listen", listen, "--work-dir"])
         .arg(work_dir)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

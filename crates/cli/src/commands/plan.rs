@@ -8,7 +8,7 @@ use crate::client::rest::Client;
 use crate::client::spec::{Spec, SpecArgs};
 use crate::client::stack::{self, Applied};
 use crate::client::target::TargetArgs;
-use crate::console;
+use crate::console::{self, Paint};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::runtime;
 
@@ -31,7 +31,9 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     if !globals.output.is_data() && !applied.plan.warnings_text.is_empty() {
         console::say(applied.plan.warnings_text.trim_end());
     }
-    globals.output.emit(&applied, |applied| format!("{}\n{}", applied.plan.text, applied.plan.tree))?;
+    globals.output.emit(&applied, |applied| {
+        format!("{}\n{}", stack::painted(&applied.plan.text, Paint::stdout()), applied.plan.tree)
+    })?;
     Ok(if applied.plan.changed { Exit::Changes } else { Exit::Done })
 }
 
