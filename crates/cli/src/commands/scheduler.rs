@@ -12,7 +12,7 @@ use crate::{frameworks, logging, runtime};
 /// What a scheduler is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which service: kafka, zookeeper
+    /// Which service; `cairn frameworks` lists them
     name: String,
     /// Where the master is; several are separated by commas
     #[arg(long, value_name = "HOST:PORT")]

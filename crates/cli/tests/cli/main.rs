@@ -8,3 +8,4 @@ mod client;
 mod help;
 mod offline;
 mod schemas;
+mod servers;
