@@ -19,6 +19,8 @@ impl Http {
     /// When the machine has no threads left.
     #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
     pub fn new(base: &str, token: Option<String>) -> Self {
+        // reqwest is built without a provider of its own; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client =
             reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).tls_certs_only([]);

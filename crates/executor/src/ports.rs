@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// A port that something else listens on.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("port {port} ({name}) on {address} is already in use{}", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
 pub(crate) struct PortTaken {
     pub(crate) name: String,

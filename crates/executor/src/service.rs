@@ -17,7 +17,7 @@ use crate::child::Launch;
 use crate::files;
 use crate::group::Group;
 use crate::monitor;
-use crate::ports;
+use crate::ports::{self, PortTaken};
 use crate::tail::Mark;
 
 /// Time between SIGTERM and SIGKILL when nobody says otherwise.
@@ -44,6 +44,20 @@ pub(crate) enum End {
     Finished(String),
     Failed(String),
     Killed(String),
+    /// It was not even started.
+    PortTaken(PortTaken),
+}
+
+/// Why a service cannot be started.
+enum Unfit {
+    Port(PortTaken),
+    Other(String),
+}
+
+impl From<String> for Unfit {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
 }
 
 /// A wish to stop the service.
@@ -88,7 +102,8 @@ impl Service {
             Some(_) = stops.recv() => return End::Killed("Killed before the command was started".to_owned()),
             result = ready.prepare() => match result {
                 Ok(spec) => spec,
-                Err(message) => return End::Failed(message),
+                Err(Unfit::Other(message)) => return End::Failed(message),
+                Err(Unfit::Port(taken)) => return End::PortTaken(taken),
             },
         };
         ready.serve(&spec, stops, reports).await
@@ -102,10 +117,10 @@ struct Prepared<'a> {
 
 impl Prepared<'_> {
     /// Everything that comes before the start. The error is the message of the failure.
-    async fn prepare(&self) -> Result<TaskSpec, String> {
+    async fn prepare(&self) -> Result<TaskSpec, Unfit> {
         let spec = self.service.spec.render(&self.service.place).map_err(|e| format!("Cannot render {e}"))?;
         if spec.command.is_empty() {
-            return Err("The task has no command".to_owned());
+            return Err("The task has no command".to_owned().into());
         }
         check_requirements(&spec.requires, &self.service.path)?;
         for file in &spec.files {
@@ -119,7 +134,7 @@ impl Prepared<'_> {
             self.run_to_end(&spec, argv).await?;
         }
         if let Ok(address) = self.service.place.address.parse::<IpAddr>() {
-            ports::check(address, &self.service.place.ports).map_err(|e| e.to_string())?;
+            ports::check(address, &self.service.place.ports).map_err(Unfit::Port)?;
         }
         Ok(spec)
     }

@@ -11,7 +11,7 @@ use cairn_mesos::v1::executor::event::Subscribed;
 use cairn_mesos::v1::executor::{Event, call, event};
 use cairn_mesos::v1::framework_info::capability;
 use cairn_mesos::v1::task_status::Source;
-use cairn_mesos::v1::{AgentInfo, ExecutorId, KillPolicy, TaskInfo, TaskState, TaskStatus};
+use cairn_mesos::v1::{AgentInfo, ExecutorId, KillPolicy, Label, Labels, TaskInfo, TaskState, TaskStatus};
 
 use crate::service::{End, Report, Stop};
 
@@ -294,6 +294,7 @@ impl Session {
     }
 
     fn report(&mut self, id: &str, report: Report, now: Now) -> Vec<Effect> {
+        let mut labels = None;
         let (state, healthy, message) = match report {
             Report::Starting => (TaskState::TaskStarting, None, None),
             Report::Running { healthy, message } => (TaskState::TaskRunning, healthy, message),
@@ -302,6 +303,10 @@ impl Session {
             Report::Ended(End::Finished(message)) => (TaskState::TaskFinished, None, Some(message)),
             Report::Ended(End::Failed(message)) => (TaskState::TaskFailed, None, Some(message)),
             Report::Ended(End::Killed(message)) => (TaskState::TaskKilled, None, Some(message)),
+            Report::Ended(End::PortTaken(taken)) => {
+                labels = Some(port_label(taken.port));
+                (TaskState::TaskFailed, None, Some(taken.to_string()))
+            }
         };
         let Some(task) = self.tasks.get_mut(id) else { return Vec::new() };
         task.over =
@@ -315,6 +320,7 @@ impl Session {
             timestamp: Some(now.wall),
             healthy,
             message,
+            labels,
             ..TaskStatus::default()
         };
         self.updates.push(Pending { status: status.clone(), accepted: false });
@@ -340,6 +346,11 @@ impl Session {
     fn all_over(&self) -> bool {
         self.tasks.values().all(|t| t.over)
     }
+}
+
+fn port_label(port: u16) -> Labels {
+    let label = Label { key: cairn_task::LABEL_PORT_TAKEN.into(), value: Some(port.to_string()) };
+    Labels { labels: vec![label] }
 }
 
 #[cfg(test)]

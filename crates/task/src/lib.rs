@@ -4,6 +4,10 @@
 //! task's own [`Place`] and runs it. Nothing else passes between the two, so an executor of one version runs tasks of
 //! another as long as this JSON stays compatible: fields are only ever added, with defaults.
 
+/// Label of a TASK_FAILED status: the number of a port of the task that something else listens on. A scheduler may try
+/// another one.
+pub const LABEL_PORT_TAKEN: &str = "port-taken";
+
 mod probe;
 mod render;
 mod spec;

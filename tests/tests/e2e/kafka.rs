@@ -67,7 +67,7 @@ fn plan_touches_nothing(cairn: &mut Cairn) {
     let plan = cairn.run(&["plan", "-f", SPEC]).expect(2);
     assert!(plan.stdout.contains("Plan: 2 to add, 0 to change, 0 to remove."), "{}", plan.stdout);
     assert_eq!(cairn.processes(&[]), before);
-    assert_eq!(cairn.http().get("/v1/stacks")["stacks"].as_array().map(Vec::len), Some(0));
+    assert_eq!(cairn.http().get("/v1/stacks").as_array().map(Vec::len), Some(0));
 }
 
 fn apply_brings_up(cairn: &mut Cairn) {

@@ -52,7 +52,7 @@ fn bad_file(cairn: &mut Cairn) {
         .file("bad.yaml", "stack: bad\nservices:\n  zookeeper:\n    framework: zookeper\n    nodes: 4\n");
     let out = cairn.run(&["apply", "-f", &file]).expect(1);
     assert!(out.stderr.contains("zookeper") && out.stderr.contains("did you mean"), "{out:#?}");
-    assert_eq!(cairn.http().get("/v1/stacks")["stacks"].as_array().map(Vec::len), Some(0));
+    assert_eq!(cairn.http().get("/v1/stacks").as_array().map(Vec::len), Some(0));
 }
 
 fn unknown_stack(cairn: &mut Cairn) {

@@ -39,6 +39,8 @@ pub(crate) struct Supply {
     pub(crate) address: String,
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) free: Pool,
+    /// Ports that something else listens on, whatever the offer says.
+    pub(crate) taken: BTreeSet<u16>,
     /// Reserved for this framework, by instance.
     pub(crate) own: BTreeMap<String, Pool>,
 }
@@ -216,12 +218,15 @@ fn admits(port: &PortSpec, number: u16) -> bool {
 
 fn pick(port: &PortSpec, mine: &Pool, supply: &Supply, taken: &BTreeSet<u16>) -> Result<u16, Refusal> {
     let candidates = mine.ports.iter().chain(&supply.free.ports);
-    candidates.copied().find(|p| admits(port, *p) && !taken.contains(p)).ok_or_else(|| {
-        let wanted = port
-            .within
-            .map_or("any port".to_owned(), |(a, b)| if a == b { a.to_string() } else { format!("{a}..{b}") });
-        port_refusal(port, &wanted)
-    })
+    candidates
+        .copied()
+        .find(|p| admits(port, *p) && !taken.contains(p) && !supply.taken.contains(p))
+        .ok_or_else(|| {
+            let wanted = port.within.map_or("any port".to_owned(), |(a, b)| {
+                if a == b { a.to_string() } else { format!("{a}..{b}") }
+            });
+            port_refusal(port, &wanted)
+        })
 }
 
 fn port_refusal(port: &PortSpec, wanted: &str) -> Refusal {

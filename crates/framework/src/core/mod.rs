@@ -22,7 +22,7 @@ mod updates;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -80,6 +80,8 @@ pub struct Core {
     settle_at: Millis,
     outputs: BTreeMap<String, String>,
     refusals: Vec<Value>,
+    /// Ports by agent that something else listens on, as executors have told.
+    taken: BTreeMap<String, BTreeSet<u16>>,
 }
 
 impl std::fmt::Debug for Core {
@@ -135,6 +137,7 @@ impl Core {
             settle_at: 0,
             outputs: BTreeMap::new(),
             refusals: Vec::new(),
+            taken: BTreeMap::new(),
         };
         core.remodel();
         Ok(core)
@@ -208,7 +211,10 @@ impl Core {
         let changed = if value.is_null() {
             self.observed.remove(&key).is_some()
         } else {
-            self.observed.insert(key, value.clone()).is_none_or(|old| old != value)
+            self.observed.get(&key) != Some(&value) && {
+                self.observed.insert(key, value);
+                true
+            }
         };
         if changed {
             self.stale = true;

@@ -96,6 +96,9 @@ impl Core {
         let sorted: Vec<&v1::Offer> = offers.iter().collect();
         let mut supplies: Vec<Supply> =
             sorted.iter().map(|o| task::supply(o, &self.setup.framework)).collect();
+        for supply in &mut supplies {
+            supply.taken = self.taken.get(&supply.agent_id).cloned().unwrap_or_default();
+        }
         let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
         for (name, purpose) in self.purposes(now) {
             match purpose {

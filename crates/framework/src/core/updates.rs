@@ -9,6 +9,9 @@ use super::state::State;
 use super::{Core, Millis, Out, backoff, task};
 use crate::Phase;
 
+/// How many taken ports of an agent are remembered.
+const TAKEN: usize = 64;
+
 /// Transient states are derived: at the start, every task on record is one that has to be asked about.
 pub(crate) fn unknown(state: &State) -> BTreeMap<String, Live> {
     state
@@ -73,6 +76,7 @@ impl Core {
     }
 
     fn over(&mut self, name: &str, status: &TaskStatus, now: Millis) {
+        self.avoid_taken_port(name, status);
         let Some(record) = self.state.instances.get_mut(name) else { return };
         let Some(task) = record.task.take() else { return };
         let relaunch = record.spec.relaunch_ms;
@@ -85,12 +89,35 @@ impl Core {
             *live = Live { phase: Phase::Waiting, ..Live::default() };
         } else {
             live.failures = if recovered { 1 } else { live.failures + 1 };
-            live.retry_at = now + backoff::delay(live.failures, served).max(relaunch);
+            // A session elsewhere has to expire only if the process ran at all.
+            let ran =
+                matches!(live.phase, Phase::Running | Phase::Ready | Phase::Unhealthy | Phase::Reconciling);
+            let pause = backoff::delay(live.failures, served);
+            live.retry_at = now + if ran { pause.max(relaunch) } else { pause };
             live.phase = Phase::BackOff;
             live.message = format!("{}: {}", ended(status), words(status, Phase::BackOff));
         }
         self.stale = true;
         self.asks.hurry();
+    }
+}
+
+impl Core {
+    /// An instance that has never served takes another port when its own turns out to be somebody else's. One that has
+    /// served keeps its ports: clients know them.
+    fn avoid_taken_port(&mut self, name: &str, status: &TaskStatus) {
+        let labels = status.labels.iter().flat_map(|l| &l.labels);
+        let told = labels.filter(|l| l.key == cairn_task::LABEL_PORT_TAKEN);
+        let Some(port) = told.filter_map(|l| l.value.as_ref()?.parse::<u16>().ok()).next() else { return };
+        let Some(record) = self.state.instances.get_mut(name).filter(|r| !r.deployed) else { return };
+        let Some(placement) = &mut record.placement else { return };
+        placement.ports.retain(|_, p| *p != port);
+        let taken = self.taken.entry(placement.agent_id.clone()).or_default();
+        // Forgotten after many, so that ports that have become free are tried again.
+        if taken.len() >= TAKEN {
+            taken.clear();
+        }
+        taken.insert(port);
     }
 }
 

@@ -79,7 +79,7 @@ impl Shell {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                event = next(&mut self.link) => self.from_master(event).await?,
+                event = next(&mut self.link) => self.heard(event).await?,
                 Some(event) = self.events.recv() => self.step(event).await?,
                 Some(request) = self.requests.recv() => self.request(request).await?,
                 () = sleep(self.wake) => self.step(Event::Tick).await?,
@@ -97,10 +97,7 @@ impl Shell {
         Ok(())
     }
 
-    async fn from_master(
-        &mut self,
-        event: Option<cairn_mesos::client::SchedulerEvent>,
-    ) -> Result<(), RunError> {
+    async fn heard(&mut self, event: Option<cairn_mesos::client::SchedulerEvent>) -> Result<(), RunError> {
         let Some(event) = event else {
             self.link = None;
             return Ok(());

@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,6 +43,8 @@ pub(crate) fn router(service: &dyn Service, handle: &Handle, token: Token, execu
         .merge(service.routes(handle.clone()))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        // For resources where a GET changes something: the service has to ask the token itself.
+        .layer(Extension(token.clone()))
         .layer(middleware::from_fn_with_state(token, writes_need_token))
 }
 

@@ -308,3 +308,22 @@ fn paused_changes_wait_while_recovery_goes_on() {
     world.pass(5_000);
     assert!(world.status().complete);
 }
+
+#[test]
+fn a_port_that_somebody_else_holds_is_left_to_him_until_the_instance_has_served() {
+    let mut world = World::new(1);
+    world.obedient = false;
+    world.start(1, json!({ "count": 1 }));
+    let port = |world: &World| world.status().instances[0].placement.as_ref().unwrap().ports["main"];
+    let first = port(&world);
+    world.tell_port_taken("node-0", first);
+    world.obedient = true;
+    world.pass(2_000);
+    assert!(world.status().complete);
+    let second = port(&world);
+    assert_ne!(second, first);
+    world.tell_port_taken("node-0", second);
+    world.pass(5_000);
+    assert_eq!(port(&world), second, "clients know it");
+    assert!(world.status().complete);
+}

@@ -13,18 +13,15 @@ use crate::core::{Core, Effect, Event, Millis, Question, Setup};
 use crate::driver::Command;
 use crate::store::{MemoryStore, Store};
 use crate::{
-    Action, Ask, Config, InstanceSpec, Model, Moment, PortSpec, Problem, Service, Status, Strategy, Verdict,
-    View, VolumeSpec, Wait,
+    Action, Config, InstanceSpec, Model, Moment, PortSpec, Problem, Service, Status, Strategy, Verdict, View,
+    VolumeSpec, Wait,
 };
 
 /// What the fake service's gates say; `Go` unless told otherwise.
 pub(crate) type Rules = Arc<Mutex<BTreeMap<(String, Action, Moment), Verdict>>>;
 
-/// A service whose options say everything: `{count, peers, serial, cpus, mark}`.
-#[derive(Default)]
-pub(crate) struct Fake {
-    pub(crate) rules: Rules,
-}
+/// A service whose options say everything: `{count, peers, serial, cpus, mark}`. The world answers for its gates.
+struct Fake;
 
 fn number(config: &Config, key: &str, default: u64) -> u64 {
     config.options.get(key).and_then(serde_json::Value::as_u64).unwrap_or(default)
@@ -67,10 +64,6 @@ impl Service for Fake {
     fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
         BTreeMap::from([("connect".to_owned(), view.endpoints("main").join(","))])
     }
-
-    async fn gate(&self, _: &Ask) -> Verdict {
-        Verdict::Go
-    }
 }
 
 /// A task as the cluster knows it.
@@ -100,7 +93,7 @@ pub(crate) struct World {
     unanswered: Vec<String>,
 }
 
-fn core_over(store: &MemoryStore, rules: &Rules, salt: &str) -> Core {
+fn core_over(store: &MemoryStore, salt: &str) -> Core {
     let mut counter = 0;
     let salt = salt.to_owned();
     let ids = Box::new(move || {
@@ -112,7 +105,7 @@ fn core_over(store: &MemoryStore, rules: &Rules, salt: &str) -> Core {
         principal: "cairn".into(),
         executor_uri: "http://x/cairn".into(),
     };
-    let service = Arc::new(Fake { rules: rules.clone() });
+    let service = Arc::new(Fake);
     Core::new(service, setup, &store.load().unwrap(), ids).unwrap()
 }
 
@@ -122,7 +115,7 @@ impl World {
         let total: Resources = "cpus:4;mem:4096;disk:10000;ports:[31000-31099]".parse().unwrap();
         let agents = (0..agents).map(|i| (format!("S{i}"), total.clone())).collect();
         Self {
-            core: core_over(&store, &rules, "a"),
+            core: core_over(&store, "a"),
             rules,
             store,
             now: 1_000,
@@ -191,7 +184,7 @@ impl World {
     /// The scheduler process dies and another one starts on the same store.
     pub(crate) fn restart(&mut self) {
         self.events.clear();
-        self.core = core_over(&self.store, &self.rules, "b");
+        self.core = core_over(&self.store, "b");
         self.register();
     }
 
@@ -206,6 +199,16 @@ impl World {
             self.tasks.remove(&id);
         }
         self.send(Event::Update(Box::new(status(&id, Some(agent), state, healthy))));
+    }
+
+    /// The executor finds a port taken before it starts the service.
+    pub(crate) fn tell_port_taken(&mut self, instance: &str, port: u16) {
+        let id = self.task_of(instance).expect("it has a task");
+        let agent = self.tasks.remove(&id).map(|t| t.info.agent_id);
+        let label = v1::Label { key: cairn_task::LABEL_PORT_TAKEN.into(), value: Some(port.to_string()) };
+        let labels = Some(v1::Labels { labels: vec![label] });
+        let failed = status(&id, agent, v1::TaskState::TaskFailed, None);
+        self.send(Event::Update(Box::new(v1::TaskStatus { labels, ..failed })));
     }
 
     /// Until nothing more happens.
@@ -343,7 +346,7 @@ impl World {
     fn launch(&mut self, info: v1::TaskInfo, rest: &mut Resources) {
         let executor = info.executor.as_ref().unwrap();
         let all: Vec<v1::Resource> = info.resources.iter().chain(&executor.resources).cloned().collect();
-        let resources = Resources::try_from(all).unwrap().unallocated();
+        let resources = Resources::from(all).unallocated();
         *rest = rest.checked_sub(&resources).expect("a task uses what was offered");
         let id = info.task_id.value.clone();
         let agent = info.agent_id.clone();
@@ -424,7 +427,7 @@ fn status(
 
 /// What an operation takes from an agent and gives back, or the tasks it launches.
 fn effect_of(operation: v1::offer::Operation) -> (Resources, Resources, Vec<v1::TaskInfo>) {
-    let set = |r: Vec<v1::Resource>| Resources::try_from(r).unwrap().unallocated();
+    let set = |r: Vec<v1::Resource>| Resources::from(r).unallocated();
     match operation.r#type() {
         operation::Type::Launch => (Resources::new(), Resources::new(), operation.launch.unwrap().task_infos),
         operation::Type::Reserve => {
