@@ -51,6 +51,7 @@ pub struct Cairn {
     controller_port: u16,
     agents: usize,
     resources: Option<String>,
+    path: Option<String>,
 }
 
 /// The folder of the checkout.
@@ -82,6 +83,7 @@ impl Cairn {
             controller_port: free_port(),
             agents,
             resources: None,
+            path: None,
         }
     }
 
@@ -89,6 +91,13 @@ impl Cairn {
     #[must_use]
     pub fn resources(mut self, resources: &str) -> Self {
         self.resources = Some(resources.to_owned());
+        self
+    }
+
+    /// Servers with this PATH.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
         self
     }
 
@@ -108,6 +117,9 @@ impl Cairn {
     fn spawn(&self, log: &str, args: &[&str]) -> Child {
         let log = File::options().create(true).append(true).open(self.folder().join(log)).unwrap();
         let mut command = self.command();
+        if let Some(path) = &self.path {
+            command.env("PATH", path);
+        }
         command.args(args).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.binary.display()))
     }
@@ -162,6 +174,16 @@ impl Cairn {
     /// kill -9 of the controller process.
     pub fn kill_controller(&mut self) {
         kill(self.controller.take());
+    }
+
+    /// Ends everything that works in the folder.
+    pub fn stop_all(&mut self) {
+        if let Ok(folder) = self.folder.path().canonicalize() {
+            processes::end_all(&folder);
+        }
+        for mut child in [self.cluster.take(), self.controller.take()].into_iter().flatten() {
+            let _ = child.wait();
+        }
     }
 
     /// Where the controller answers.
@@ -225,11 +247,6 @@ fn kill(child: Option<Child>) {
 
 impl Drop for Cairn {
     fn drop(&mut self) {
-        if let Ok(folder) = self.folder.path().canonicalize() {
-            processes::end_all(&folder);
-        }
-        for mut child in [self.cluster.take(), self.controller.take()].into_iter().flatten() {
-            let _ = child.wait();
-        }
+        self.stop_all();
     }
 }

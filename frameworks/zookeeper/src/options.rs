@@ -15,7 +15,7 @@ use crate::size::Size;
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
     /// Number of servers. An even number would tolerate no more failures than the odd one below it.
-    #[schemars(extend("enum" = [1, 3, 5]))]
+    #[schemars(extend("enum" = [1, 3, 5], "x-help" = "an ensemble of an even size survives no more failures than the next smaller odd one"))]
     pub nodes: u32,
     /// Version of ZooKeeper.
     pub version: String,
@@ -44,7 +44,7 @@ pub struct Options {
     /// the servers' volumes: that keeps stray clients out, but not somebody who can read the state of this scheduler or
     /// of the master.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 8))]
+    #[schemars(length(min = 8), extend("format" = "secret"))]
     pub super_password: Option<String>,
 }
 

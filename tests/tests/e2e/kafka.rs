@@ -145,6 +145,9 @@ fn legacy(cairn: &mut Cairn) {
         http.send("POST", &format!("{PROXY}/api/topic/add?topic=old-style&partitions=1&replicas=2"), None);
     assert_eq!(status, 200, "{added:#}");
     assert_eq!(added["topics"][0]["name"], json!("old-style"));
+    // Their scripts send everything by GET.
+    let (status, updated) = http.send("GET", &format!("{PROXY}/api/topic/delete?topic=old-style"), None);
+    assert_eq!(status, 200, "{updated:#}");
 }
 
 fn token(cairn: &mut Cairn) {

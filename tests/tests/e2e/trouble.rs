@@ -16,6 +16,9 @@ pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
         .step("an_unknown_stack_is_not_a_success", setup, unknown_stack)
         .step("an_unreachable_controller_is_named", setup, no_controller)
         .step("a_taken_port_is_named", setup, taken_port)
+        .step("a_master_that_cannot_be_reached_is_waited_for_and_named", setup, no_master)
+        .step("no_java_is_named_with_a_hint", setup, no_java)
+        .step("a_full_disk_is_named", setup, full_disk)
         .end()
 }
 
@@ -41,7 +44,7 @@ fn checksum(cairn: &mut Cairn) {
     let archive = cairn.file("own.tar", "not what was promised");
     let spec = format!(
         "stack: forged\nservices:\n  zookeeper:\n    framework: zookeeper\n    nodes: 1\n    distribution:\n      \
-         uri: file://{archive}\n      sha256: {}\n",
+         uri: file://{archive}\n      sha256: \"{}\"\n",
         "0".repeat(64)
     );
     refused(cairn, "forged", &spec, &["sha256", "0000000000"]);
@@ -74,4 +77,57 @@ fn taken_port(cairn: &mut Cairn) {
     });
     assert_eq!(out.code, 1, "{out:#?}");
     assert!(out.stderr.contains(&listen), "{out:#?}");
+}
+
+const SMALL: &str = "services:\n  zookeeper:\n    framework: zookeeper\n    nodes: 1\n";
+
+fn no_master(_: &mut Cairn) {
+    let mut alone = Cairn::new(1);
+    alone.start_controller();
+    let file = alone.file("lonely.yaml", &format!("stack: lonely\n{SMALL}"));
+    let out = alone.run(&["apply", "-f", &file, "--timeout", "3s"]).expect(4);
+    assert!(out.stderr.contains("waits for the master"), "{out:#?}");
+    // When the master appears, what was asked for happens.
+    alone.start_cluster();
+    until("the stack comes up", Duration::from_secs(120), || {
+        let stack = alone.http().get("/v1/stacks/lonely");
+        (stack["complete"] == serde_json::json!(true)).then_some(())
+    });
+}
+
+fn no_java(_: &mut Cairn) {
+    let mut cairn = Cairn::new(1).path("/nonexistent").up();
+    let spec = format!("stack: bare\n{SMALL}");
+    refused(&mut cairn, "bare", &spec, &["java", "install"]);
+}
+
+/// The agents' folder on a file system that is too small; the machine mounts one only for root.
+fn full_disk(_: &mut Cairn) {
+    let mut cairn = Cairn::new(1);
+    let dir = cairn.folder().join("cluster");
+    std::fs::create_dir_all(&dir).expect("the folder is ours");
+    let mount = |program: &str, args: &[&str]| {
+        let done = std::process::Command::new(program).args(args).arg(&dir).status();
+        done.is_ok_and(|s| s.success())
+    };
+    assert!(
+        mount("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs"]),
+        "this test needs a user who may mount"
+    );
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        cairn.start_cluster();
+        cairn.start_controller();
+        let spec = format!("stack: full\n{SMALL}");
+        let file = cairn.file("full.yaml", &spec);
+        let out = cairn.run(&["apply", "-f", &file, "--timeout", "8s"]);
+        let text = format!("{}{}", out.stdout, out.stderr);
+        assert_ne!(out.code, 0, "{text}");
+        assert!(text.contains("No space left on device"), "{text}\n{}", cairn.logs());
+        assert_eq!(cairn.http().get("/v1/health")["state"], serde_json::json!("ok"), "the cluster goes on");
+    }));
+    cairn.stop_all();
+    assert!(mount("umount", &["-l"]));
+    if let Err(failure) = caught {
+        std::panic::resume_unwind(failure);
+    }
 }
