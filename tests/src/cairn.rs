@@ -26,6 +26,7 @@ impl Output {
     ///
     /// # Panics
     /// When it is not.
+    #[allow(clippy::panic, reason = "a test's failure is a panic")]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self:#?}"))
     }
@@ -64,7 +65,8 @@ pub fn binary() -> PathBuf {
     std::env::var_os("CAIRN_BIN").map_or_else(|| checkout().join("target/release/cairn"), PathBuf::from)
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
     listener.map(|a| a.port()).unwrap_or_default()
 }
@@ -184,6 +186,20 @@ impl Cairn {
         for mut child in [self.cluster.take(), self.controller.take()].into_iter().flatten() {
             let _ = child.wait();
         }
+    }
+
+    /// Where the master answers.
+    pub fn master(&self) -> String {
+        format!("127.0.0.1:{}", self.cluster_port)
+    }
+
+    /// Starts another program in the folder, with `CAIRN_BIN` set.
+    pub fn spawn_program(&self, program: &Path, args: &[&str]) -> Child {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.folder()).env("CAIRN_BIN", &self.binary);
+        let log = File::create(self.folder().join("program.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display()))
     }
 
     /// Where the controller answers.

@@ -35,6 +35,8 @@ pub struct ClusterOptions {
     pub agent_timeouts: agent::Timeouts,
 }
 
+const YEAR: Duration = Duration::from_secs(52 * 7 * 24 * 3_600);
+
 impl ClusterOptions {
     /// A cluster with the usual timeouts.
     pub fn new(listen: SocketAddr, agents: u8, work_dir: PathBuf, resources: impl Into<String>) -> Self {
@@ -49,7 +51,9 @@ impl ClusterOptions {
                 agent_recovery: Duration::from_secs(60),
                 ..master::Timeouts::default()
             },
-            agent_timeouts: agent::Timeouts::default(),
+            // Stopping the cluster must not stop what runs on it, however long it is away: master, agents and machine
+            // are one here, so an agent that does not answer is being upgraded, not lost. Mesos gives up after 15 min.
+            agent_timeouts: agent::Timeouts { recovery: YEAR, ..agent::Timeouts::default() },
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p cairn-tests --test e2e -- NAME` runs what contains NAME; `CAIRN_BIN` and `CAIRN_DIST` name what is run.
 
+mod example;
 mod kafka;
 mod kcat;
 mod kraft;
@@ -46,7 +47,7 @@ impl<W: Send + 'static> Story<W> {
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let stories = [kafka::story(), kraft::story(), trouble::story()];
+    let stories = [kafka::story(), kraft::story(), example::story(), trouble::story()];
     let mut trials = Vec::new();
     let mut ends = Vec::new();
     for (steps, end) in stories {

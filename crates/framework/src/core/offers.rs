@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
-use super::state::TaskRecord;
+use super::state::{Record, TaskRecord};
 use super::{Core, Millis, Out, REFUSALS, live::Live, task};
 use crate::{Phase, Placement, Wait};
 
@@ -80,7 +80,7 @@ impl Core {
             Next::CleanUp => Some(Purpose::CleanUp),
             Next::Launch if self.state.target.paused && self.first_launch(name) => None,
             Next::Launch if !self.first_launch(name) => {
-                let placed = self.state.instances.get(name)?.placement.is_some();
+                let placed = self.state.instances.get(name).is_some_and(Record::is_placed);
                 match self.rendered.get(name)? {
                     Ok(_) => Some(Purpose::Launch { placed }),
                     Err(Wait::Peers(_)) if !placed => Some(Purpose::Launch { placed }),

@@ -90,6 +90,15 @@ pub(crate) struct Record {
     pub(crate) retired: bool,
 }
 
+impl Record {
+    /// It has a place with all the ports it needs; one of them may have been given up because somebody else holds it.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.placement
+            .as_ref()
+            .is_some_and(|p| self.spec.ports.iter().all(|port| p.ports.contains_key(&port.name)))
+    }
+}
+
 /// Everything that is stored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {

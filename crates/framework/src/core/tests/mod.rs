@@ -327,3 +327,17 @@ fn a_port_that_somebody_else_holds_is_left_to_him_until_the_instance_has_served(
     assert_eq!(port(&world), second, "clients know it");
     assert!(world.status().complete);
 }
+
+#[test]
+fn peers_are_told_of_the_other_port() {
+    let mut world = World::new(3);
+    world.obedient = false;
+    world.start(1, json!({ "count": 3, "peers": 1 }));
+    let port = world.status().instances[1].placement.as_ref().unwrap().ports["main"];
+    world.tell_port_taken("node-1", port);
+    world.obedient = true;
+    world.pass(30_000);
+    assert_eq!(world.tasks.len(), 3);
+    let placement = world.status().instances[1].placement.clone().unwrap();
+    assert_ne!(placement.ports["main"], port);
+}
