@@ -7,7 +7,6 @@
 //! - [`store`]: where intent is kept before anything happens;
 //! - [`rest`]: the skeleton that every scheduler serves, and problem documents.
 
-pub mod constraint;
 pub mod core;
 pub mod driver;
 pub mod model;
@@ -16,7 +15,7 @@ pub mod service;
 pub mod status;
 pub mod store;
 
-pub use constraint::Constraint;
+pub use cairn_units::Constraint;
 pub use driver::{Accepted, Command, Given, Handle, Published, RunError, RunOptions, run};
 pub use model::{Artifact, Config, InstanceSpec, Model, PortSpec, Problem, Strategy, VolumeSpec};
 pub use rest::Refused;

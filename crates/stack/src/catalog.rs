@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use cairn_units::suggest;
 use serde_json::{Map, Value};
 
 use crate::framework::Bound;
 use crate::node::Node;
 use crate::schema_check::{SchemaChecker, Subject, Unknown};
 use crate::source::Source;
-use crate::{Diagnostic, FrameworkSpec, Report, schema, suggest, yaml};
+use crate::{Diagnostic, FrameworkSpec, Report, schema, yaml};
 
 /// Keys that mean the same for every service, so that no framework may use them.
 pub(crate) const RESERVED: [&str; 3] = ["framework", "needs", "distribution"];

@@ -13,7 +13,6 @@
 
 mod catalog;
 mod check;
-mod constraint;
 mod diagnostic;
 mod diff;
 mod distribution;
@@ -27,14 +26,11 @@ mod resolve;
 pub mod schema;
 mod schema_check;
 mod source;
-mod suggest;
 mod template;
-mod units;
 mod yaml;
 
 pub use catalog::{Catalog, FrameworkFile};
 pub use check::{check_stack, param_value};
-pub use constraint::{Constraint, ConstraintError, Operator};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
 pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};
 pub use distribution::Distribution;
@@ -44,4 +40,3 @@ pub use name::{MAX_FRAMEWORK_NAME, is_name};
 pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_text};
 pub use source::MAX_BYTES;
 pub use template::{Part, Reference, Target, Template, TemplateError, escape};
-pub use units::{Duration, Size, UnitError};

@@ -1,8 +1,8 @@
 //! One broker, with what holds for all and what holds only for it put together.
 
-use cairn_framework::Constraint;
+use cairn_units::{Constraint, Size};
 
-use crate::options::{Options, Override, Ports, Settings, Size};
+use crate::options::{Options, Override, Ports, Settings};
 
 const DEFAULT_MEM: u64 = 512;
 const MOST_HEAP: u64 = 6 * 1024;

@@ -24,7 +24,8 @@ use std::sync::Arc;
 
 use cairn_framework::Service;
 
-pub use options::{Mode, Options, Override, Ports, Scalar, Settings, Size, Topic};
+pub use cairn_units::Size;
+pub use options::{Mode, Options, Override, Ports, Scalar, Settings, Topic};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

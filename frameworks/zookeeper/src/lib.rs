@@ -20,7 +20,6 @@ mod rest;
 mod schema;
 mod secret;
 mod service;
-mod size;
 mod survey;
 mod task;
 mod watch;
@@ -29,8 +28,8 @@ use std::sync::Arc;
 
 use cairn_framework::Service;
 
+pub use cairn_units::Size;
 pub use options::{Options, Scalar};
-pub use size::Size;
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cairn_framework::{Config, Problem};
+use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{ConstraintText, PlainValue};
-use crate::size::Size;
+use crate::schema::PlainValue;
 
 /// Options of a ZooKeeper ensemble.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct Options {
     /// Persistent volume of each server, for snapshots and transaction logs.
     pub disk: Size,
     /// Where servers may run, for example `hostname:unique` or `rack:groupBy:3`.
-    #[schemars(with = "Vec<ConstraintText>")]
+    #[schemars(with = "Vec<Constraint>")]
     pub constraints: Vec<String>,
     /// Further entries of zoo.cfg, for example `snapCount: 50000`. They replace the defaults of this framework. What it
     /// sets itself (directories, ports, membership, credentials) cannot be replaced.
@@ -142,7 +142,8 @@ impl Options {
             problems.push(Problem::new("heap", format!("{} is too little: at least 32MiB", self.heap)));
         }
         if self.memory() <= self.heap {
-            let message = format!("{} does not hold a heap of {}", self.memory(), self.heap);
+            let message =
+                format!("{}MiB does not hold a heap of {}MiB", self.memory().mib(), self.heap.mib());
             let help = "leave `mem` out, or give at least 96MiB on top of the heap";
             problems.push(Problem::new("mem", message).help(help));
         }

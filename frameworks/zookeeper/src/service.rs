@@ -9,6 +9,7 @@ use cairn_framework::{
     VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
+use cairn_units::Constraint;
 
 use crate::formation::{MEMBERS, initial_members};
 use crate::gate::{self, Decision};
@@ -124,13 +125,15 @@ impl ZooKeeper {
     }
 }
 
-fn parse_constraints(options: &Options) -> Result<Vec<cairn_framework::Constraint>, Vec<Problem>> {
+fn parse_constraints(options: &Options) -> Result<Vec<Constraint>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut constraints = Vec::new();
     for (at, text) in options.constraints.iter().enumerate() {
-        match text.parse() {
+        match text.parse::<Constraint>() {
             Ok(constraint) => constraints.push(constraint),
-            Err(error) => problems.push(Problem::new(format!("constraints.{at}"), format!("{error}"))),
+            Err(error) => {
+                problems.push(Problem::new(format!("constraints.{at}"), error.to_string()).help(error.help))
+            }
         }
     }
     if problems.is_empty() { Ok(constraints) } else { Err(problems) }

@@ -115,10 +115,11 @@ fn zoo_cfg(options: &Options, place: &Placement) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cairn_units::Size;
+
     use super::*;
     use crate::members::{Role, server_line};
     use crate::options::Scalar;
-    use crate::size::Size;
 
     fn place(id: u8) -> Placement {
         let ports = [("client", 31000), ("quorum", 31001), ("election", 31002)];

@@ -1,12 +1,13 @@
 //! References in texts: parameters are filled in, outputs and secrets are checked and kept.
 
+use cairn_units::suggest;
 use serde_json::{Map, Value};
 
 use super::{Checker, Edge, SCOPES, params};
 use crate::node::{Entry, Kind, Node};
 use crate::schema_check::Unknown;
 use crate::template::{Part, Reference, Target, Template, TemplateError, escape};
-use crate::{Diagnostic, Span, suggest};
+use crate::{Diagnostic, Span};
 
 /// Most references of a text. Finding the place of each takes time in proportion to the text.
 const MAX_REFERENCES: usize = 100;

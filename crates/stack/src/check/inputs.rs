@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_units::suggest;
 use serde_json::Value;
 
 use super::Checker;
 use super::fill::Owner;
+use crate::Diagnostic;
 use crate::catalog::Framework;
 use crate::framework::Need;
 use crate::node::Entry;
 use crate::template::{Target, Template};
-use crate::{Diagnostic, suggest};
 
 impl<'a> Checker<'a> {
     pub(super) fn check_inputs(

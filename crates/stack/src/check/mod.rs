@@ -12,12 +12,12 @@ pub use params::param_value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_units::suggest;
+
 use crate::catalog::Framework;
 use crate::node::{Entry, Node};
 use crate::source::Source;
-use crate::{
-    Catalog, Checked, Diagnostic, Params, Report, Severity, Span, ValidatedStack, name, suggest, yaml,
-};
+use crate::{Catalog, Checked, Diagnostic, Params, Report, Severity, Span, ValidatedStack, name, yaml};
 
 /// Keys of a stack spec.
 const KEYS: [&str; 5] = ["stack", "description", "params", "services", "outputs"];

@@ -1,8 +1,10 @@
 //! `needs:` of a service: order without a value.
 
+use cairn_units::suggest;
+
 use super::{Checker, Edge};
+use crate::Diagnostic;
 use crate::node::{Entry, Kind};
-use crate::{Diagnostic, suggest};
 
 impl<'a> Checker<'a> {
     pub(super) fn check_needs(&mut self, service: &'a Entry) {

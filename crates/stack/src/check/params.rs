@@ -1,10 +1,11 @@
 //! Parameters: `name: default`, or `name: { default, type, description }`.
 
+use cairn_units::suggest;
 use serde_json::Value;
 
 use super::Checker;
 use crate::node::{Entry, Node, describe};
-use crate::{Diagnostic, Params, Span, suggest};
+use crate::{Diagnostic, Params, Span};
 
 const KEYS: [&str; 3] = ["default", "type", "description"];
 const KINDS: [(&str, Kind); 4] = [

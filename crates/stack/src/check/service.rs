@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cairn_units::suggest;
 use serde_json::Value;
 
 use super::Checker;
@@ -9,7 +10,7 @@ use super::fill::{Filled, Owner};
 use crate::catalog::{Framework, RESERVED};
 use crate::node::{Entry, Kind, Node};
 use crate::schema_check::{SchemaChecker, Subject};
-use crate::{Diagnostic, Distribution, Service, name, schema, suggest};
+use crate::{Diagnostic, Distribution, Service, name, schema};
 
 impl<'a> Checker<'a> {
     /// Checks a service; `None` if too little is known of it.

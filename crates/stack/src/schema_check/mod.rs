@@ -4,6 +4,7 @@ mod place;
 
 use std::collections::BTreeSet;
 
+use cairn_units::{Constraint, Duration, Size};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use self::place::{Place, type_names};
 use crate::node::Node;
 use crate::source::Source;
-use crate::{Constraint, Diagnostic, Duration, Size, Span};
+use crate::{Diagnostic, Span};
 
 /// Format of options that must be `${secret.NAME}`.
 const SECRET: &str = "secret";

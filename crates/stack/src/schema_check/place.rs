@@ -1,12 +1,13 @@
 //! What is said of a violation, in our own words.
 
+use cairn_units::{Constraint, Duration, Size, suggest};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
 use super::{SECRET, Subject};
+use crate::Diagnostic;
 use crate::node::{Located, describe};
-use crate::{Constraint, Diagnostic, Duration, Size, suggest};
 
 /// Where a violation is.
 pub(super) struct Place<'a> {

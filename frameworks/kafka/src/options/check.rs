@@ -1,8 +1,9 @@
 //! Checks that a JSON Schema cannot express.
 
-use cairn_framework::{Constraint, Problem};
+use cairn_framework::Problem;
+use cairn_units::Constraint;
 
-use super::{Mode, Options, Override, Settings, Size};
+use super::{Mode, Options, Override, Settings};
 use crate::broker::Broker;
 
 /// Entries of server.properties that the framework sets itself; those that end in `.` are prefixes.
@@ -130,9 +131,9 @@ fn check_sizes(prefix: &str, broker: &Broker, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(format!("{prefix}heap"), message));
     }
     if broker.mem.mib() < broker.heap.mib() + BESIDE_HEAP {
-        let least = Size::from_mib(broker.heap.mib() + BESIDE_HEAP);
-        let message = format!("{} does not hold a heap of {}", broker.mem, broker.heap);
-        let help = format!("leave `mem` out, or give at least {least}");
+        let (mem, heap) = (broker.mem.mib(), broker.heap.mib());
+        let message = format!("{mem}MiB does not hold a heap of {heap}MiB");
+        let help = format!("leave `mem` out, or give at least {}MiB", heap + BESIDE_HEAP);
         problems.push(Problem::new(format!("{prefix}mem"), message).help(help));
     }
 }
@@ -176,10 +177,7 @@ fn check_jvm(at: &str, options: &[String], problems: &mut Vec<Problem>) {
 fn check_constraints(at: &str, constraints: &[String], problems: &mut Vec<Problem>) {
     for (index, text) in constraints.iter().enumerate() {
         if let Err(error) = text.parse::<Constraint>() {
-            problems.push(
-                Problem::new(format!("{at}.{index}"), error.to_string())
-                    .help("for example `hostname:unique`, `rack:groupBy:3`, `hostname:like:web.*`"),
-            );
+            problems.push(Problem::new(format!("{at}.{index}"), error.to_string()).help(error.help));
         }
     }
 }

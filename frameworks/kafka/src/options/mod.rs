@@ -3,19 +3,17 @@
 mod check;
 mod port;
 mod scalar;
-mod schema;
-mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::{Config, Problem};
+use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::topic_name;
 pub use port::Ports;
 pub use scalar::Scalar;
-pub use size::Size;
 
 /// Settings by name.
 pub type Settings = BTreeMap<String, Scalar>;
@@ -60,7 +58,7 @@ pub struct Options {
     pub port: Option<Ports>,
     /// Where brokers may run, for example `hostname:unique` or `rack:groupBy:3`. Agents with an attribute `rack` make
     /// replicas spread over racks.
-    #[schemars(with = "Vec<schema::ConstraintText>")]
+    #[schemars(with = "Vec<Constraint>")]
     pub constraints: Vec<String>,
     /// Further entries of server.properties, for example `log.retention.hours: 24`. They replace the defaults of this
     /// framework. What it sets itself (ids, listeners, directories, ZooKeeper, roles) cannot be replaced.
@@ -105,7 +103,7 @@ pub struct Override {
     pub port: Option<Ports>,
     /// Where it may run, in place of what holds for all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<schema::ConstraintText>>")]
+    #[schemars(with = "Option<Vec<Constraint>>")]
     pub constraints: Option<Vec<String>>,
     /// Entries of server.properties.
     #[serde(skip_serializing_if = "Settings::is_empty")]

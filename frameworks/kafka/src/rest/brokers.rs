@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use cairn_framework::rest::{Body, Problem, accepted};
 use cairn_framework::{Command, Handle, Phase, Published, Refused};
+use cairn_units::Size;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use super::{chosen, cluster_if_there, edit, known_ids, options};
 use crate::broker::{Broker, instance_name};
 use crate::client::Cluster;
 use crate::ids::Ids;
-use crate::options::{Options, Settings, Size};
+use crate::options::{Options, Settings};
 use crate::task::CLIENT_PORT;
 
 pub(super) fn routes() -> Router<Handle> {

@@ -39,8 +39,10 @@ pub(super) fn command(broker: &Broker, own: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use cairn_units::Size;
+
     use super::*;
-    use crate::options::{Options, Size};
+    use crate::options::Options;
 
     #[test]
     fn flags_follow_the_heap() {

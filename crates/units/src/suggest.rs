@@ -8,7 +8,7 @@ const MAX_CANDIDATES: usize = 200;
 const MAX_LISTED: usize = 30;
 
 /// The candidate nearest to what was written, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > MAX_LENGTH {
         return None;
     }
@@ -27,16 +27,12 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
 }
 
 /// `did you mean `x`?`, or else all that there is to choose from.
-pub(crate) fn hint<'a>(
-    written: &str,
-    what: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn hint<'a>(written: &str, what: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     hint_with(written, what, candidates, [])
 }
 
 /// [`hint`] that may also mean one of `others`, which are not worth listing.
-pub(crate) fn hint_with<'a>(
+pub fn hint_with<'a>(
     written: &str,
     what: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -51,7 +47,7 @@ pub(crate) fn hint_with<'a>(
 }
 
 /// Names as a list in words.
-pub(crate) fn list(names: &[&str]) -> String {
+pub fn list(names: &[&str]) -> String {
     let shown = names.iter().take(MAX_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > MAX_LISTED { format!("{shown}, …") } else { shown }
 }

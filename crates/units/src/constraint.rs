@@ -1,13 +1,16 @@
-//! Where instances may be placed, as text: `attribute:operator[:value]`.
+//! Where instances may be placed, as text.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::suggest;
 
-/// A condition on an agent's attribute; `hostname` is an attribute that every agent has.
+/// A condition on an agent's attribute, written `attribute:operator[:value]`; `hostname` is an attribute that every agent
+/// has. Operators are those of Marathon. An agent without the attribute is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraint {
     /// The attribute.
@@ -28,20 +31,24 @@ pub enum Operator {
     /// All instances on one value: on this one if it is given.
     Cluster(Option<String>),
     /// Spread evenly over the values; over at least so many if it is given.
-    GroupBy(Option<u32>),
+    GroupBy(Option<usize>),
     /// At most so many instances on a value.
-    AtMost(u32),
+    AtMost(usize),
 }
 
 /// A text that is no [`Constraint`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
+#[error("`{text}` is not a constraint: {reason}")]
 pub struct ConstraintError {
+    text: String,
     /// What is wrong with it.
     pub reason: String,
     /// What to write instead.
     pub help: String,
 }
+
+/// What is wrong, and what to write instead.
+type Why = (String, String);
 
 /// Operators with the names that Marathon gave them, which are understood as well.
 const OPERATORS: [(&str, &str); 6] = [
@@ -57,41 +64,40 @@ impl FromStr for Constraint {
     type Err = ConstraintError;
 
     fn from_str(text: &str) -> Result<Self, ConstraintError> {
-        let mut parts = text.splitn(3, ':');
-        let attribute = parts.next().unwrap_or_default().trim_start_matches('@').trim();
-        let Some(operator) = parts.next() else {
-            return Err(error(
-                format!("`{text}` names no operator"),
-                "a constraint is `attribute:operator[:value]`, such as `hostname:unique`",
-            ));
-        };
-        if attribute.is_empty() {
-            return Err(error(
-                format!("`{text}` names no attribute"),
-                "a constraint is `attribute:operator[:value]`, such as `hostname:unique`",
-            ));
-        }
-        let known = OPERATORS.iter().find(|(name, other)| {
-            name.eq_ignore_ascii_case(operator) || other.eq_ignore_ascii_case(operator)
-        });
-        let Some((name, _)) = known else {
-            return Err(unknown_operator(operator));
-        };
-        let operator = Operator::parse(attribute, name, parts.next().filter(|value| !value.is_empty()))?;
-        Ok(Self { attribute: attribute.to_owned(), operator })
+        read(text).map_err(|(reason, help)| ConstraintError { text: text.to_owned(), reason, help })
     }
 }
 
+fn read(text: &str) -> Result<Constraint, Why> {
+    let form = "a constraint is `attribute:operator[:value]`, such as `hostname:unique`";
+    let mut parts = text.splitn(3, ':');
+    let attribute = parts.next().unwrap_or_default().trim_start_matches('@').trim();
+    let Some(operator) = parts.next() else {
+        return Err(why(format!("`{text}` names no operator"), form));
+    };
+    if attribute.is_empty() {
+        return Err(why(format!("`{text}` names no attribute"), form));
+    }
+    let known = OPERATORS
+        .iter()
+        .find(|(name, other)| name.eq_ignore_ascii_case(operator) || other.eq_ignore_ascii_case(operator));
+    let Some((name, _)) = known else {
+        return Err(unknown_operator(operator));
+    };
+    let operator = Operator::parse(attribute, name, parts.next().filter(|value| !value.is_empty()))?;
+    Ok(Constraint { attribute: attribute.to_owned(), operator })
+}
+
 impl Operator {
-    fn parse(attribute: &str, name: &str, value: Option<&str>) -> Result<Self, ConstraintError> {
+    fn parse(attribute: &str, name: &str, value: Option<&str>) -> Result<Self, Why> {
         match (name, value) {
             ("unique", None) => Ok(Self::Unique),
             ("unique", Some(value)) => {
-                Err(error(format!("`unique` takes no value, and this is `{value}`"), "remove the value"))
+                Err(why(format!("`unique` takes no value, and this is `{value}`"), "remove the value"))
             }
             ("like", Some(pattern)) => regex(pattern).map(Self::Like),
             ("unlike", Some(pattern)) => regex(pattern).map(Self::Unlike),
-            ("like" | "unlike", None) => Err(error(
+            ("like" | "unlike", None) => Err(why(
                 format!("`{name}` needs a regular expression"),
                 &format!("write `{attribute}:{name}:a|b`"),
             )),
@@ -104,34 +110,39 @@ impl Operator {
     }
 }
 
-fn unknown_operator(operator: &str) -> ConstraintError {
+fn unknown_operator(operator: &str) -> Why {
     let names = OPERATORS.map(|(name, _)| name);
     let help = suggest::hint(operator, "operators", names).unwrap_or_default();
-    error(format!("`{operator}` is not an operator of constraints"), &help)
+    why(format!("`{operator}` is not an operator of constraints"), &help)
 }
 
-fn regex(pattern: &str) -> Result<String, ConstraintError> {
-    match regex_lite::Regex::new(&format!("^(?:{pattern})$")) {
+fn regex(pattern: &str) -> Result<String, Why> {
+    match anchored(pattern) {
         Ok(_) => Ok(pattern.to_owned()),
-        Err(why) => Err(error(
-            format!("`{pattern}` is not a regular expression: {why}"),
+        Err(error) => Err(why(
+            format!("`{pattern}` is not a regular expression: {error}"),
             "a `\\` quotes what follows",
         )),
     }
 }
 
-fn count(attribute: &str, name: &str, value: &str) -> Result<u32, ConstraintError> {
+/// Matches whole values.
+pub(crate) fn anchored(pattern: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
+    regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+}
+
+fn count(attribute: &str, name: &str, value: &str) -> Result<usize, Why> {
     let example = format!("write `{attribute}:{name}:2`");
     match value.parse() {
-        Ok(0) => Err(error(format!("`{name}` counts from 1"), &example)),
+        Ok(0) => Err(why(format!("`{name}` counts from 1"), &example)),
         Ok(count) => Ok(count),
-        Err(_) if value.is_empty() => Err(error(format!("`{name}` needs a number"), &example)),
-        Err(_) => Err(error(format!("`{name}` needs a number, and this is `{value}`"), &example)),
+        Err(_) if value.is_empty() => Err(why(format!("`{name}` needs a number"), &example)),
+        Err(_) => Err(why(format!("`{name}` needs a number, and this is `{value}`"), &example)),
     }
 }
 
-fn error(reason: String, help: &str) -> ConstraintError {
-    ConstraintError { reason, help: help.to_owned() }
+fn why(reason: String, help: &str) -> Why {
+    (reason, help.to_owned())
 }
 
 impl fmt::Display for Constraint {
@@ -158,22 +169,21 @@ impl Serialize for Constraint {
 
 impl<'de> Deserialize<'de> for Constraint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
-impl schemars::JsonSchema for Constraint {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+impl JsonSchema for Constraint {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
         "Constraint".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "Where instances may be placed: `attribute:operator[:value]` with the operators unique, like, unlike, cluster, groupBy, atMost. `hostname` is an attribute that every agent has.",
-            "type": "string",
-            "format": "constraint",
-            "examples": ["hostname:unique", "rack:groupBy:3", "rack:like:a|b"],
-        })
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "constraint" })
     }
 }
 
@@ -202,6 +212,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let reason = |text: &str| text.parse::<Constraint>().unwrap_err();
+        assert_eq!(
+            reason("rack:unique:x").to_string(),
+            "`rack:unique:x` is not a constraint: `unique` takes no value, and this is `x`"
+        );
+        assert!("rack:near".parse::<Constraint>().is_err());
         assert_eq!(reason("hostname").reason, "`hostname` names no operator");
         assert_eq!(reason(":unique").reason, "`:unique` names no attribute");
         assert!(reason("hostname:uniq").help.starts_with("did you mean `unique`?"));

@@ -1,0 +1,16 @@
+//! Sizes, durations and placement constraints: the words that specs, schedulers and the SDK share.
+//!
+//! Each is read from text and written as text, in files, JSON and messages alike. What cannot be read is told with what
+//! to write instead; [`suggest`] finds the word that was meant.
+
+mod amount;
+mod constraint;
+mod duration;
+mod placement;
+mod size;
+pub mod suggest;
+
+pub use amount::UnitError;
+pub use constraint::{Constraint, ConstraintError, Operator};
+pub use duration::Duration;
+pub use size::Size;
