@@ -1,7 +1,7 @@
 //! Real brokers, started from the very tasks that agents would get. Slow, so only on request:
 //!
 //! ```text
-//! CAIRN_DIST=dist CAIRN_ZOOKEEPER=HOST:PORT cargo test -p cairn-kafka real -- --ignored --nocapture
+//! CAIRN_DIST=dist cargo test -p cairn-kafka real -- --ignored --nocapture
 //! ```
 
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ impl Fleet {
         };
         let task = task.render(&place).unwrap();
         let version = crate::Options::read(&self.config).unwrap().version().to_owned();
-        unpack(&version, &sandbox);
+        unpack(&format!("kafka-{version}"), &sandbox);
         for file in &task.files {
             fs::write(sandbox.join(&file.path), &file.content).unwrap();
         }
@@ -169,11 +169,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn unpack(version: &str, sandbox: &Path) {
+fn unpack(archive: &str, into: &Path) {
     let dist = std::env::var("CAIRN_DIST").expect("CAIRN_DIST names the folder of the archives");
     let dist = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dist)).unwrap();
-    let tar = dist.join(format!("kafka-{version}.tar"));
-    let done = Command::new("tar").arg("-xf").arg(tar).arg("-C").arg(sandbox).status().unwrap();
+    let tar = dist.join(format!("{archive}.tar"));
+    let done = Command::new("tar").arg("-xf").arg(tar).arg("-C").arg(into).status().unwrap();
     assert!(done.success());
 }
 
@@ -275,13 +275,51 @@ fn options(mode: &str) -> Value {
     })
 }
 
+/// One ZooKeeper server, for as long as it is held.
+struct ZooKeeper {
+    dir: PathBuf,
+    process: Child,
+    address: String,
+}
+
+impl ZooKeeper {
+    fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("cairn-kafka-real-zookeeper-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        unpack("zookeeper-3.9.4", &dir);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "tickTime=500\ndataDir={}\nclientPortAddress=127.0.0.1\nclientPort={port}\nadmin.enableServer=false\n",
+            dir.join("data").display()
+        );
+        fs::write(dir.join("zoo.cfg"), config).unwrap();
+        let process = Command::new("java")
+            .args(["-Xmx64m", "-XX:+UseSerialGC", "-cp", "zookeeper-3.9.4/lib/*"])
+            .args(["org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"])
+            .current_dir(&dir)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { dir, process, address: format!("127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for ZooKeeper {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
 #[tokio::test]
-#[ignore = "starts four brokers; wants CAIRN_DIST and CAIRN_ZOOKEEPER"]
+#[ignore = "starts four brokers; wants CAIRN_DIST"]
 async fn on_zookeeper() {
-    let zookeeper =
-        std::env::var("CAIRN_ZOOKEEPER").expect("CAIRN_ZOOKEEPER is host:port of a running server");
-    let fleet = Fleet::new("zk", options("zookeeper"), [("zookeeper".to_owned(), zookeeper)].into());
-    life(fleet, false).await;
+    // Brokers wait for it by themselves.
+    let zookeeper = ZooKeeper::start();
+    let inputs = [("zookeeper".to_owned(), zookeeper.address.clone())].into();
+    life(Fleet::new("zk", options("zookeeper"), inputs), false).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and dist/"]
+#[ignore = "needs Java and the distributions"]
 async fn three_grow_to_five_and_shrink_again() {
     let mut rig = Rig::new(3);
     for id in 1..=3 {
@@ -71,7 +71,7 @@ async fn three_grow_to_five_and_shrink_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and dist/"]
+#[ignore = "needs Java and the distributions"]
 async fn one_grows_to_three_and_shrinks_to_one() {
     let mut rig = Rig::new(1);
     rig.launch(1);
@@ -100,7 +100,7 @@ async fn one_grows_to_three_and_shrinks_to_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and dist/"]
+#[ignore = "needs Java and the distributions"]
 async fn an_interrupted_foundation_is_finished() {
     let mut rig = Rig::new(3);
     rig.launch(1);
@@ -117,7 +117,7 @@ async fn an_interrupted_foundation_is_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and dist/"]
+#[ignore = "needs Java and the distributions"]
 async fn an_ensemble_that_is_down_is_not_founded_again() {
     let mut rig = Rig::new(1);
     rig.launch(1);

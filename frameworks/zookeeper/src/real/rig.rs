@@ -22,7 +22,14 @@ use crate::names::{ServerId, name_of};
 use crate::service::ZooKeeper;
 use crate::survey::Survey;
 
-const ARCHIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist/zookeeper-3.9.4.tar");
+/// The archive that `make dist` puts together: below CAIRN_DIST, or `dist/` of the checkout.
+fn archive() -> PathBuf {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let dist = std::env::var_os("CAIRN_DIST").unwrap_or_else(|| "dist".into());
+    let archive = checkout.join(dist).join("zookeeper-3.9.4.tar");
+    assert!(archive.exists(), "{} is missing: run `make dist`", archive.display());
+    archive
+}
 const TRIES: u32 = 400;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,7 +53,6 @@ impl Drop for Rig {
 
 impl Rig {
     pub(super) fn new(nodes: u32) -> Self {
-        assert!(Path::new(ARCHIVE).exists(), "{ARCHIVE} is missing: run `make dist`");
         let mut rig = Self {
             dir: tempfile::tempdir().unwrap(),
             service: ZooKeeper::default(),
@@ -73,7 +79,7 @@ impl Rig {
     }
 
     fn config(&self) -> Config {
-        let artifact = Artifact { uri: ARCHIVE.into(), ..Artifact::default() };
+        let artifact = Artifact { uri: archive().display().to_string(), ..Artifact::default() };
         let distributions = [("3.9.4".to_owned(), artifact)].into();
         Config { options: self.options.clone(), distributions, ..Config::default() }
     }
@@ -88,7 +94,7 @@ impl Rig {
         fs::create_dir_all(&sandbox).unwrap();
         fs::create_dir_all(&volume).unwrap();
         symlink(&volume, sandbox.join("data")).unwrap();
-        run(Command::new("tar").args(["xf", ARCHIVE]), &sandbox);
+        run(Command::new("tar").arg("xf").arg(archive()), &sandbox);
         let status = self.view.instances.get_mut(&name_of(id)).unwrap();
         self.running.insert(id, execute(&task, status.placement.as_ref().unwrap(), &sandbox));
         status.task_id = Some(format!("{}.{}", name_of(id), self.sandboxes));
