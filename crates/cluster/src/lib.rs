@@ -8,6 +8,7 @@ mod cluster;
 pub mod master;
 mod options;
 pub mod sim;
+mod terminal;
 pub mod wire;
 
 pub use cluster::{Cluster, ClusterError};

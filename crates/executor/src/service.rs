@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use cairn_mesos::signal_name;
 use cairn_task::{Place, TaskSpec};
 use rustix::process::Signal;
 use tokio::process::Child;
@@ -247,26 +248,6 @@ fn ending(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("Command terminated with signal {}", signal_name(signal)),
         (None, None) => "Command ended".to_owned(),
     }
-}
-
-/// As `strsignal` has it.
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "Hangup",
-        2 => "Interrupt",
-        3 => "Quit",
-        4 => "Illegal instruction",
-        6 => "Aborted",
-        7 => "Bus error",
-        8 => "Floating point exception",
-        9 => "Killed",
-        11 => "Segmentation fault",
-        13 => "Broken pipe",
-        14 => "Alarm clock",
-        15 => "Terminated",
-        other => return other.to_string(),
-    };
-    name.to_owned()
 }
 
 fn check_requirements(requires: &BTreeMap<String, String>, path: &str) -> Result<(), String> {

@@ -11,6 +11,9 @@ pub mod codec;
 mod json;
 pub mod recordio;
 pub mod resources;
+mod signal;
+
+pub use signal::signal_name;
 
 /// The messages of the Mesos v1 API, generated from the `.proto` files of this crate.
 ///

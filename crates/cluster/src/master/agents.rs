@@ -10,6 +10,7 @@ use super::event::{Effect, LinkKey, Time};
 use super::pool::Pool;
 use super::registration::{Registration, Running};
 use super::status;
+use crate::terminal::is_terminal;
 use crate::wire::{FromAgent, ToAgent};
 
 /// What becomes of a task whose agent cannot say it any more.
@@ -82,9 +83,9 @@ impl Master {
             return self.stop_if_removed(agent_id, owner);
         };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
-            let was_over = status::is_terminal(status::state_of(task));
+            let was_over = is_terminal(status::state_of(task));
             note(task, &status, latest);
-            if status::is_terminal(latest) && !was_over {
+            if is_terminal(latest) && !was_over {
                 let freed = Pool::from_list(task.resources.clone());
                 if let Some(agent) = self.agents.get_mut(agent_id) {
                     agent.use_less(owner, &freed);
@@ -150,7 +151,7 @@ impl Master {
         }
         let text = format!("Agent {hostname} disconnected");
         for (owner, task) in lost {
-            if !status::is_terminal(status::state_of(&task)) {
+            if !is_terminal(status::state_of(&task)) {
                 let ending = Ending::new(TaskState::TaskLost, Reason::AgentDisconnected, &text);
                 self.end_task(&owner, task, ending, now);
             }
@@ -162,7 +163,7 @@ impl Master {
         let Some(agent) = self.agents.remove(id) else { return };
         self.unreachable.insert(id.to_owned(), Unreachable { info: agent.info, since: now });
         for (owner, task) in self.take_tasks_on(id) {
-            if status::is_terminal(status::state_of(&task)) {
+            if is_terminal(status::state_of(&task)) {
                 continue;
             }
             let state = self.or_lost(&owner, TaskState::TaskUnreachable);
@@ -180,7 +181,7 @@ impl Master {
         let text = format!("Agent {} removed: the agent unregistered", agent.hostname());
         self.persist();
         for (owner, task) in self.take_tasks_on(id) {
-            if !status::is_terminal(status::state_of(&task)) {
+            if !is_terminal(status::state_of(&task)) {
                 let ending = Ending::new(TaskState::TaskLost, Reason::AgentRemoved, &text);
                 self.end_task(&owner, task, ending, now);
             }

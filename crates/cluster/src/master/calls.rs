@@ -6,7 +6,8 @@ use cairn_mesos::v1::{FrameworkInfo, OperationState, OperationStatus, TaskState}
 use super::core::Master;
 use super::event::{CallKey, Reply, Time};
 use super::framework::Connection;
-use super::{framework_check, status};
+use super::framework_check;
+use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
 impl Master {
@@ -142,7 +143,7 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(id) else { return };
         let is_over = framework.tasks.get(&task_id).is_some_and(|task| {
             let told = task.status_update_state.and_then(|state| TaskState::try_from(state).ok());
-            told.is_some_and(status::is_terminal)
+            told.is_some_and(is_terminal)
                 && task.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_slice())
         });
         if is_over && let Some(task) = framework.tasks.remove(&task_id) {

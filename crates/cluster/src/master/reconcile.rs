@@ -8,6 +8,7 @@ use cairn_mesos::v1::{Task, TaskState, TaskStatus};
 use super::core::Master;
 use super::event::Time;
 use super::status;
+use crate::terminal::is_terminal;
 
 impl Master {
     /// Explicit and implicit reconciliation.
@@ -23,7 +24,7 @@ impl Master {
 
     fn reconcile_all(&mut self, id: &str, now: Time) {
         let Some(framework) = self.frameworks.get(id) else { return };
-        let living = framework.tasks.values().filter(|task| !status::is_terminal(status::state_of(task)));
+        let living = framework.tasks.values().filter(|task| !is_terminal(status::state_of(task)));
         let answers: Vec<_> = living.map(|task| latest(task, now)).collect();
         for answer in answers {
             self.send_status(id, answer);

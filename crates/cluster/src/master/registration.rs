@@ -16,6 +16,7 @@ use super::core::Master;
 use super::event::{Effect, LinkKey, Time};
 use super::pool::Pool;
 use super::status;
+use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
 /// What an agent brings when it registers.
@@ -105,7 +106,7 @@ impl Master {
     fn adopt_task(&mut self, agent_id: &str, task: Task, now: Time) {
         let owner = task.framework_id.value.clone();
         let state = status::state_of(&task);
-        let alive = !status::is_terminal(state);
+        let alive = !is_terminal(state);
         if alive && let Some(agent) = self.agents.get_mut(agent_id) {
             agent.use_more(&owner, &Pool::from_list(task.resources.clone()));
         }
@@ -153,7 +154,7 @@ impl Master {
             }
         }
         for (owner, task) in lost {
-            if status::is_terminal(status::state_of(&task)) {
+            if is_terminal(status::state_of(&task)) {
                 continue;
             }
             let state = self.or_lost(&owner, TaskState::TaskGone);

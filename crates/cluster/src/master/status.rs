@@ -72,21 +72,6 @@ pub(crate) fn time_info(time: Time) -> TimeInfo {
     TimeInfo { nanoseconds: i64::try_from(time.as_nanos()).unwrap_or(i64::MAX) }
 }
 
-/// Whether a task in this state is over. UNREACHABLE, UNKNOWN and LOST by partition are not: they may come back.
-pub(crate) fn is_terminal(state: TaskState) -> bool {
-    matches!(
-        state,
-        TaskState::TaskFinished
-            | TaskState::TaskFailed
-            | TaskState::TaskKilled
-            | TaskState::TaskError
-            | TaskState::TaskLost
-            | TaskState::TaskDropped
-            | TaskState::TaskGone
-            | TaskState::TaskGoneByOperator
-    )
-}
-
 /// The state of a task as the enum.
 pub(crate) fn state_of(task: &Task) -> TaskState {
     TaskState::try_from(task.state).unwrap_or(TaskState::TaskUnknown)

@@ -8,6 +8,7 @@ use super::core::{Master, failover_timeout, framework_id};
 use super::event::{Effect, StreamKey, Time};
 use super::framework::{Connection, Framework};
 use super::{framework_check, status};
+use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
 impl Master {
@@ -156,7 +157,7 @@ impl Master {
 /// Write its tasks down as killed; nobody is left to be told.
 fn kill_all(framework: &mut Framework, now: Time) {
     for (_, mut task) in std::mem::take(&mut framework.tasks) {
-        if !status::is_terminal(status::state_of(&task)) {
+        if !is_terminal(status::state_of(&task)) {
             task.state = TaskState::TaskKilled as i32;
             let text = "Framework removed";
             let last = status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, text, now);

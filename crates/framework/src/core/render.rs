@@ -82,9 +82,8 @@ impl Core {
             if record.spec != *spec {
                 record.spec = spec.clone();
             }
-            if record.retired || record.removing {
+            if record.retired {
                 record.retired = false;
-                record.removing = false;
                 record.deployed = false;
                 record.delete_data = false;
                 record.goal = super::state::Goal::Run;

@@ -82,8 +82,6 @@ pub(crate) struct Record {
     pub(crate) restart: u64,
     /// It has been ready at least once since it was added.
     pub(crate) deployed: bool,
-    /// Its gate has agreed to its removal; it may be stopped and given up.
-    pub(crate) removing: bool,
     /// Its volumes are to be deleted.
     pub(crate) delete_data: bool,
     /// It has been removed; only its place and data remain.

@@ -161,7 +161,6 @@ impl Core {
     fn retire(&mut self, name: &str) {
         let Some(record) = self.state.instances.get_mut(name) else { return };
         record.retired = true;
-        record.removing = false;
         record.deployed = false;
         self.forget_if_empty(name);
     }

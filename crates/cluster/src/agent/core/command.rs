@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use cairn_mesos::signal_name;
 use cairn_mesos::v1::framework_info::capability;
 use cairn_mesos::v1::{KillPolicy, TaskState};
 
@@ -85,26 +86,6 @@ fn ending(status: Option<i32>, killed: bool) -> (TaskState, String) {
         (false, false) => TaskState::TaskFailed,
     };
     (state, message)
-}
-
-/// As `strsignal` has it; programs look for these words.
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "Hangup",
-        2 => "Interrupt",
-        3 => "Quit",
-        4 => "Illegal instruction",
-        6 => "Aborted",
-        7 => "Bus error",
-        8 => "Floating point exception",
-        9 => "Killed",
-        11 => "Segmentation fault",
-        13 => "Broken pipe",
-        14 => "Alarm clock",
-        15 => "Terminated",
-        other => return other.to_string(),
-    };
-    name.to_owned()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::updates::Updates;
 use crate::agent::checkpoint::{ContainerRecord, TaskRecord};
 use crate::agent::process::ProcessId;
 use crate::agent::runner;
+use crate::terminal::is_terminal;
 
 /// How many uuids of acknowledged updates are remembered, to answer an executor that has not heard.
 const REMEMBERED: usize = 64;
@@ -90,21 +91,6 @@ impl TaskEntry {
     pub(crate) fn is_over(&self) -> bool {
         is_terminal(self.state)
     }
-}
-
-/// Whether a task in this state is gone for good, as seen from its agent.
-pub(crate) fn is_terminal(state: TaskState) -> bool {
-    matches!(
-        state,
-        TaskState::TaskFinished
-            | TaskState::TaskFailed
-            | TaskState::TaskKilled
-            | TaskState::TaskError
-            | TaskState::TaskLost
-            | TaskState::TaskDropped
-            | TaskState::TaskGone
-            | TaskState::TaskGoneByOperator
-    )
 }
 
 /// One container.
