@@ -34,6 +34,23 @@ pub(crate) struct ConfigEntry {
 /// Settings in effect by topic and name.
 pub(crate) type Configs = BTreeMap<String, BTreeMap<String, ConfigEntry>>;
 
+/// Whether a change of a setting shows. What Kafka keeps to itself shows nothing but that it was set.
+fn takes(config: &BTreeMap<String, ConfigEntry>, key: &str, value: Option<&str>) -> bool {
+    let entry = config.get(key);
+    match value {
+        Some(value) => entry.is_some_and(|e| e.own && e.value.as_deref().is_none_or(|v| same(v, value))),
+        None => entry.is_none_or(|e| !e.own),
+    }
+}
+
+/// Whether two texts are one value: Kafka writes what it has read in its own way, `TRUE` as `true`, `0.50` as `0.5`.
+fn same(one: &str, other: &str) -> bool {
+    let plain = |text: &str| text.split_whitespace().collect::<String>().to_lowercase();
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    plain(one) == plain(other)
+        || matches!((number(one), number(other)), (Some(a), Some(b)) if a.total_cmp(&b).is_eq())
+}
+
 impl Client {
     /// Settings in effect of these topics; `keys`: only these.
     pub(crate) async fn topic_configs(
@@ -97,6 +114,31 @@ impl Client {
         for result in &answer.responses {
             error::check(|| format!("topic {topic}"), result.error_code, result.error_message.as_deref())?;
         }
-        Ok(())
+        self.everywhere(topic, |seen| {
+            changes.iter().all(|(key, value)| takes(&seen.config, key, value.as_deref()))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_shows_however_kafka_writes_the_value() {
+        let entry = |own, value: &str| ConfigEntry { value: Some(value.into()), own };
+        let config: BTreeMap<String, ConfigEntry> = [
+            ("cleanup.policy".to_owned(), entry(true, "compact,delete")),
+            ("min.cleanable.dirty.ratio".to_owned(), entry(true, "0.5")),
+            ("retention.ms".to_owned(), entry(false, "604800000")),
+        ]
+        .into();
+        assert!(takes(&config, "cleanup.policy", Some("compact, DELETE")));
+        assert!(takes(&config, "min.cleanable.dirty.ratio", Some("0.50")));
+        assert!(!takes(&config, "min.cleanable.dirty.ratio", Some("0.51")));
+        assert!(!takes(&config, "retention.ms", Some("604800000")), "a default is not set");
+        assert!(takes(&config, "retention.ms", None));
+        assert!(!takes(&config, "cleanup.policy", None));
     }
 }

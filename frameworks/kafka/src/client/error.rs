@@ -31,6 +31,14 @@ pub(crate) enum ClientError {
         /// What is odd about it.
         reason: String,
     },
+    /// A change has happened, and some brokers still do not know of it.
+    #[error("topic {topic} is changed, but {} did not take it up yet", late.join(", "))]
+    Late {
+        /// Which topic.
+        topic: String,
+        /// Endpoints of the brokers.
+        late: Vec<String>,
+    },
     /// Nobody can be asked.
     #[error("{0}")]
     Nobody(String),

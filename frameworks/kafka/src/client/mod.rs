@@ -4,6 +4,7 @@ mod cluster;
 mod configs;
 mod connection;
 mod error;
+mod known;
 mod quorum;
 mod reassignments;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::known::Seen;
 use super::{CHANGE_MS, Client, ClientError, error};
 use crate::options::Topic;
 
@@ -21,6 +22,12 @@ pub(super) fn topic_name(name: &str) -> TopicName {
 
 pub(super) fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
+}
+
+/// So many partitions are there and each has a leader, so that it can be written to and read.
+fn has(seen: &Seen, partitions: usize) -> bool {
+    let led = |topic: &super::TopicState| topic.partitions.values().filter(|p| p.leader.is_some()).count();
+    seen.topic.as_ref().is_some_and(|topic| led(topic) >= partitions)
 }
 
 impl Client {
@@ -52,7 +59,8 @@ impl Client {
         for result in &answer.topics {
             error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
         }
-        Ok(())
+        let partitions = if placed.is_empty() { topic.partitions as usize } else { placed.len() };
+        self.everywhere(name, |seen| has(seen, partitions)).await
     }
 
     /// Deletes a topic with all its records.
@@ -64,7 +72,7 @@ impl Client {
         for result in &answer.responses {
             error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
         }
-        Ok(())
+        self.everywhere(name, |seen| seen.topic.is_none()).await
     }
 
     /// Raises the number of partitions of a topic to `count`.
@@ -78,6 +86,6 @@ impl Client {
         for result in &answer.results {
             error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
         }
-        Ok(())
+        self.everywhere(name, |seen| has(seen, count as usize)).await
     }
 }
