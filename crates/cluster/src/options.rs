@@ -10,7 +10,7 @@ use cairn_mesos::v1::{Attribute, Resource};
 use crate::agent;
 use crate::master;
 
-/// The most agents one cluster may have: each needs an address of its own in 127.0.0.0/24.
+/// The most agents one cluster may have: each needs a loopback address of its own.
 pub const MAX_AGENTS: u8 = 250;
 
 /// The ports an agent offers when its resources do not say.
@@ -21,8 +21,11 @@ const DEFAULT_PORTS: &str = "ports:[31000-32000]";
 pub struct ClusterOptions {
     /// Where the master listens.
     pub listen: SocketAddr,
-    /// How many agents there are. Agent `k` (from 1) has the address 127.0.0.k.
+    /// How many agents there are.
     pub agents: u8,
+    /// Address of the first agent; the others have those that follow. Two clusters on one machine need addresses of
+    /// their own, since services keep their ports.
+    pub first_address: Ipv4Addr,
     /// Where everything is kept: the registry, sandboxes, volumes, the cache of the fetcher.
     pub work_dir: PathBuf,
     /// What each agent has, for example `cpus:4;mem:8192;disk:40960;ports:[31000-31999]`.
@@ -43,6 +46,7 @@ impl ClusterOptions {
         Self {
             listen,
             agents,
+            first_address: Ipv4Addr::LOCALHOST,
             work_dir,
             resources: resources.into(),
             attributes: Vec::new(),
@@ -64,6 +68,18 @@ pub enum OptionsError {
     /// Too many agents, or none.
     #[error("a cluster has 1 to {MAX_AGENTS} agents, not {0}")]
     Agents(u8),
+    /// Agents would be reachable from elsewhere, or nowhere.
+    #[error(
+        "--first-address {first}: {agents} agents need loopback addresses (127.0.0.0/8), and the last would be {last}"
+    )]
+    Address {
+        /// Address of the first agent.
+        first: Ipv4Addr,
+        /// How many agents there are.
+        agents: u8,
+        /// Address of the last.
+        last: Ipv4Addr,
+    },
     /// The resources cannot be read.
     #[error("--resources: {0}")]
     Resources(ResourceError),
@@ -100,13 +116,25 @@ pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsEr
         return Err(OptionsError::AttributesCount { given, agents: options.agents });
     }
     let resources = resources(&options.resources)?;
+    let address = |number: u8| {
+        let first = options.first_address.to_bits();
+        Ipv4Addr::from_bits(first.saturating_add(u32::from(number) - 1))
+    };
+    let (first, last) = (options.first_address, address(options.agents));
+    if !first.is_loopback() || !last.is_loopback() {
+        return Err(OptionsError::Address { first, agents: options.agents, last });
+    }
     (1..=options.agents)
         .map(|number| {
             let index = if given > 1 { usize::from(number) - 1 } else { 0 };
             let text = options.attributes.get(index).map_or("", String::as_str);
             let attributes = parse_attributes(text).map_err(OptionsError::Attributes)?;
-            let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, number));
-            Ok(AgentPlan { number, address, resources: resources.clone(), attributes })
+            Ok(AgentPlan {
+                number,
+                address: IpAddr::V4(address(number)),
+                resources: resources.clone(),
+                attributes,
+            })
         })
         .collect()
 }
@@ -117,4 +145,32 @@ fn resources(text: &str) -> Result<Vec<Resource>, OptionsError> {
         resources += DEFAULT_PORTS.parse::<Resources>().map_err(OptionsError::Resources)?;
     }
     Ok(resources.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(first: [u8; 4], agents: u8) -> ClusterOptions {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        ClusterOptions {
+            first_address: first.into(),
+            ..ClusterOptions::new(listen, agents, "w".into(), "cpus:1")
+        }
+    }
+
+    #[test]
+    fn agents_have_addresses_in_a_row() {
+        let plans = plan(&options([127, 0, 7, 254], 3)).unwrap();
+        let addresses: Vec<String> = plans.iter().map(|p| p.address.to_string()).collect();
+        assert_eq!(addresses, ["127.0.7.254", "127.0.7.255", "127.0.8.0"]);
+    }
+
+    #[test]
+    fn agents_are_never_reachable_from_elsewhere() {
+        for first in [[10, 0, 0, 1], [127, 255, 255, 254], [255, 255, 255, 255]] {
+            let error = plan(&options(first, 3)).unwrap_err().to_string();
+            assert!(error.contains("3 agents need loopback addresses"), "{error}");
+        }
+    }
 }

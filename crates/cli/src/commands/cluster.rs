@@ -1,6 +1,6 @@
 //! `cairn cluster`: an embedded cluster on this machine.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,9 +31,12 @@ pub(crate) struct Args {
 /// What agents are told.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct AgentArgs {
-    /// How many agents; agent K has the address 127.0.0.K
+    /// How many agents
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) agents: u8,
+    /// Address of the first agent; the others have those that follow. A second cluster on one machine needs its own
+    #[arg(long, value_name = "IP", env = "CAIRN_FIRST_ADDRESS", default_value_t = Ipv4Addr::LOCALHOST)]
+    pub(crate) first_address: Ipv4Addr,
     /// What each agent offers. Nothing holds a service to it: the sum may be more than the machine has
     #[arg(long, value_name = "RESOURCES", default_value = RESOURCES)]
     pub(crate) resources: String,
@@ -46,6 +49,7 @@ impl AgentArgs {
     /// A cluster of these agents.
     pub(crate) fn options(&self, listen: SocketAddr, work_dir: PathBuf) -> ClusterOptions {
         let mut options = ClusterOptions::new(listen, self.agents, work_dir, self.resources.clone());
+        options.first_address = self.first_address;
         options.attributes.clone_from(&self.attributes);
         options
     }
