@@ -35,7 +35,7 @@ pub(crate) struct AgentArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) agents: u8,
     /// Address of the first agent; the others have those that follow. A second cluster on one machine needs its own
-    #[arg(long, value_name = "IP", env = "CAIRN_FIRST_ADDRESS", default_value_t = Ipv4Addr::LOCALHOST)]
+    #[arg(long, value_name = "IP", env = "CAIRN_FIRST_ADDRESS", hide_env_values = true, default_value_t = Ipv4Addr::LOCALHOST)]
     pub(crate) first_address: Ipv4Addr,
     /// What each agent offers. Nothing holds a service to it: the sum may be more than the machine has
     #[arg(long, value_name = "RESOURCES", default_value = RESOURCES)]
