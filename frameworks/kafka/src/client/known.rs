@@ -40,10 +40,20 @@ impl Client {
         topic: &str,
         known: impl Fn(&Seen) -> bool,
     ) -> Result<(), ClientError> {
+        self.everywhere_within(PATIENCE, topic, known).await
+    }
+
+    /// The same, with a time of one's own.
+    pub(super) async fn everywhere_within(
+        &mut self,
+        patience: Duration,
+        topic: &str,
+        known: impl Fn(&Seen) -> bool,
+    ) -> Result<(), ClientError> {
         let request = MetadataRequest::default().with_topics(Some(Vec::new()));
         let cluster: Cluster = self.any.call(&request).await?.into();
         let follow = async |endpoint: &str| {
-            let late = timeout(PATIENCE, follow(endpoint, topic, &known)).await.is_err();
+            let late = timeout(patience, follow(endpoint, topic, &known)).await.is_err();
             late.then(|| endpoint.to_owned())
         };
         let late = join_all(cluster.brokers.values().map(|node| follow(&node.endpoint))).await;

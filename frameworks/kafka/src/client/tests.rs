@@ -1,11 +1,18 @@
 //! The client against a broker made of a few lines, over a real socket.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::{ApiVersionsResponse, BrokerId, MetadataResponse, ResponseHeader, TopicName};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, BrokerId, DescribeConfigsResponse, MetadataResponse, ResponseHeader, TopicName,
+};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +21,7 @@ use super::*;
 
 const API_VERSIONS: i16 = 18;
 const METADATA: i16 = 3;
+const DESCRIBE_CONFIGS: i16 = 32;
 /// What the broker speaks of Metadata: older than what the client knows.
 const METADATA_VERSION: i16 = 9;
 
@@ -55,19 +63,41 @@ fn metadata(port: u16) -> MetadataResponse {
         .with_topics(vec![topic])
 }
 
-/// Answers ApiVersions and Metadata on one connection after the other.
-async fn broker(listener: TcpListener) {
+/// Answers ApiVersions, Metadata and DescribeConfigs on every connection. It learns of its topic after it was asked for
+/// metadata `learns_after` times.
+async fn broker(listener: TcpListener, learns_after: usize) {
     let port = listener.local_addr().unwrap().port();
-    while let Ok((mut stream, _)) = listener.accept().await {
-        while let Some((key, version, correlation)) = request(&mut stream).await {
-            if key == API_VERSIONS {
+    let asked = Arc::new(AtomicUsize::new(0));
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, port, Arc::clone(&asked), learns_after));
+    }
+}
+
+async fn serve(mut stream: TcpStream, port: u16, asked: Arc<AtomicUsize>, learns_after: usize) {
+    while let Some((key, version, correlation)) = request(&mut stream).await {
+        match key {
+            API_VERSIONS => {
                 let api = |key, max| ApiVersion::default().with_api_key(key).with_max_version(max);
-                let body = ApiVersionsResponse::default()
-                    .with_api_keys(vec![api(API_VERSIONS, 3), api(METADATA, METADATA_VERSION)]);
+                let body = ApiVersionsResponse::default().with_api_keys(vec![
+                    api(API_VERSIONS, 3),
+                    api(METADATA, METADATA_VERSION),
+                    api(DESCRIBE_CONFIGS, 1),
+                ]);
                 answer(&mut stream, correlation, 0, body, version).await;
-            } else {
+            }
+            DESCRIBE_CONFIGS => {
+                let result =
+                    DescribeConfigsResult::default().with_resource_name(StrBytes::from_static_str("logs"));
+                let body = DescribeConfigsResponse::default().with_results(vec![result]);
+                answer(&mut stream, correlation, 0, body, version).await;
+            }
+            _ => {
                 assert_eq!((key, version), (METADATA, METADATA_VERSION));
-                answer(&mut stream, correlation, 1, metadata(port), version).await;
+                let mut body = metadata(port);
+                if asked.fetch_add(1, Ordering::SeqCst) < learns_after {
+                    body.topics.clear();
+                }
+                answer(&mut stream, correlation, 1, body, version).await;
             }
         }
     }
@@ -77,7 +107,7 @@ async fn broker(listener: TcpListener) {
 async fn reads_metadata_in_a_version_that_both_speak() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = listener.local_addr().unwrap().to_string();
-    let server = tokio::spawn(broker(listener));
+    let server = tokio::spawn(broker(listener, 0));
     let dead = "127.0.0.1:1".to_owned();
     let mut client = Client::connect(&[dead, endpoint.clone()]).await.unwrap();
     let cluster = client.cluster().await.unwrap();
@@ -89,6 +119,33 @@ async fn reads_metadata_in_a_version_that_both_speak() {
     );
     let error = client.quorum().await.unwrap_err().to_string();
     assert!(error.contains("does not offer DescribeQuorum"), "{error}");
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_change_is_done_once_the_brokers_know_of_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(broker(listener, 4));
+    let mut client = Client::connect(&[endpoint]).await.unwrap();
+    assert!(client.cluster().await.unwrap().topics.is_empty(), "it does not know the topic yet");
+    client.everywhere("logs", |seen| seen.topic.is_some()).await.unwrap();
+    assert!(client.cluster().await.unwrap().topics.contains_key("logs"), "whoever asks next finds it");
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_broker_that_never_learns_of_a_change_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(broker(listener, usize::MAX));
+    let mut client = Client::connect(std::slice::from_ref(&endpoint)).await.unwrap();
+    let error = client
+        .everywhere_within(Duration::from_millis(100), "logs", |seen| seen.topic.is_some())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, format!("topic logs is changed, but {endpoint} did not take it up yet"));
     server.abort();
 }
 
