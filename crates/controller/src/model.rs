@@ -31,7 +31,7 @@ pub(crate) fn model(config: &Config, catalog: &Catalog) -> Result<Model, Vec<Pro
         return Err(problems);
     }
     // Each scheduler rolls its own service; what orders them is what their tasks wait for.
-    Ok(Model { instances, deploy: Strategy::Parallel, independent: true })
+    Ok(Model { instances, deploy: Strategy::Parallel, independent: true, ..Model::default() })
 }
 
 /// Services whose scheduler should run: those that stay, in the order of dependency, and those that are started once

@@ -49,10 +49,11 @@ impl Service for Kafka {
                     Mode::ZooKeeper => task::session_timeout_ms(&broker) + SESSION_MARGIN_MS,
                     Mode::KRaft => 0,
                 },
+                ..InstanceSpec::default()
             }
         };
         let instances = options.broker_ids().into_iter().map(instance).collect();
-        Ok(Model { instances, deploy: Strategy::Parallel, independent: false })
+        Ok(Model { instances, deploy: Strategy::Parallel, ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {

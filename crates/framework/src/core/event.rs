@@ -51,6 +51,8 @@ pub enum Event {
 /// Total resources of an agent, whoever uses them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Capacity {
+    /// Agent id.
+    pub agent_id: String,
     /// Host name.
     pub hostname: String,
     /// Attributes as text.

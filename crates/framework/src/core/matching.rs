@@ -144,6 +144,9 @@ fn admissible(supply: &Supply, demand: &Demand<'_>) -> Result<(), Refusal> {
         }
         return Ok(());
     }
+    if demand.spec.one_per_agent && demand.peers.iter().any(|p| p.agent_id == supply.agent_id) {
+        return Err(Refusal::Constraint { why: "has an instance already".into() });
+    }
     for constraint in &demand.spec.constraints {
         let attribute = constraint.attribute.as_str();
         let here = value(attribute, &supply.hostname, &supply.attributes);

@@ -3,6 +3,7 @@
 //! One file a decision: [`next`] what an instance needs, [`matching`] which offers do, [`updates`] what a status means,
 //! [`steps`] which change may go on, [`report`] what people see.
 
+mod agents;
 mod asks;
 mod backoff;
 mod commands;
@@ -74,6 +75,8 @@ pub struct Core {
     reconcile: Reconcile,
     observed: BTreeMap<String, Value>,
     capacities: Vec<Capacity>,
+    /// Instances whose agent is not there at present, where the target follows the agents.
+    away: BTreeSet<String>,
     rendered: BTreeMap<String, Rendered>,
     stale: bool,
     settled: bool,
@@ -131,6 +134,7 @@ impl Core {
             reconcile: Reconcile::default(),
             observed: BTreeMap::new(),
             capacities: Vec::new(),
+            away: BTreeSet::new(),
             rendered: BTreeMap::new(),
             stale: true,
             settled: false,
@@ -238,6 +242,7 @@ impl Core {
 
     /// Everything that follows from the state as it is now.
     fn advance(&mut self, now: Millis, out: &mut Out) {
+        self.follow_agents();
         self.render_stale();
         if self.link == Link::Registered {
             self.take_steps(now, out);

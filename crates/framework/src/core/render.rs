@@ -73,7 +73,7 @@ impl Core {
     }
 
     /// Gives every instance of the target a record with its newest spec.
-    fn adopt(&mut self) {
+    pub(crate) fn adopt(&mut self) {
         if self.destroying() {
             return;
         }

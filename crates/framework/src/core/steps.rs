@@ -31,6 +31,9 @@ impl Core {
     pub(crate) fn need(&self, name: &str, now: Millis) -> Next {
         let Some(record) = self.state.instances.get(name) else { return Next::Nothing };
         let live = self.live.get(name).cloned().unwrap_or_default();
+        if self.away.contains(name) && record.goal == super::state::Goal::Run {
+            return Next::Nothing;
+        }
         next(record, &live, self.want_of(name), self.outdated(name), now)
     }
 
@@ -113,7 +116,8 @@ impl Core {
         let others = self.state.instances.iter().filter(|(n, _)| *n != name);
         others.into_iter().all(|(n, record)| {
             let stopping = record.task.as_ref().is_some_and(|t| t.killing);
-            !stopping && (self.want_of(n) != Want::Run || self.serves(n))
+            let counts = self.want_of(n) == Want::Run && !self.away.contains(n);
+            !stopping && (!counts || self.serves(n))
         })
     }
 
@@ -209,6 +213,7 @@ impl Core {
         self.state.target.config.is_some()
             && !self.destroying()
             && self.problems.is_empty()
+            && (self.model.each_agent.is_none() || self.knows_agents())
             && needs.iter().all(|(_, next)| matches!(next, Next::Nothing | Next::CleanUp))
     }
 

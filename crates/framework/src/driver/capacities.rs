@@ -1,4 +1,5 @@
-//! What the agents have in all, so that "no agent can ever offer this" can be said at once.
+//! Which agents there are and what they have in all, so that instances can follow them, and "no agent can ever offer
+//! this" can be said at once.
 
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use tokio::sync::mpsc;
 
 use crate::core::{Capacity, Event, attributes};
 
-/// How often it is asked while an instance looks for a place.
+/// How often it is asked while an instance looks for a place, or instances follow the agents.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
+/// While instances follow the agents and none are known yet.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// Asks once and reports what came; an answer that does not come is asked for again next time.
 pub(crate) async fn look(masters: Masters, report: mpsc::Sender<Event>) {
@@ -31,6 +34,7 @@ fn capacity(agent: &master::response::get_agents::Agent) -> Capacity {
         named.filter_map(|r: &v1::Resource| Some(r.scalar.as_ref()?.value)).sum()
     };
     Capacity {
+        agent_id: agent.agent_info.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
         hostname: agent.agent_info.hostname.clone(),
         attributes: attributes(&agent.agent_info.attributes),
         cpus: total("cpus"),

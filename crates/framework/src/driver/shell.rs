@@ -76,13 +76,14 @@ impl Shell {
         loop {
             self.keep_link()?;
             self.publisher.publish(&self.core, now());
+            let wake = self.next_wake();
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
                 event = next(&mut self.link) => self.heard(event).await?,
                 Some(event) = self.events.recv() => self.step(event).await?,
                 Some(request) = self.requests.recv() => self.request(request).await?,
-                () = sleep(self.wake) => self.step(Event::Tick).await?,
+                () = sleep(wake) => self.step(Event::Tick).await?,
             }
             self.look_at_agents();
         }
@@ -176,10 +177,23 @@ impl Shell {
 
     fn look_at_agents(&mut self) {
         let time = now();
-        if self.core.hungry() && time.saturating_sub(self.looked) > capacities::EVERY.as_millis() as Millis {
+        let wanted = self.core.hungry() || self.core.follows_agents();
+        if wanted && self.next_look() <= time {
             self.looked = time;
             tokio::spawn(capacities::look(self.registration.masters.clone(), self.helpers.clone()));
         }
+    }
+
+    fn next_look(&self) -> Millis {
+        let unknown = self.core.follows_agents() && !self.core.knows_agents();
+        let pause = if unknown { capacities::SOON } else { capacities::EVERY };
+        self.looked + pause.as_millis() as Millis
+    }
+
+    /// When the loop looks around again, whatever happens.
+    fn next_wake(&self) -> Option<Millis> {
+        let look = self.core.follows_agents().then(|| self.next_look());
+        self.wake.into_iter().chain(look).min()
     }
 }
 

@@ -341,3 +341,50 @@ fn peers_are_told_of_the_other_port() {
     let placement = world.status().instances[1].placement.clone().unwrap();
     assert_ne!(placement.ports["main"], port);
 }
+
+#[test]
+fn one_instance_an_agent_follows_the_agents() {
+    let mut world = World::new(2);
+    world.start(1, json!({ "each": 1 }));
+    world.pass(2_000);
+    assert!(!world.status().complete, "nothing is complete before the agents are known");
+    world.look_at_agents(&[]);
+    world.pass(2_000);
+    assert!(world.status().complete, "{:#?}", world.status());
+    let agent = |world: &World, at: usize| world.status().instances[at].placement.clone().unwrap().agent_id;
+    let mut agents = vec![agent(&world, 0), agent(&world, 1)];
+    agents.sort();
+    assert_eq!((agents, world.tasks.len()), (vec!["S0".to_owned(), "S1".to_owned()], 2));
+
+    world.add_agent("S2");
+    world.look_at_agents(&[]);
+    world.pass(3_000);
+    assert!(world.status().complete);
+    assert_eq!((world.tasks.len(), agent(&world, 2)), (3, "S2".to_owned()));
+
+    // One agent goes away: its instance keeps its place, nobody waits for it, and changes go on elsewhere.
+    world.tell("node-2", TaskState::TaskUnreachable, None);
+    world.look_at_agents(&["S2"]);
+    world.killed.clear();
+    world.give(2, json!({ "each": 1, "mark": 1 }));
+    world.pass(10_000);
+    assert!(world.status().complete, "{:#?}", world.status().plan);
+    assert_eq!((world.killed.len(), world.tasks.len(), agent(&world, 2)), (2, 3, "S2".to_owned()));
+
+    // It comes back with what it had, and catches up.
+    world.look_at_agents(&[]);
+    world.tell("node-2", TaskState::TaskRunning, Some(true));
+    world.pass(5_000);
+    assert!(world.status().complete);
+    assert_eq!((world.killed.len(), agent(&world, 2)), (3, "S2".to_owned()));
+
+    // It is gone for good: the operator says so, and its instance is no more.
+    let id = world.task_of("node-2").unwrap();
+    world.tell("node-2", TaskState::TaskUnreachable, None);
+    world.tasks.remove(&id);
+    world.look_at_agents(&["S2"]);
+    world.command(Command::Replace("node-2".into())).unwrap();
+    world.pass(2_000);
+    assert!(world.status().complete);
+    assert_eq!(world.status().instances.len(), 2);
+}

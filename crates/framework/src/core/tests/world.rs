@@ -27,6 +27,16 @@ fn number(config: &Config, key: &str, default: u64) -> u64 {
     config.options.get(key).and_then(serde_json::Value::as_u64).unwrap_or(default)
 }
 
+fn instances_of(config: &Config) -> InstanceSpec {
+    InstanceSpec {
+        cpus: number(config, "cpus", 1) as f64,
+        mem: 256.0,
+        ports: vec![PortSpec::any("main")],
+        volumes: vec![VolumeSpec { path: "data".into(), size: 512 }],
+        ..InstanceSpec::default()
+    }
+}
+
 #[async_trait]
 impl Service for Fake {
     fn name(&self) -> &str {
@@ -38,16 +48,14 @@ impl Service for Fake {
         if count > 9 {
             return Err(vec![Problem::new("count", "too many")]);
         }
-        let instances = (0..count).map(|i| InstanceSpec {
-            name: format!("node-{i}"),
-            cpus: number(config, "cpus", 1) as f64,
-            mem: 256.0,
-            ports: vec![PortSpec::any("main")],
-            volumes: vec![VolumeSpec { path: "data".into(), size: 512 }],
-            ..InstanceSpec::default()
-        });
+        let instances =
+            (0..count).map(|i| InstanceSpec { name: format!("node-{i}"), ..instances_of(config) });
+        if number(config, "each", 0) == 1 {
+            let each = InstanceSpec { name: "node".into(), one_per_agent: true, ..instances_of(config) };
+            return Ok(Model { each_agent: Some(each), ..Model::default() });
+        }
         let deploy = if number(config, "serial", 0) == 1 { Strategy::Serial } else { Strategy::Parallel };
-        Ok(Model { instances: instances.collect(), deploy, independent: false })
+        Ok(Model { instances: instances.collect(), deploy, ..Model::default() })
     }
 
     fn task(&self, config: &Config, _: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
@@ -131,6 +139,27 @@ impl World {
             next_offer: 0,
             unanswered: Vec::new(),
         }
+    }
+
+    /// The driver has looked at the agents; those in `gone` do not answer the master.
+    pub(crate) fn look_at_agents(&mut self, gone: &[&str]) {
+        let there = self.agents.keys().filter(|id| !gone.contains(&id.as_str()));
+        let capacity = |id: &String| crate::core::Capacity {
+            agent_id: id.clone(),
+            hostname: format!("host-{id}"),
+            cpus: 4.0,
+            mem: 4096.0,
+            disk: 10_000.0,
+            ..Default::default()
+        };
+        let capacities = there.map(capacity).collect();
+        self.send(Event::Capacities(capacities));
+    }
+
+    /// Another agent joins the cluster.
+    pub(crate) fn add_agent(&mut self, id: &str) {
+        let total: Resources = "cpus:4;mem:4096;disk:10000;ports:[31000-31099]".parse().unwrap();
+        self.agents.insert(id.into(), total);
     }
 
     pub(crate) fn rule(&self, instance: &str, action: Action, moment: Moment, verdict: Verdict) {
