@@ -1,5 +1,6 @@
-//! The services that come with Cairn, in one table.
+//! The frameworks that stacks may name: those that come with Cairn, in one table, and those of the user.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cairn_framework::Service;
@@ -48,11 +49,55 @@ pub(crate) fn find(name: &str) -> Result<&'static BuiltIn, Failure> {
     })
 }
 
-/// Their specs, with the options that their programs know.
-///
-/// # Errors
-/// When a spec does not fit the program, which tests rule out.
-pub(crate) fn catalog() -> Result<Catalog, Failure> {
+/// Framework specs beside those that come with Cairn.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct FrameworkArgs {
+    /// More frameworks: every NAME.yaml and NAME/framework.yaml in there; may be repeated
+    #[arg(long, value_name = "DIR", env = "CAIRN_FRAMEWORKS", value_delimiter = ':')]
+    pub(crate) frameworks: Vec<PathBuf>,
+}
+
+impl FrameworkArgs {
+    /// The frameworks that come with Cairn and those of the directories.
+    ///
+    /// # Errors
+    /// When a directory cannot be read, or a spec has mistakes.
+    pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
+        let mut files = Vec::new();
+        for dir in &self.frameworks {
+            let failed = |error: std::io::Error| {
+                Failure::hint(
+                    format!("cannot read frameworks from {}: {error}", dir.display()),
+                    "name a directory of framework specs with --frameworks",
+                )
+            };
+            for path in spec_files(dir).map_err(failed)? {
+                let bytes = std::fs::read(&path).map_err(failed)?;
+                files.push((path.display().to_string(), bytes));
+            }
+        }
+        catalog(&files)
+    }
+}
+
+/// Framework specs in a directory and one level below, in the order of their names.
+fn spec_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let below = path.join("framework.yaml");
+        if below.is_file() {
+            found.push(below);
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// All specs; those of Cairn with the options that their programs know.
+fn catalog(more: &[(String, Vec<u8>)]) -> Result<Catalog, Failure> {
     let names: Vec<String> =
         BUILT_IN.iter().map(|b| format!("frameworks/{}/framework.yaml", b.name)).collect();
     let files = BUILT_IN.iter().zip(&names).map(|(built_in, name)| FrameworkFile {
@@ -60,7 +105,8 @@ pub(crate) fn catalog() -> Result<Catalog, Failure> {
         bytes: built_in.spec.as_bytes(),
         options: Some(object((built_in.options)())),
     });
-    Catalog::load(files).map_err(|reports| {
+    let more = more.iter().map(|(name, bytes)| FrameworkFile::from((name.as_str(), bytes.as_slice())));
+    Catalog::load(files.chain(more)).map_err(|reports| {
         Failure::Rendered(reports.iter().map(|report| report.render(false)).collect::<Vec<_>>().join("\n"))
     })
 }
@@ -83,12 +129,31 @@ mod tests {
 
     #[test]
     fn every_built_in_framework_has_the_name_of_its_spec_and_options() {
-        let catalog = catalog().unwrap();
+        let catalog = catalog(&[]).unwrap();
         for built_in in &BUILT_IN {
             let spec = catalog.get(built_in.name).unwrap();
             assert!(spec.option_names().count() > 0, "{} has options", built_in.name);
             assert_eq!((built_in.service)().name(), built_in.name);
         }
         assert_eq!(catalog.iter().count(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn frameworks_of_ones_own_join_those_that_come_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = FrameworkArgs { frameworks: vec![dir.path().to_owned()] };
+        std::fs::create_dir(dir.path().join("job")).unwrap();
+        std::fs::write(dir.path().join("web.yaml"), "framework: web\nservice: { tasks: {} }\n").unwrap();
+        std::fs::write(dir.path().join("job/framework.yaml"), "framework: job\nservice: {}\n").unwrap();
+        std::fs::write(dir.path().join("README.md"), "not a spec").unwrap();
+        let catalog = args.catalog().unwrap();
+        assert_eq!(catalog.get("web").unwrap().scheduler.command.argv(), ["cairn", "scheduler", "service"]);
+        assert!(catalog.get("job").is_some() && catalog.get("kafka").is_some());
+        std::fs::write(dir.path().join("kafka.yaml"), "framework: kafka\nservice: {}\n").unwrap();
+        let Err(Failure::Rendered(text)) = args.catalog() else { panic!("a name is taken") };
+        assert!(
+            text.contains("frameworks/kafka/framework.yaml describes a framework `kafka` already"),
+            "{text}"
+        );
     }
 }

@@ -114,7 +114,8 @@ fn child_config(
         output: None,
     });
     let distributions = archives(settings, framework, view)?;
-    Ok(Config { revision, options, inputs, distributions, distribution })
+    let definition = framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok());
+    Ok(Config { revision, options, inputs, distributions, distribution, definition })
 }
 
 /// Outputs of all that the service needs.
@@ -248,6 +249,21 @@ mod tests {
                 "distribution": null
             })
         );
+    }
+
+    #[test]
+    fn a_scheduler_is_given_the_spec_that_describes_its_service() {
+        let web = "framework: web\noffers: { web: { outputs: [url] } }\nservice: { tasks: { web: { count: 2 } } }\n";
+        let catalog = cairn_stack::Catalog::load([("web.yaml", web.as_bytes())]).unwrap();
+        let mut options = crate::testing::options();
+        let spec = &mut options.stacks.get_mut("demo").unwrap().spec;
+        spec.services.get_mut("zookeeper").unwrap().framework = "web".into();
+        let settings = Settings { catalog, ..settings() };
+        let task = task(&settings, &crate::testing::config_of(&options), "demo-zookeeper", &view()).unwrap();
+        assert_eq!(task.command[..3], ["./cairn", "scheduler", "service"]);
+        let definition = &rendered_config(&task)["definition"];
+        assert_eq!(definition["service"], json!({"tasks": {"web": {"count": 2}}}));
+        assert_eq!(definition["offers"], json!({"web": {"outputs": ["url"]}}));
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub struct Config {
     pub distributions: BTreeMap<String, Artifact>,
     /// The user's own archive in place of them.
     pub distribution: Option<Artifact>,
+    /// The whole framework spec as JSON, where it has a `service:` section: for a scheduler that runs what a spec
+    /// describes. Absent for schedulers that know their service themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Value>,
 }
 
 impl Config {

@@ -180,6 +180,14 @@ struct Consistency<'a> {
 impl Consistency<'_> {
     fn check(&mut self) {
         let spec = self.spec;
+        if spec.service.is_none() && self.node.entry("scheduler").is_none() {
+            let message = "a framework spec needs the key `scheduler`, or a `service` section";
+            self.diagnostics.push(
+                Diagnostic::error("missing-key", message)
+                    .label(self.node.span, "neither is set")
+                    .help("write `scheduler: { command: PROGRAM }`, or describe the tasks under `service:`"),
+            );
+        }
         if let Some(count) = &spec.count {
             self.option(count, &["count"]);
         }

@@ -16,7 +16,8 @@ pub struct FrameworkSpec {
     /// What it is, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// The scheduler's process.
+    /// The scheduler's process. Where there is a `service` section it may be left out: `cairn scheduler service`.
+    #[serde(default)]
     pub scheduler: SchedulerSpec,
     /// The option that `cairn scale` changes; absent if the framework cannot be scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +38,10 @@ pub struct FrameworkSpec {
     /// Checks across options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// The service itself, for a scheduler that runs what is described here. Kept as it stands and handed to the
+    /// scheduler with the whole spec; what it means is the scheduler's matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Map<String, Value>>,
 }
 
 /// The scheduler's process.
@@ -56,6 +61,18 @@ pub struct SchedulerSpec {
     /// Environment variables to set.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+}
+
+impl Default for SchedulerSpec {
+    /// The scheduler of services that are described in their spec.
+    fn default() -> Self {
+        Self {
+            command: Command::Line("cairn scheduler service".to_owned()),
+            cpus: default_cpus(),
+            mem: default_mem(),
+            env: BTreeMap::new(),
+        }
+    }
 }
 
 fn default_cpus() -> f64 {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::console::Paint;
 use crate::failure::Failure;
-use crate::frameworks;
+use crate::frameworks::FrameworkArgs;
 
 /// Much more than a spec may have, so that the true size of what is too large is told; less than hurts.
 const READ_AT_MOST: u64 = 64 * 1024 * 1024;
@@ -22,6 +22,8 @@ pub(crate) struct SpecArgs {
     /// A value for a parameter of the stack; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) params: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) frameworks: FrameworkArgs,
 }
 
 /// A stack spec's bytes.
@@ -31,6 +33,7 @@ pub(crate) struct Spec {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
     params: Vec<(String, String)>,
+    frameworks: FrameworkArgs,
 }
 
 impl SpecArgs {
@@ -49,18 +52,18 @@ impl SpecArgs {
                 "name a stack spec with -f FILE, or `-f -` for stdin",
             )
         })?;
-        Ok(Spec { name, bytes, params: self.params.clone() })
+        Ok(Spec { name, bytes, params: self.params.clone(), frameworks: self.frameworks.clone() })
     }
 }
 
 impl Spec {
-    /// Checks it against the frameworks that come with this program.
+    /// Checks it against the frameworks that come with this program and those of `--frameworks`.
     ///
     /// # Errors
     /// All its mistakes; or the frameworks cannot be read.
     pub(crate) fn check(&self) -> Result<Result<Checked, Report>, Failure> {
         let params: Params = self.params.iter().map(|(name, value)| (name.clone(), scalar(value))).collect();
-        Ok(check_stack(&self.name, &self.bytes, &frameworks::catalog()?, &params))
+        Ok(check_stack(&self.name, &self.bytes, &self.frameworks.catalog()?, &params))
     }
 
     /// As [`Self::check`], with the mistakes as a failure.

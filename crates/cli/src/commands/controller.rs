@@ -10,7 +10,8 @@ use super::dev::{cannot_listen, is_free};
 use crate::args::Globals;
 use crate::client::context::{self, Context};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::{frameworks, logging, paths, runtime};
+use crate::frameworks::FrameworkArgs;
+use crate::{logging, paths, runtime};
 
 /// What a controller is told.
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,8 @@ pub(crate) struct FileArgs {
     /// Secrets that stacks may name: each file of the directory is one
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) frameworks: FrameworkArgs,
 }
 
 /// What is common to the controllers of `cairn controller` and `cairn dev`.
@@ -74,7 +77,7 @@ impl FileArgs {
             token_file: self.token_file.clone().unwrap_or(place.token_file),
             dist: paths::distributions(self.dist.clone(), &place.state),
             state: place.state,
-            catalog: frameworks::catalog()?,
+            catalog: self.frameworks.catalog()?,
             secrets: self.secrets.as_deref().map(secrets).transpose()?.unwrap_or_default(),
             executor: None,
         })

@@ -8,13 +8,15 @@ use crate::client::options;
 use crate::client::table::table;
 use crate::console::Paint;
 use crate::failure::{Failure, Outcome};
-use crate::frameworks;
+use crate::frameworks::FrameworkArgs;
 
 /// What it is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which framework [default: all]
     name: Option<String>,
+    #[command(flatten)]
+    frameworks: FrameworkArgs,
 }
 
 /// A framework in a line.
@@ -27,9 +29,9 @@ struct Line<'a> {
     versions: Vec<&'a str>,
 }
 
-/// Those that come with this program; no controller is asked.
+/// Those that come with this program, and those of `--frameworks`; no controller is asked.
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
-    let catalog = frameworks::catalog()?;
+    let catalog = args.frameworks.catalog()?;
     match &args.name {
         None => globals.output.emit(&lines(&catalog), |lines| list(lines)),
         Some(name) => {

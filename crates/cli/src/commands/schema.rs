@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::args::Globals;
 use crate::console;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::{frameworks, paths};
+use crate::frameworks::FrameworkArgs;
+use crate::paths;
 
 /// A kind of spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     /// Write stack.schema.json and framework.schema.json to this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    frameworks: FrameworkArgs,
 }
 
 impl Kind {
@@ -39,9 +42,9 @@ impl Kind {
         }
     }
 
-    fn schema(self) -> Result<Value, Failure> {
+    fn schema(self, frameworks: &FrameworkArgs) -> Result<Value, Failure> {
         Ok(match self {
-            Self::Stack => schema::stack(&frameworks::catalog()?),
+            Self::Stack => schema::stack(&frameworks.catalog()?),
             Self::Framework => schema::framework(),
         })
     }
@@ -53,11 +56,13 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     match &args.out {
         Some(dir) => {
             let dir = paths::directory(dir)?;
-            kinds.iter().try_for_each(|kind| write(&dir.join(kind.file()), &kind.schema()?))?;
+            kinds
+                .iter()
+                .try_for_each(|kind| write(&dir.join(kind.file()), &kind.schema(&args.frameworks)?))?;
         }
         None => {
             for kind in kinds {
-                globals.output.emit(&kind.schema()?, schema::to_text)?;
+                globals.output.emit(&kind.schema(&args.frameworks)?, schema::to_text)?;
             }
         }
     }

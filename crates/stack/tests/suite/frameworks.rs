@@ -142,3 +142,14 @@ fn a_framework_is_data() {
     assert!(kafka.holds(&need.when, &json!({})));
     assert!(!kafka.holds(&need.when, &json!({ "mode": "kraft" })));
 }
+
+#[test]
+fn a_spec_that_describes_its_service_needs_no_scheduler() {
+    let text = b"framework: web\nservice: { tasks: { web: { anything: [goes] } } }\n";
+    let catalog = Catalog::load([("web.yaml", &text[..])]).unwrap_or_else(|reports| panic!("{}", reports[0]));
+    let web = catalog.get("web").unwrap();
+    assert_eq!(web.scheduler.command.argv(), ["cairn", "scheduler", "service"]);
+    assert_eq!(serde_json::to_value(web).unwrap()["service"]["tasks"]["web"]["anything"], json!(["goes"]));
+    let told = refused("framework: web\n");
+    assert!(told.starts_with("error[missing-key]: a framework spec needs the key `scheduler`, or"), "{told}");
+}
