@@ -273,5 +273,5 @@ async fn store(handle: &Handle, from: &Published, options: &Options) -> Result<(
         .map_err(|e| RestProblem::bad_request(format!("the stacks cannot be written: {e}")))?;
     let config = Config { options, ..from.config.clone() };
     let expected = Some(from.status.plan.generation);
-    handle.command(Command::Configure { config, expected }).await.map(|_| ())
+    handle.command(Command::Configure { config: Box::new(config), expected }).await.map(|_| ())
 }

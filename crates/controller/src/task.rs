@@ -114,7 +114,8 @@ fn child_config(
         output: None,
     });
     let distributions = archives(settings, framework, view)?;
-    let definition = framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok());
+    let definition =
+        framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok().map(Box::new));
     Ok(Config { revision, options, inputs, distributions, distribution, definition })
 }
 

@@ -25,7 +25,7 @@ pub struct Config {
     /// The whole framework spec as JSON, where it has a `service:` section: for a scheduler that runs what a spec
     /// describes. Absent for schedulers that know their service themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub definition: Option<Value>,
+    pub definition: Option<Box<Value>>,
 }
 
 impl Config {

@@ -70,7 +70,7 @@ impl Core {
 
     fn carry_out(&mut self, command: Command, out: &mut Out) -> Result<(), Problem> {
         match command {
-            Command::Configure { config, expected } => self.configure(config, expected),
+            Command::Configure { config, expected } => self.configure(*config, expected),
             Command::Restart(names) => self.each(&names, |record| {
                 record.goal = Goal::Run;
                 record.restart += 1;

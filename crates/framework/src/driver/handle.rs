@@ -14,7 +14,7 @@ pub enum Command {
     /// Replace the effective configuration (from REST; the controller's comes by file at start).
     Configure {
         /// The new one.
-        config: Config,
+        config: Box<Config>,
         /// Generation it was made from: refused if it is no longer the newest.
         expected: Option<u64>,
     },
@@ -113,7 +113,11 @@ impl Handle {
         let published = self.published();
         let mut config = published.config.clone();
         change(&mut config.options)?;
-        self.command(Command::Configure { config, expected: Some(published.status.plan.generation) }).await
+        self.command(Command::Configure {
+            config: Box::new(config),
+            expected: Some(published.status.plan.generation),
+        })
+        .await
     }
 
     /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing.

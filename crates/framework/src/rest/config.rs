@@ -68,7 +68,12 @@ async fn replace(State(secrets): State<Secrets>, Body(new): Body<NewConfig>) -> 
     let mut options = new.options;
     unmask(&mut options, &config.options, secrets.names);
     config.options = options;
-    Ok(accepted(&secrets.handle.command(Command::Configure { config, expected: new.generation }).await?))
+    Ok(accepted(
+        &secrets
+            .handle
+            .command(Command::Configure { config: Box::new(config), expected: new.generation })
+            .await?,
+    ))
 }
 
 #[cfg(test)]

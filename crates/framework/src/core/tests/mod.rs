@@ -230,7 +230,7 @@ fn what_rest_changes_survives_restarts_until_the_controller_says_otherwise() {
     let mut world = deployed(json!({ "count": 3 }));
     let mut config = world.core.config();
     config.options = json!({ "count": 1 });
-    world.command(Command::Configure { config: config.clone(), expected: None }).unwrap();
+    world.command(Command::Configure { config: Box::new(config.clone()), expected: None }).unwrap();
     world.pass(5_000);
     assert_eq!(world.tasks.len(), 1);
     assert!(world.status().drifted);
@@ -243,7 +243,7 @@ fn what_rest_changes_survives_restarts_until_the_controller_says_otherwise() {
     assert_eq!(world.tasks.len(), 3);
     assert!(!world.status().drifted);
     config.options = json!({ "count": 10 });
-    let refused = world.command(Command::Configure { config, expected: None }).unwrap_err();
+    let refused = world.command(Command::Configure { config: Box::new(config), expected: None }).unwrap_err();
     assert_eq!((refused.status, refused.detail.as_str()), (422, "count: too many"));
 }
 
