@@ -25,6 +25,7 @@ mod render;
 mod resolve;
 pub mod schema;
 mod schema_check;
+mod secrets;
 mod source;
 mod template;
 mod yaml;
@@ -38,5 +39,6 @@ pub use framework::{Archive, Bound, Command, Condition, FrameworkSpec, Need, Off
 pub use model::{Checked, Params, Service, ValidatedStack};
 pub use name::{MAX_FRAMEWORK_NAME, is_name};
 pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_text};
+pub use secrets::{SecretSource, SecretUses, declared_secrets, is_secret_name, secret_names, secret_places};
 pub use source::MAX_BYTES;
 pub use template::{Part, Reference, Target, Template, TemplateError, escape};

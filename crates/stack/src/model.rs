@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Distribution, Report};
+use crate::{Distribution, Report, SecretUses};
 
 /// Values of a stack's parameters by name.
 pub type Params = BTreeMap<String, Value>;
@@ -15,6 +15,8 @@ pub type Params = BTreeMap<String, Value>;
 pub struct Checked {
     /// The stack.
     pub stack: ValidatedStack,
+    /// Secrets that it declares and uses: whether they are known is for whoever keeps them to say.
+    pub secrets: SecretUses,
     /// What is allowed but probably not meant. Often empty.
     pub warnings: Report,
 }

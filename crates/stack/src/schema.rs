@@ -53,6 +53,21 @@ pub fn stack(catalog: &Catalog) -> Value {
                     } },
                 ] },
             },
+            "secrets": {
+                "type": "object",
+                "description": "Where the values of secrets come from, by name: read by `cairn apply`, never kept in the file.",
+                "propertyNames": { "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" },
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "properties": {
+                        "env": { "type": "string", "minLength": 1, "description": "An environment variable of the client." },
+                        "file": { "type": "string", "minLength": 1, "description": "A file of the client, relative to the spec's folder." },
+                    },
+                },
+            },
             "services": {
                 "type": "object",
                 "description": "Services by name.",

@@ -8,6 +8,12 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// Most diagnostics of a file. Whoever mends a hundred learns of the others then.
 const MAX_DIAGNOSTICS: usize = 100;
 
+/// Code of the diagnostic whose first place is a secret in plain text.
+pub(crate) const PLAIN_SECRET: &str = "plain-secret";
+
+/// Code of the diagnostic whose first place is a reference to a secret with a default.
+pub(crate) const SECRET_DEFAULT: &str = "secret-default";
+
 /// A file that is text of a sensible size.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
@@ -83,8 +89,27 @@ impl Source {
                 told.push(diagnostic);
             }
         }
-        Report { file: self.name.clone(), diagnostics: told, omitted, text: self.text.clone() }
+        let text = without_secrets(&self.text, &told);
+        Report { file: self.name.clone(), diagnostics: told, omitted, text }
     }
+}
+
+/// The text without the secrets that were found to stand in it, byte for byte, so that places stay what they are.
+fn without_secrets(text: &str, diagnostics: &[Diagnostic]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let plain = diagnostics.iter().filter(|d| [PLAIN_SECRET, SECRET_DEFAULT].contains(&d.code.as_str()));
+    for Label { span, .. } in plain.filter_map(|d| d.labels.first()) {
+        // Of a reference only the default is no name.
+        let written = text.get(span.start..span.end).unwrap_or_default();
+        let skip =
+            if written.starts_with("${") { written.find(":-").map_or(written.len(), |at| at + 2) } else { 0 };
+        for byte in bytes.get_mut(span.start + skip..span.end).unwrap_or_default() {
+            if !matches!(byte, b'\n' | b'\r' | b' ') {
+                *byte = b'*';
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Characters that no text file holds: control characters other than tab and line ends.

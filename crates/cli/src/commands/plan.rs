@@ -39,7 +39,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
 
 /// Without a controller nothing runs, so everything would be new.
 fn alone(spec: &Spec) -> Result<Applied, Failure> {
-    let Checked { stack, warnings } = spec.checked()?;
+    let Checked { stack, warnings, .. } = spec.checked()?;
     console::note("no controller is named; this is the plan for one that runs nothing yet");
     let diff = diff(None, Some(&stack));
     let plan = ApplyPlan {

@@ -175,7 +175,8 @@ impl<'a> Checker<'a> {
                 );
                 Text::Broken
             }
-            Target::Secret => Text::Later,
+            Target::Secret if self.use_secret(reference, span) => Text::Later,
+            Target::Secret => Text::Broken,
             Target::Output if self.output(reference, span, owner) => Text::Later,
             Target::Output => Text::Broken,
         }

@@ -78,6 +78,8 @@ impl<'a> Checker<'a> {
             return None;
         }
         self.check_interface(service, entry, need);
+        let help = "an input is an address, which every status shows; take an option that the framework keeps private";
+        self.refuse_secret(&entry.value, "secret-in-input", "an input", help);
         Some(text.to_owned())
     }
 

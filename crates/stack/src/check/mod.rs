@@ -6,6 +6,7 @@ mod inputs;
 mod needs;
 mod params;
 mod rules;
+mod secrets;
 mod service;
 
 pub use params::param_value;
@@ -16,11 +17,12 @@ use cairn_units::suggest;
 
 use crate::catalog::Framework;
 use crate::node::{Entry, Node};
+use crate::secrets::SecretUses;
 use crate::source::Source;
 use crate::{Catalog, Checked, Diagnostic, Params, Report, Severity, Span, ValidatedStack, name, yaml};
 
 /// Keys of a stack spec.
-const KEYS: [&str; 5] = ["stack", "description", "params", "services", "outputs"];
+const KEYS: [&str; 6] = ["stack", "description", "params", "secrets", "services", "outputs"];
 /// Most mistakes that are noted.
 const MAX_MISTAKES: usize = 10_000;
 /// Words before the dot of a reference that are not services.
@@ -39,7 +41,7 @@ pub fn check_stack(file: &str, bytes: &[u8], catalog: &Catalog, params: &Params)
     });
     let report = source.report(diagnostics);
     match stack {
-        Some(stack) if !report.has_errors() => Ok(Checked { stack, warnings: report }),
+        Some((stack, secrets)) if !report.has_errors() => Ok(Checked { stack, secrets, warnings: report }),
         _ => Err(report),
     }
 }
@@ -56,6 +58,8 @@ struct Checker<'a> {
     params: BTreeMap<&'a str, params::Param<'a>>,
     /// Who needs whom, and where the file says so.
     edges: Vec<Edge<'a>>,
+    /// Secrets that are declared and used.
+    secrets: SecretUses,
 }
 
 /// One service needs another.
@@ -89,6 +93,7 @@ impl<'a> Checker<'a> {
             services: BTreeMap::new(),
             params: BTreeMap::new(),
             edges: Vec::new(),
+            secrets: SecretUses::new(source),
         };
         checker.services = checker
             .section("services")
@@ -98,22 +103,24 @@ impl<'a> Checker<'a> {
         Some(checker)
     }
 
-    fn check(mut self, given: &Params) -> ValidatedStack {
+    fn check(mut self, given: &Params) -> (ValidatedStack, SecretUses) {
         self.check_keys();
         let name = self.check_name();
         self.read_params(given);
+        self.check_secrets();
         let entries = self.section("services");
         let services =
             entries.iter().filter_map(|entry| self.check_service(&name, entry)).collect::<Vec<_>>();
         let outputs = self.check_outputs();
         self.check_cycles();
         self.check_use_of_params();
-        ValidatedStack {
+        let stack = ValidatedStack {
             name,
             params: self.param_values(),
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
             outputs,
-        }
+        };
+        (stack, self.secrets)
     }
 
     /// Notes a mistake. A file of a mebibyte has room for more mistakes than are worth the memory.
@@ -158,6 +165,7 @@ impl<'a> Checker<'a> {
         }
         for (key, help) in [
             ("params", "NAME: DEFAULT"),
+            ("secrets", "NAME: { env: VARIABLE }"),
             ("services", "NAME: { framework: NAME }"),
             ("outputs", "NAME: TEXT"),
         ] {

@@ -129,6 +129,9 @@ impl<'a> Checker<'a> {
     fn check_distribution(&mut self, service: &'a Entry) -> Option<Distribution> {
         let entry = service.value.entry("distribution")?;
         let filled = self.fill(&entry.value, Owner::Service(&service.key));
+        let help =
+            "the cluster shows where archives come from; let agents read it where no password is needed";
+        self.refuse_secret(&entry.value, "secret-in-archive", "the place of an archive", help);
         let subject = Subject {
             source: self.source,
             node: &entry.value,

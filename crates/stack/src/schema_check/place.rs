@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{SECRET, Subject};
 use crate::Diagnostic;
 use crate::node::{Located, describe};
+use crate::source::PLAIN_SECRET;
 
 /// Where a violation is.
 pub(super) struct Place<'a> {
@@ -182,9 +183,9 @@ impl Place<'_> {
     fn bad_format(&self, format: &str) -> Diagnostic {
         if format == SECRET {
             // Its label does not repeat it.
-            return Diagnostic::error("plain-secret", format!("{} a reference to a secret", self.must_be()))
+            return Diagnostic::error(PLAIN_SECRET, format!("{} a reference to a secret", self.must_be()))
                 .label(self.at.node.span, "a text would be stored and shown in plans")
-                .help("write `${secret.NAME}`, and give the controller the secret under that name");
+                .help("write `${secret.NAME}`, and set it with `cairn secret set NAME`");
         }
         self.bad_unit(format).unwrap_or_else(|| {
             self.at_value("bad-format", format!("{} of the format `{format}`", self.must_be()))

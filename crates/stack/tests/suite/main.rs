@@ -7,6 +7,7 @@ mod good_specs;
 mod plans;
 mod robustness;
 mod schemas;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
