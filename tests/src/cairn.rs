@@ -53,6 +53,7 @@ pub struct Cairn {
     agents: usize,
     resources: Option<String>,
     path: Option<String>,
+    frameworks: Option<PathBuf>,
 }
 
 /// The folder of the checkout.
@@ -86,6 +87,7 @@ impl Cairn {
             agents,
             resources: None,
             path: None,
+            frameworks: None,
         }
     }
 
@@ -100,6 +102,13 @@ impl Cairn {
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.path = Some(path.to_owned());
+        self
+    }
+
+    /// With framework specs in a directory of its folder.
+    #[must_use]
+    pub fn frameworks(mut self, directory: &str) -> Self {
+        self.frameworks = Some(self.folder().join(directory));
         self
     }
 
@@ -135,6 +144,9 @@ impl Cairn {
             .env("CAIRN_TOKEN_FILE", self.token_file())
             .env("HOME", self.folder())
             .env("NO_COLOR", "1");
+        if let Some(frameworks) = &self.frameworks {
+            command.env("CAIRN_FRAMEWORKS", frameworks);
+        }
         command
     }
 
@@ -232,6 +244,7 @@ impl Cairn {
     /// Writes a file into the folder; gives its path.
     pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }

@@ -35,13 +35,20 @@ pub(crate) const BUILT_IN: [BuiltIn; 2] = [
     },
 ];
 
-/// The one of that name.
+/// The scheduler that runs what a framework spec describes; it has no spec of its own.
+const DESCRIBED: &str = "service";
+
+/// The scheduler of that name.
 ///
 /// # Errors
 /// The names that there are.
-pub(crate) fn find(name: &str) -> Result<&'static BuiltIn, Failure> {
-    BUILT_IN.iter().find(|built_in| built_in.name == name).ok_or_else(|| {
-        let known: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
+pub(crate) fn scheduler(name: &str) -> Result<Arc<dyn Service>, Failure> {
+    if name == DESCRIBED {
+        return Ok(cairn_service::service());
+    }
+    let found = BUILT_IN.iter().find(|built_in| built_in.name == name);
+    found.map(|built_in| (built_in.service)()).ok_or_else(|| {
+        let known: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).chain([DESCRIBED]).collect();
         Failure::hint(
             format!("there is no built-in scheduler `{name}`"),
             format!("there are: {}", known.join(", ")),
@@ -143,13 +150,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let args = FrameworkArgs { frameworks: vec![dir.path().to_owned()] };
         std::fs::create_dir(dir.path().join("job")).unwrap();
-        std::fs::write(dir.path().join("web.yaml"), "framework: web\nservice: { tasks: {} }\n").unwrap();
-        std::fs::write(dir.path().join("job/framework.yaml"), "framework: job\nservice: {}\n").unwrap();
+        std::fs::write(
+            dir.path().join("web.yaml"),
+            "framework: web\nservice: { groups: { web: { command: x } } }\n",
+        )
+        .unwrap();
+        std::fs::write(dir.path().join("job/framework.yaml"), "framework: job\nscheduler: { command: x }\n")
+            .unwrap();
         std::fs::write(dir.path().join("README.md"), "not a spec").unwrap();
         let catalog = args.catalog().unwrap();
         assert_eq!(catalog.get("web").unwrap().scheduler.command.argv(), ["cairn", "scheduler", "service"]);
         assert!(catalog.get("job").is_some() && catalog.get("kafka").is_some());
-        std::fs::write(dir.path().join("kafka.yaml"), "framework: kafka\nservice: {}\n").unwrap();
+        std::fs::write(dir.path().join("kafka.yaml"), "framework: kafka\nscheduler: { command: x }\n")
+            .unwrap();
         let Err(Failure::Rendered(text)) = args.catalog() else { panic!("a name is taken") };
         assert!(
             text.contains("frameworks/kafka/framework.yaml describes a framework `kafka` already"),

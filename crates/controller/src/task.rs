@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_scheduler_is_given_the_spec_that_describes_its_service() {
-        let web = "framework: web\noffers: { web: { outputs: [url] } }\nservice: { tasks: { web: { count: 2 } } }\n";
+        let web = "framework: web\noffers: { web: { outputs: [url] } }\nservice: { groups: { web: { command: x, count: 2 } }, outputs: { url: a } }\n";
         let catalog = cairn_stack::Catalog::load([("web.yaml", web.as_bytes())]).unwrap();
         let mut options = crate::testing::options();
         let spec = &mut options.stacks.get_mut("demo").unwrap().spec;
@@ -263,7 +263,7 @@ mod tests {
         let task = task(&settings, &crate::testing::config_of(&options), "demo-zookeeper", &view()).unwrap();
         assert_eq!(task.command[..3], ["./cairn", "scheduler", "service"]);
         let definition = &rendered_config(&task)["definition"];
-        assert_eq!(definition["service"], json!({"tasks": {"web": {"count": 2}}}));
+        assert_eq!(definition["service"]["groups"]["web"]["count"], "2");
         assert_eq!(definition["offers"], json!({"web": {"outputs": ["url"]}}));
     }
 

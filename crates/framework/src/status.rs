@@ -91,6 +91,8 @@ impl InstanceStatus {
 pub struct View {
     /// Name of this framework on the cluster, for example `demo-kafka`; unique there.
     pub framework: String,
+    /// Where the master is: `host:port`, or several separated by commas.
+    pub master: String,
     /// Instances by name, also those that are on their way out.
     pub instances: BTreeMap<String, InstanceStatus>,
     /// Names of the instances in the target, in its order.

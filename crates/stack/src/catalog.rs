@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cairn_units::suggest;
 use serde_json::{Map, Value};
 
+use crate::described;
 use crate::framework::Bound;
 use crate::node::Node;
 use crate::schema_check::{SchemaChecker, Subject, Unknown};
@@ -144,6 +145,9 @@ fn read_node(
     }
     let checker = options_checker(&spec, node, diagnostics);
     Consistency { spec: &spec, node, diagnostics }.check();
+    if let Some(definition) = &spec.service {
+        diagnostics.extend(described::check(source, node, &spec, definition));
+    }
     Some(Framework { options: checker?, spec })
 }
 

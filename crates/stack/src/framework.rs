@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cairn_definition::Definition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -38,10 +39,9 @@ pub struct FrameworkSpec {
     /// Checks across options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
-    /// The service itself, for a scheduler that runs what is described here. Kept as it stands and handed to the
-    /// scheduler with the whole spec; what it means is the scheduler's matter.
+    /// The service itself, for the scheduler that runs what is described here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<Map<String, Value>>,
+    pub service: Option<Definition>,
 }
 
 /// The scheduler's process.

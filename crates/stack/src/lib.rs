@@ -13,6 +13,7 @@
 
 mod catalog;
 mod check;
+mod described;
 mod diagnostic;
 mod diff;
 mod distribution;

@@ -7,6 +7,7 @@ mod example;
 mod kafka;
 mod kcat;
 mod kraft;
+mod service;
 mod trouble;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,7 @@ impl<W: Send + 'static> Story<W> {
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let stories = [kafka::story(), kraft::story(), example::story(), trouble::story()];
+    let stories = [kafka::story(), kraft::story(), example::story(), service::story(), trouble::story()];
     let mut trials = Vec::new();
     let mut ends = Vec::new();
     for (steps, end) in stories {

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 /// Runs it until SIGTERM, which leaves its service running.
 pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
-    let service = (frameworks::find(&args.name)?.service)();
+    let service = frameworks::scheduler(&args.name)?;
     logging::start(globals.log.as_deref())?;
     let options = RunOptions {
         master: args.master,

@@ -14,6 +14,8 @@ use crate::{Ask, Config, Verdict, View};
 pub struct Setup {
     /// Name on the cluster, and the role.
     pub framework: String,
+    /// Where the master is, as this scheduler was told.
+    pub master: String,
     /// Principal that reservations carry.
     pub principal: String,
     /// Where agents fetch the executor.

@@ -16,6 +16,7 @@ impl Core {
     pub fn view(&self) -> View {
         View {
             framework: self.setup.framework.clone(),
+            master: self.setup.master.clone(),
             instances: self.state.instances.keys().map(|n| (n.clone(), self.instance(n))).collect(),
             target: self.model.instances.iter().map(|i| i.name.clone()).collect(),
             observed: self.observed.clone(),

@@ -37,6 +37,7 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     let address = local(&listener)?;
     let setup = Setup {
         framework: options.framework.clone(),
+        master: options.master.clone(),
         principal: PRINCIPAL.into(),
         executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
     };

@@ -145,11 +145,14 @@ fn a_framework_is_data() {
 
 #[test]
 fn a_spec_that_describes_its_service_needs_no_scheduler() {
-    let text = b"framework: web\nservice: { tasks: { web: { anything: [goes] } } }\n";
+    let text = b"framework: web\nservice: { groups: { web: { command: [python3, -V] } } }\n";
     let catalog = Catalog::load([("web.yaml", &text[..])]).unwrap_or_else(|reports| panic!("{}", reports[0]));
     let web = catalog.get("web").unwrap();
     assert_eq!(web.scheduler.command.argv(), ["cairn", "scheduler", "service"]);
-    assert_eq!(serde_json::to_value(web).unwrap()["service"]["tasks"]["web"]["anything"], json!(["goes"]));
+    assert_eq!(
+        serde_json::to_value(web).unwrap()["service"]["groups"]["web"]["command"],
+        json!(["python3", "-V"])
+    );
     let told = refused("framework: web\n");
     assert!(told.starts_with("error[missing-key]: a framework spec needs the key `scheduler`, or"), "{told}");
 }

@@ -1,0 +1,102 @@
+//! A group as instances.
+
+use cairn_definition::check::parse_port;
+use cairn_definition::{ArtifactDef, Group, Lines};
+use cairn_framework::{Artifact, Config, Constraint, InstanceSpec, PortSpec, Problem, VolumeSpec};
+use cairn_units::Size;
+
+use crate::spec::{Filler, instance_name};
+
+/// Most tasks of a group.
+const MAX_COUNT: u32 = 10_000;
+
+/// The instances of a group; problems go to the filler.
+pub(crate) fn instances(
+    name: &str,
+    group: &Group,
+    config: &Config,
+    filler: &mut Filler<'_>,
+) -> Vec<InstanceSpec> {
+    let at = |key: &str| format!("service.groups.{name}.{key}");
+    let number = |text: &str| text.parse::<u32>().ok().filter(|count| *count <= MAX_COUNT);
+    let count = filler.value(&at("count"), &group.count, "a number of tasks", number).unwrap_or(0);
+    let share = |text: &str| text.parse::<f64>().ok().filter(|cpus| *cpus > 0.0 && cpus.is_finite());
+    let cpus = filler.value(&at("cpus"), &group.cpus, "a number of CPUs", share).unwrap_or_default();
+    let mem = filler.value(&at("mem"), &group.mem, "a size such as `64MiB`", mib).unwrap_or_default();
+    let one = InstanceSpec {
+        cpus,
+        #[allow(clippy::cast_precision_loss, reason = "MiB")]
+        mem: mem as f64,
+        ports: ports(name, group, filler),
+        volumes: volumes(name, group, filler),
+        constraints: constraints(&at("constraints"), &group.constraints, filler),
+        artifacts: artifacts(&at("artifacts"), group, config, filler),
+        ..InstanceSpec::default()
+    };
+    (0..count).map(|index| InstanceSpec { name: instance_name(name, index), ..one.clone() }).collect()
+}
+
+/// A number of MiB, or a size.
+fn mib(text: &str) -> Option<u64> {
+    text.parse().ok().or_else(|| Some(text.parse::<Size>().ok()?.mib())).filter(|mib| *mib > 0)
+}
+
+fn ports(name: &str, group: &Group, filler: &mut Filler<'_>) -> Vec<PortSpec> {
+    let one = |port: &str| {
+        let path = format!("service.groups.{name}.ports.{port}");
+        let within = group.ports.wanted(port).and_then(|wanted| {
+            filler.value(&path, wanted, "a port or a range", |text| match text {
+                "" | "none" | "0" => Some(None),
+                text => parse_port(text).map(Some),
+            })
+        });
+        PortSpec { name: port.to_owned(), within: within.flatten() }
+    };
+    group.ports.names().map(one).collect()
+}
+
+fn volumes(name: &str, group: &Group, filler: &mut Filler<'_>) -> Vec<VolumeSpec> {
+    let one = |(path, size)| {
+        let at = format!("service.groups.{name}.volumes.{path}");
+        let size = filler.value(&at, size, "a size such as `1GiB`", mib).unwrap_or_default();
+        VolumeSpec { path: String::clone(path), size }
+    };
+    group.volumes.iter().map(one).collect()
+}
+
+fn constraints(path: &str, lines: &Lines, filler: &mut Filler<'_>) -> Vec<Constraint> {
+    let texts: Vec<String> = match lines {
+        Lines::One(text) => filler.text(path, text).split_whitespace().map(str::to_owned).collect(),
+        Lines::Many(lines) => lines.iter().map(|line| filler.text(path, line)).collect(),
+    };
+    let mut constraints = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        match text.parse::<Constraint>() {
+            Ok(constraint) => constraints.push(constraint),
+            Err(error) => filler.problems.push(Problem::new(path, error.to_string()).help(error.help)),
+        }
+    }
+    constraints
+}
+
+fn artifacts(path: &str, group: &Group, config: &Config, filler: &mut Filler<'_>) -> Vec<Artifact> {
+    let one = |(index, def): (usize, &ArtifactDef)| {
+        let path = format!("{path}.{index}");
+        let artifact = if let Some(version) = &def.distribution {
+            let version = filler.text(&path, &version.0);
+            let found = config.archive(&version);
+            found.map_err(|problems| filler.problems.extend(problems)).unwrap_or_default()
+        } else {
+            let uri = def.uri.as_deref().unwrap_or_default();
+            Artifact { uri: filler.text(&path, uri), extract: def.extract, ..Artifact::default() }
+        };
+        let sha256 = def.sha256.as_ref().map(|text| filler.text(&path, text).to_ascii_lowercase());
+        Artifact {
+            sha256: sha256.unwrap_or(artifact.sha256),
+            extract: artifact.extract || def.distribution.is_some(),
+            output: def.output.clone(),
+            uri: artifact.uri,
+        }
+    };
+    group.artifacts.iter().enumerate().map(one).collect()
+}
