@@ -5,10 +5,12 @@
 //! - [`core`]: the pure state machine `step(event, now) -> effects` that decides everything;
 //! - [`driver`]: feeds it Mesos events, verdicts, timers and requests, and carries out its effects in order;
 //! - [`store`]: where intent is kept before anything happens;
+//! - [`kit`]: what services have in common;
 //! - [`rest`]: the skeleton that every scheduler serves, and problem documents.
 
 pub mod core;
 pub mod driver;
+pub mod kit;
 pub mod model;
 pub mod rest;
 pub mod service;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use cairn_task::TaskSpec;
 
+use crate::kit::Nodes;
 use crate::{Config, Handle, InstanceSpec, Model, Problem, View};
 
 /// A service that the SDK keeps running.
@@ -59,6 +60,19 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Its numbered instances, which the SDK then serves under `/v1/nodes` or what they are called; see
+    /// [`crate::kit::Nodes`].
+    fn nodes(&self) -> Vec<Nodes> {
+        Vec::new()
+    }
+
+    /// What the service itself says about its instances, by instance name: an object each, whose fields are added to
+    /// the listing of [`Service::nodes`]. Not waited for longer than 5 s.
+    async fn describe(&self, config: &Config, view: &View) -> BTreeMap<String, serde_json::Value> {
+        let _ = (config, view);
+        BTreeMap::new()
+    }
+
     /// Top-level options that hold secrets: shown by nobody.
     fn secrets(&self) -> &'static [&'static str] {
         &[]
@@ -77,6 +91,13 @@ pub enum Wait {
     Peers(String),
     /// Do not even look for a place yet.
     For(String),
+}
+
+impl From<Vec<Problem>> for Wait {
+    /// A configuration that cannot be read: wait for a better one.
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::For(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
 }
 
 /// A step that a gate judges.

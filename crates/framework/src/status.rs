@@ -112,6 +112,12 @@ impl View {
         self.target.iter().filter_map(|i| self.placement(i)?.endpoint(port)).collect()
     }
 
+    /// `name:port` of every target instance that has a place, with its Mesos-DNS name, in the target's order.
+    pub fn names(&self, port: &str) -> Vec<String> {
+        let name = |i: &String| Some(format!("{}:{}", self.dns(i), self.placement(i)?.ports.get(port)?));
+        self.target.iter().filter_map(name).collect()
+    }
+
     /// Mesos-DNS name of an instance: `broker-0.demo-kafka.mesos`.
     pub fn dns(&self, instance: &str) -> String {
         format!("{instance}.{}.mesos", self.framework)

@@ -62,6 +62,13 @@ pub struct ConfigFile {
     pub keep: bool,
 }
 
+impl ConfigFile {
+    /// A file whose content is taken as it is.
+    pub fn raw(path: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { path: path.into(), content: content.into(), raw: true, ..Self::default() }
+    }
+}
+
 impl TaskSpec {
     /// The same spec with every template rendered for `place`.
     ///

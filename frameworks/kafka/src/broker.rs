@@ -1,20 +1,30 @@
 //! One broker, with what holds for all and what holds only for it put together.
 
+use cairn_framework::kit::{Nodes, Ports, Settings, check};
 use cairn_units::{Constraint, Size};
 
-use crate::options::{Options, Override, Ports, Settings};
+use crate::options::Options;
+use crate::task::CLIENT_PORT;
+
+/// Brokers, numbered from 0.
+pub(crate) const BROKERS: Nodes = Nodes {
+    port: CLIENT_PORT,
+    gaps: true,
+    overrides: &["cpus", "mem", "heap", "port", "constraints", "options", "jvmOptions"],
+    ..Nodes::new("broker", "brokers")
+};
 
 const DEFAULT_MEM: u64 = 512;
 const MOST_HEAP: u64 = 6 * 1024;
 
 /// Name of the instance with this broker id.
 pub(crate) fn instance_name(id: u32) -> String {
-    format!("broker-{id}")
+    BROKERS.instance(id)
 }
 
 /// Broker id of an instance.
 pub(crate) fn broker_id(instance: &str) -> Option<u32> {
-    instance.strip_prefix("broker-")?.parse().ok()
+    BROKERS.id(instance)
 }
 
 /// A broker as it should be.
@@ -39,33 +49,26 @@ pub(crate) struct Broker {
 impl Broker {
     /// The broker with this id.
     pub(crate) fn of(options: &Options, id: u32) -> Self {
-        let none = Override::default();
-        Self::with(options, options.overrides.get(&id.to_string()).unwrap_or(&none))
+        Self::common(&BROKERS.options_of(options, id))
     }
 
     /// A broker of which nothing is special.
     pub(crate) fn common(options: &Options) -> Self {
-        Self::with(options, &Override::default())
-    }
-
-    fn with(options: &Options, over: &Override) -> Self {
-        let (mem, heap) = memory(over.mem.or(options.mem), over.heap.or(options.heap));
-        let mut settings = options.options.clone();
-        settings.extend(over.options.clone());
+        let (mem, heap) = memory(options.mem, options.heap);
         Self {
-            cpus: over.cpus.unwrap_or(options.cpus),
+            cpus: options.cpus,
             mem,
             heap,
-            port: over.port.or(options.port),
-            constraints: over.constraints.clone().unwrap_or_else(|| options.constraints.clone()),
-            options: settings,
-            jvm_options: over.jvm_options.clone().unwrap_or_else(|| options.jvm_options.clone()),
+            port: options.port,
+            constraints: options.constraints.clone(),
+            options: options.options.clone(),
+            jvm_options: options.jvm_options.clone(),
         }
     }
 
-    /// Its constraints, parsed. Those that cannot be read were refused with the options.
+    /// Its constraints, parsed.
     pub(crate) fn constraints(&self) -> Vec<Constraint> {
-        self.constraints.iter().filter_map(|c| c.parse().ok()).collect()
+        check::read_constraints(&self.constraints)
     }
 }
 
@@ -104,10 +107,10 @@ mod tests {
             options: [("a".to_owned(), "1".into()), ("b".to_owned(), "1".into())].into(),
             overrides: [(
                 "2".to_owned(),
-                Override {
+                crate::options::Override {
                     cpus: Some(2.0),
                     options: [("b".to_owned(), "2".into())].into(),
-                    ..Override::default()
+                    ..crate::options::Override::default()
                 },
             )]
             .into(),

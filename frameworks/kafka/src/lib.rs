@@ -9,7 +9,6 @@
 mod broker;
 mod client;
 mod gate;
-mod ids;
 mod options;
 mod quorum;
 #[cfg(test)]
@@ -25,7 +24,7 @@ use std::sync::Arc;
 use cairn_framework::Service;
 
 pub use cairn_units::Size;
-pub use options::{Mode, Options, Override, Ports, Scalar, Settings, Topic};
+pub use options::{Mode, Options, Override, Topic};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

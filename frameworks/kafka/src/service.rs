@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cairn_framework::kit::{Nodes, Ports};
 use cairn_framework::rest::Resource;
 use cairn_framework::{
     Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
     VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
+use serde_json::Value;
 
-use crate::broker::{Broker, broker_id, instance_name};
+use crate::broker::{BROKERS, Broker, broker_id, instance_name};
 use crate::gate;
 use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
@@ -57,10 +59,7 @@ impl Service for Kafka {
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let told = |problems: Vec<Problem>| {
-            Wait::For(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        };
-        let options = Options::read(config).map_err(told)?;
+        let options = Options::read(config)?;
         let id =
             broker_id(&instance.name).ok_or_else(|| Wait::For(format!("{} is no broker", instance.name)))?;
         let place =
@@ -80,6 +79,14 @@ impl Service for Kafka {
         rest::routes(handle)
     }
 
+    fn nodes(&self) -> Vec<Nodes> {
+        vec![BROKERS]
+    }
+
+    async fn describe(&self, config: &Config, view: &View) -> BTreeMap<String, Value> {
+        rest::describe(config, view).await
+    }
+
     fn resources(&self) -> Vec<Resource> {
         rest::resources()
     }
@@ -88,7 +95,7 @@ impl Service for Kafka {
         let mut outputs = BTreeMap::from([
             ("bootstrap".to_owned(), view.endpoints(CLIENT_PORT).join(",")),
             ("brokers".to_owned(), view.target.len().to_string()),
-            ("names".to_owned(), names(view).join(",")),
+            ("names".to_owned(), view.names(CLIENT_PORT).join(",")),
         ]);
         let on_zookeeper = Options::read(config).is_ok_and(|o| o.mode == Mode::ZooKeeper);
         if let Some(zookeeper) = config.inputs.get("zookeeper").filter(|_| on_zookeeper) {
@@ -99,7 +106,7 @@ impl Service for Kafka {
 }
 
 fn ports(options: &Options, broker: &Broker, id: u32) -> Vec<PortSpec> {
-    let client = PortSpec { name: CLIENT_PORT.into(), within: broker.port.map(|p| (p.0, p.1)) };
+    let client = PortSpec { name: CLIENT_PORT.into(), within: broker.port.map(Ports::within) };
     let controls = options.mode == Mode::KRaft && options.controller_ids().contains(&id);
     if controls { vec![client, PortSpec::any(CONTROLLER_PORT)] } else { vec![client] }
 }
@@ -107,13 +114,4 @@ fn ports(options: &Options, broker: &Broker, id: u32) -> Vec<PortSpec> {
 #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
 fn mib(mib: u64) -> f64 {
     mib as f64
-}
-
-/// Mesos-DNS names with ports, in the target's order.
-fn names(view: &View) -> Vec<String> {
-    let name = |instance: &String| {
-        let port = view.placement(instance)?.ports.get(CLIENT_PORT)?;
-        Some(format!("{}:{port}", view.dns(instance)))
-    };
-    view.target.iter().filter_map(name).collect()
 }

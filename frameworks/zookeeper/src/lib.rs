@@ -17,7 +17,6 @@ mod options;
 mod real;
 mod reconfig;
 mod rest;
-mod schema;
 mod secret;
 mod service;
 mod survey;
@@ -29,7 +28,7 @@ use std::sync::Arc;
 use cairn_framework::Service;
 
 pub use cairn_units::Size;
-pub use options::{Options, Scalar};
+pub use options::Options;
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -1,14 +1,10 @@
 //! What a stack may set for an ensemble. The comments on the fields are their documentation.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
+use cairn_framework::kit::{Settings, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::schema::PlainValue;
 
 /// Options of a ZooKeeper ensemble.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,8 +31,7 @@ pub struct Options {
     pub constraints: Vec<String>,
     /// Further entries of zoo.cfg, for example `snapCount: 50000`. They replace the defaults of this framework. What it
     /// sets itself (directories, ports, membership, credentials) cannot be replaced.
-    #[schemars(with = "BTreeMap<String, PlainValue>")]
-    pub config: BTreeMap<String, Scalar>,
+    pub config: Settings,
     /// Further options of the JVM, each an item: `["-XX:+UseG1GC"]`. `{{ address }}` and `{{ ports.client }}` stand for
     /// the server's own.
     pub jvm_options: Vec<String>,
@@ -46,28 +41,6 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8), extend("format" = "secret"))]
     pub super_password: Option<String>,
-}
-
-/// Value of an entry of zoo.cfg.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Number(i64),
-    /// Any text on one line.
-    Text(String),
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(v) => v.fmt(f),
-            Self::Number(v) => v.fmt(f),
-            Self::Text(v) => v.fmt(f),
-        }
-    }
 }
 
 impl Default for Options {
@@ -80,7 +53,7 @@ impl Default for Options {
             mem: None,
             disk: Size::from_mib(1024),
             constraints: Vec::new(),
-            config: BTreeMap::new(),
+            config: Settings::new(),
             jvm_options: Vec::new(),
             super_password: None,
         }
@@ -115,8 +88,13 @@ impl Options {
         let options: Self = config.parse()?;
         let mut problems = Vec::new();
         options.check_size(&mut problems);
-        options.check_config(&mut problems);
-        options.check_jvm(&mut problems);
+        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
+        check::entries("config", "zoo.cfg", &options.config, reserved, &mut problems);
+        for (key, _) in options.config.iter().filter(|(_, value)| value.to_string().contains('\\')) {
+            problems.push(Problem::new(format!("config.{key}"), "the value must be without backslashes"));
+        }
+        check::constraints("constraints", &options.constraints, &mut problems);
+        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
         if options.super_password.as_ref().is_some_and(|p| p.len() < 8) {
             problems.push(Problem::new("superPassword", "is shorter than 8 characters"));
         }
@@ -135,12 +113,8 @@ impl Options {
                 Problem::new("nodes", format!("an ensemble has 1, 3 or 5 servers, not {}", self.nodes));
             problems.push(problem.help("more than 5 make writes slower and an even number adds no safety"));
         }
-        if !(self.cpus.is_finite() && self.cpus > 0.0) {
-            problems.push(Problem::new("cpus", "must be above 0"));
-        }
-        if self.heap.mib() < 32 {
-            problems.push(Problem::new("heap", format!("{} is too little: at least 32MiB", self.heap)));
-        }
+        check::cpus("cpus", self.cpus, problems);
+        check::at_least("heap", self.heap, Size::from_mib(32), problems);
         if self.memory() <= self.heap {
             let message =
                 format!("{}MiB does not hold a heap of {}MiB", self.memory().mib(), self.heap.mib());
@@ -152,38 +126,6 @@ impl Options {
             problems.push(Problem::new("disk", message));
         }
     }
-
-    fn check_config(&self, problems: &mut Vec<Problem>) {
-        for (key, value) in &self.config {
-            let option = format!("config.{key}");
-            let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
-            if reserved(key) {
-                let help =
-                    "take it out: the framework sets it, from the options and the places of the servers";
-                problems.push(Problem::new(option, "cannot be overridden").help(help));
-            } else if key.is_empty() || key.contains(odd) {
-                problems.push(Problem::new(option, "is not the name of a zoo.cfg entry"));
-            } else if value.to_string().contains(['\n', '\r', '\\']) {
-                problems.push(Problem::new(option, "the value must be on one line, without backslashes"));
-            }
-        }
-    }
-
-    fn check_jvm(&self, problems: &mut Vec<Problem>) {
-        for (at, option) in self.jvm_options.iter().enumerate() {
-            let path = format!("jvmOptions.{at}");
-            if option.starts_with("-Xmx") {
-                problems.push(Problem::new(path, "the heap has an option of its own: `heap`"));
-            } else if !option.starts_with('-') {
-                problems
-                    .push(Problem::new(path, format!("`{option}` is not an option: each starts with `-`")));
-            }
-        }
-    }
-}
-
-fn reserved(key: &str) -> bool {
-    RESERVED.iter().any(|r| if r.ends_with('.') { key.starts_with(r) } else { key.eq_ignore_ascii_case(r) })
 }
 
 #[cfg(test)]

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use cairn_framework::kit::{Nodes, check};
+use cairn_framework::rest::Resource;
 use cairn_framework::{
     Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
     VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
-use cairn_units::Constraint;
+use serde_json::Value;
 
 use crate::formation::{MEMBERS, initial_members};
 use crate::gate::{self, Decision};
 use crate::members::Members;
-use crate::names::{CLIENT, ELECTION, QUORUM, id_of, name_of};
+use crate::names::{CLIENT, ELECTION, QUORUM, SERVERS, id_of, name_of};
 use crate::options::Options;
 use crate::survey::Survey;
 use crate::{reconfig, rest, task, watch};
@@ -33,7 +35,6 @@ impl Service for ZooKeeper {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let constraints = parse_constraints(&options)?;
         let mut archive = config.archive(&options.version)?;
         archive.extract = true;
         let instances = (1..=options.nodes).map(|id| InstanceSpec {
@@ -43,7 +44,7 @@ impl Service for ZooKeeper {
             mem: options.memory().mib() as f64,
             ports: [CLIENT, QUORUM, ELECTION].map(PortSpec::any).to_vec(),
             volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
-            constraints: constraints.clone(),
+            constraints: check::read_constraints(&options.constraints),
             artifacts: vec![archive.clone()],
             ..InstanceSpec::default()
         });
@@ -51,9 +52,7 @@ impl Service for ZooKeeper {
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let told =
-            |p: Vec<Problem>| Wait::For(p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-        let options = Options::read(config).map_err(told)?;
+        let options = Options::read(config)?;
         let id = id_of(&instance.name).ok_or_else(|| Wait::For("it is no server of an ensemble".into()))?;
         let members = initial_members(id, view)?;
         let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
@@ -61,12 +60,9 @@ impl Service for ZooKeeper {
     }
 
     fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
-        let named =
-            |name: &String| Some(format!("{}:{}", view.dns(name), view.placement(name)?.ports.get(CLIENT)?));
-        let names: Vec<_> = view.target.iter().filter_map(named).collect();
         BTreeMap::from([
             ("connect".to_owned(), view.endpoints(CLIENT).join(",")),
-            ("names".to_owned(), names.join(",")),
+            ("names".to_owned(), view.names(CLIENT).join(",")),
         ])
     }
 
@@ -80,6 +76,18 @@ impl Service for ZooKeeper {
 
     fn routes(&self, handle: Handle) -> axum::Router {
         rest::routes(handle)
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        rest::resources()
+    }
+
+    fn nodes(&self) -> Vec<Nodes> {
+        vec![SERVERS]
+    }
+
+    async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
+        rest::describe(&Survey::take(view).await)
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -123,18 +131,4 @@ impl ZooKeeper {
         }
         Verdict::Wait("the present membership is being noted".into())
     }
-}
-
-fn parse_constraints(options: &Options) -> Result<Vec<Constraint>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut constraints = Vec::new();
-    for (at, text) in options.constraints.iter().enumerate() {
-        match text.parse::<Constraint>() {
-            Ok(constraint) => constraints.push(constraint),
-            Err(error) => {
-                problems.push(Problem::new(format!("constraints.{at}"), error.to_string()).help(error.help))
-            }
-        }
-    }
-    if problems.is_empty() { Ok(constraints) } else { Err(problems) }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cairn_framework::Placement;
-use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
+use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
+use cairn_framework::kit::probes;
+use cairn_task::{ConfigFile, FileMode, ProbeKind, TaskSpec};
 
 use crate::members::Members;
 use crate::names::ServerId;
@@ -12,8 +14,6 @@ use crate::options::Options;
 use crate::secret;
 
 const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-const JAVA: &str = "ZooKeeper needs Java 11 or later: install a JRE, for example `apt-get install openjdk-17-jre-headless`, \
-    and see that `java` is on the agent's PATH";
 const SERVING: &str = "Mode: leader|Mode: follower|Mode: observer|Mode: standalone";
 
 /// Entries of zoo.cfg that a stack may replace. The session limits do not follow the short tick, which is there so that
@@ -32,62 +32,38 @@ const DEFAULTS: [(&str, &str); 9] = [
 
 /// The task of server `id` at `place`; `members` is whom it starts with if its volume knows nothing newer.
 pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members: &Members) -> TaskSpec {
-    let raw = |path: &str, content: String| ConfigFile {
-        path: path.into(),
-        content,
-        raw: true,
-        ..ConfigFile::default()
-    };
+    let target = "{{ address }}:{{ ports.client }}".to_owned();
+    let (ready, health) =
+        probes(ProbeKind::TcpExchange { target, send: "srvr".into(), expect: SERVING.into() });
     TaskSpec {
         command: command(options),
         prepare: vec![["/bin/sh", "prepare.sh", &id.to_string()].map(str::to_owned).to_vec()],
         files: vec![
-            ConfigFile { mode: FileMode::Private, ..raw("zoo.cfg", zoo_cfg(options, place)) },
+            ConfigFile { mode: FileMode::Private, ..ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)) },
             // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
             // new for every task, so what is written is always what was known at its launch.
-            ConfigFile { keep: true, ..raw("members", members.file()) },
-            raw("data/myid", format!("{id}\n")),
-            raw("prepare.sh", include_str!("prepare.sh").into()),
+            ConfigFile { keep: true, ..ConfigFile::raw("members", members.file()) },
+            ConfigFile::raw("data/myid", format!("{id}\n")),
+            ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
         ],
-        requires: BTreeMap::from([("java".to_owned(), JAVA.to_owned())]),
-        ready: Some(ReadySpec { probe: srvr(50, 1_000), deadline_ms: 0 }),
-        health: Some(HealthSpec { probe: srvr(5_000, 5_000), failures: 6, kill: false }),
+        requires: java::required("ZooKeeper needs Java 11 or later"),
+        ready,
+        health,
         grace_ms: 10_000,
         ..TaskSpec::default()
     }
 }
 
-/// A server that has lost its quorum fails this too; killing it for that would help nobody.
-fn srvr(interval_ms: u64, timeout_ms: u64) -> Probe {
-    let target = "{{ address }}:{{ ports.client }}".to_owned();
-    Probe {
-        kind: ProbeKind::TcpExchange { target, send: "srvr".into(), expect: SERVING.into() },
-        interval_ms,
-        timeout_ms,
-    }
-}
-
 fn command(options: &Options) -> Vec<String> {
-    let heap = options.heap.mib();
-    let mut command = vec!["java".to_owned(), format!("-Xmx{heap}m")];
-    // A small heap is a small ensemble: one thread that collects, and no second compiler.
-    if heap <= 1024 {
-        command.push("-XX:+UseSerialGC".into());
-    }
-    if heap <= 256 {
-        command.push("-XX:TieredStopAtLevel=1".into());
-    }
-    let fixed = [
-        "-XX:+ExitOnOutOfMemoryError",
-        "-XX:-UsePerfData",
-        "-Dorg.slf4j.simpleLogger.logFile=System.out",
-        "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-    ];
-    command.extend(fixed.map(str::to_owned));
-    command.extend(options.jvm_options.iter().cloned());
-    command.extend(["-cp", "lib/*", MAIN, "./data/conf/zoo.cfg"].map(str::to_owned));
-    command
+    let main = [MAIN, "./data/conf/zoo.cfg"];
+    let java = Java {
+        heap: options.heap,
+        large: &[],
+        flags: &SIMPLE_LOGGER,
+        own: &options.jvm_options,
+        main: &main,
+    };
+    java.command()
 }
 
 /// zoo.cfg without `dynamicConfigFile`, which the prepare step adds. No client port here: ZooKeeper wants it in the
@@ -119,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::members::{Role, server_line};
-    use crate::options::Scalar;
+    use cairn_framework::kit::Scalar;
 
     fn place(id: u8) -> Placement {
         let ports = [("client", 31000), ("quorum", 31001), ("election", 31002)];

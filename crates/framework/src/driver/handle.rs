@@ -110,9 +110,36 @@ impl Handle {
     where
         F: FnOnce(&mut Value) -> Result<(), Problem>,
     {
+        self.edit(|_, options| change(options)).await
+    }
+
+    /// The same, through the service's own type of options. Only those that change are written: what an operator left to
+    /// its default stays so.
+    ///
+    /// # Errors
+    /// What `change` refuses, or what the service's model refuses.
+    pub async fn change_options<T, F>(&self, change: F) -> Result<Accepted, Problem>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+        F: FnOnce(&mut T) -> Result<(), Problem>,
+    {
+        self.change(|written| crate::kit::options::edit(written, change)).await
+    }
+
+    /// The same, for changes that depend on what there is. No options are an empty object.
+    ///
+    /// # Errors
+    /// What `change` refuses, or what the service's model refuses.
+    pub async fn edit<F>(&self, change: F) -> Result<Accepted, Problem>
+    where
+        F: FnOnce(&View, &mut Value) -> Result<(), Problem>,
+    {
         let published = self.published();
         let mut config = published.config.clone();
-        change(&mut config.options)?;
+        if config.options.is_null() {
+            config.options = Value::Object(serde_json::Map::new());
+        }
+        change(&published.view, &mut config.options)?;
         self.command(Command::Configure {
             config: Box::new(config),
             expected: Some(published.status.plan.generation),

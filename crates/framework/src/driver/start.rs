@@ -54,7 +54,7 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, published };
-    let rest = router(service.as_ref(), &handle, token, executable);
+    let rest = router(&service, &handle, token, executable);
     let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue);
     service.start(handle);
     tracing::info!(%address, "serving");

@@ -4,12 +4,14 @@ mod auth;
 mod body;
 mod config;
 mod executable;
+mod nodes;
 mod openapi;
 mod problem;
 mod skeleton;
 
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
+pub use nodes::start;
 pub use openapi::Resource;
 pub use problem::Problem;
 pub use skeleton::accepted;

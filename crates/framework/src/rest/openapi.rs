@@ -29,9 +29,13 @@ const SKELETON: &[Resource] = &[
 /// The whole document.
 pub(crate) fn document(service: &dyn Service) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for (method, path, summary) in SKELETON.iter().copied().chain(service.resources()) {
-        let item = paths.entry(path).or_insert_with(|| json!({}));
-        item[method] = operation(path, summary);
+    let nodes = service.nodes();
+    let nodes = nodes.iter().flat_map(super::nodes::resources);
+    let fixed = SKELETON.iter().copied().chain(service.resources());
+    let fixed = fixed.map(|(method, path, summary)| (method, path.to_owned(), summary.to_owned()));
+    for (method, path, summary) in fixed.chain(nodes) {
+        let operation = operation(&path, &summary);
+        paths.entry(path).or_insert_with(|| json!({}))[method] = operation;
     }
     json!({
         "openapi": "3.1.0",

@@ -1,6 +1,7 @@
 //! The resources that every scheduler serves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -21,8 +22,13 @@ const BODY_LIMIT: usize = 1 << 20;
 const WAIT_MAX: u64 = 60_000;
 
 /// The whole REST of one scheduler: the skeleton, the service's own resources, authentication.
-pub(crate) fn router(service: &dyn Service, handle: &Handle, token: Token, executable: Executable) -> Router {
-    let api = openapi::document(service);
+pub(crate) fn router(
+    service: &Arc<dyn Service>,
+    handle: &Handle,
+    token: Token,
+    executable: Executable,
+) -> Router {
+    let api = openapi::document(service.as_ref());
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/status", get(status))
@@ -40,6 +46,7 @@ pub(crate) fn router(service: &dyn Service, handle: &Handle, token: Token, execu
         .with_state(handle.clone())
         .merge(super::config::routes(handle.clone(), service.secrets()))
         .route("/v1/artifacts/cairn", get(move || async move { executable.serve().await }))
+        .merge(super::nodes::routes(service, handle))
         .merge(service.routes(handle.clone()))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -122,7 +129,7 @@ async fn plan_verb(
     Ok(accepted(&handle.command(command).await?))
 }
 
-fn unknown_verb(verb: &str, known: &str) -> Problem {
+pub(super) fn unknown_verb(verb: &str, known: &str) -> Problem {
     Problem::not_found("unknown-verb", format!("there is no verb {verb}")).hint(format!("verbs: {known}"))
 }
 

@@ -1,10 +1,11 @@
 //! Checks that a JSON Schema cannot express.
 
 use cairn_framework::Problem;
-use cairn_units::Constraint;
+use cairn_framework::kit::{Settings, check};
+use cairn_units::Size;
 
-use super::{Mode, Options, Override, Settings};
-use crate::broker::Broker;
+use super::{Mode, Options, Override};
+use crate::broker::{BROKERS, Broker};
 
 /// Entries of server.properties that the framework sets itself; those that end in `.` are prefixes.
 const RESERVED: [&str; 21] = [
@@ -32,9 +33,9 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// Smallest heap that a broker starts with.
-const LEAST_HEAP: u64 = 96;
+const LEAST_HEAP: Size = Size::from_mib(96);
 /// What a JVM needs besides its heap: code, metadata, threads, network buffers.
-const BESIDE_HEAP: u64 = 128;
+const BESIDE_HEAP: Size = Size::from_mib(128);
 
 /// Everything that is wrong with the options.
 pub(super) fn check(options: &Options) -> Vec<Problem> {
@@ -42,33 +43,20 @@ pub(super) fn check(options: &Options) -> Vec<Problem> {
     check_ids(options, &mut problems);
     check_mode(options, &mut problems);
     check_settings("options", &options.options, &mut problems);
-    check_jvm("jvmOptions", &options.jvm_options, &mut problems);
-    check_constraints("constraints", &options.constraints, &mut problems);
+    check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
+    check::constraints("constraints", &options.constraints, &mut problems);
     check_sizes("", &Broker::common(options), &mut problems);
-    if options.disk.mib() < 64 {
-        problems.push(Problem::new("disk", format!("{} is too little: at least 64MiB", options.disk)));
-    }
-    for (id, over) in &options.overrides {
-        check_override(options, id, over, &mut problems);
+    check::at_least("disk", options.disk, Size::from_mib(64), &mut problems);
+    for (id, at, over) in BROKERS.check_overrides(&options.overrides, &mut problems) {
+        check_override(options, id, &at, over, &mut problems);
     }
     check_topics(options, &mut problems);
     problems
 }
 
 fn check_ids(options: &Options, problems: &mut Vec<Problem>) {
-    if options.brokers == 0 {
-        problems.push(
-            Problem::new("brokers", "must be at least 1").help("to stop the cluster, destroy the service"),
-        );
-    }
-    if options.brokers > 1000 {
-        problems.push(Problem::new("brokers", "more than 1000 are not supported"));
-    }
+    BROKERS.check(options.brokers, options.ids.as_ref(), problems);
     let Some(ids) = &options.ids else { return };
-    if ids.len() != options.brokers as usize {
-        let message = format!("names {} brokers, but `brokers` is {}", ids.len(), options.brokers);
-        problems.push(Problem::new("ids", message).help("change both together, or leave `ids` out"));
-    }
     if let Some(id) = ids.iter().chain(&options.idle).find(|id| **id > 999) {
         let help = "from 1000 on Kafka gives ids by itself";
         problems.push(Problem::new("ids", format!("{id} is above 999")).help(help));
@@ -106,80 +94,26 @@ fn check_mode(options: &Options, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_override(options: &Options, id: &str, over: &Override, problems: &mut Vec<Problem>) {
-    let at = format!("overrides.{id}");
-    let Some(number) = id.parse::<u32>().ok().filter(|n| n.to_string() == id) else {
-        problems.push(Problem::new(at, "is not a broker id").help("write the number, for example \"1\""));
-        return;
-    };
+fn check_override(options: &Options, id: u32, at: &str, over: &Override, problems: &mut Vec<Problem>) {
     check_settings(&format!("{at}.options"), &over.options, problems);
-    check_jvm(&format!("{at}.jvmOptions"), over.jvm_options.as_deref().unwrap_or_default(), problems);
-    check_constraints(
-        &format!("{at}.constraints"),
-        over.constraints.as_deref().unwrap_or_default(),
+    check::jvm_options(
+        &format!("{at}.jvmOptions"),
+        over.jvm_options.as_deref().unwrap_or_default(),
         problems,
     );
-    check_sizes(&format!("{at}."), &Broker::of(options, number), problems);
+    let constraints = over.constraints.as_deref().unwrap_or_default();
+    check::constraints(&format!("{at}.constraints"), constraints, problems);
+    check_sizes(&format!("{at}."), &Broker::of(options, id), problems);
 }
 
 fn check_sizes(prefix: &str, broker: &Broker, problems: &mut Vec<Problem>) {
-    if !(broker.cpus.is_finite() && broker.cpus > 0.0) {
-        problems.push(Problem::new(format!("{prefix}cpus"), "must be above 0"));
-    }
-    if broker.heap.mib() < LEAST_HEAP {
-        let message = format!("a heap of {} is too little: at least {LEAST_HEAP}MiB", broker.heap);
-        problems.push(Problem::new(format!("{prefix}heap"), message));
-    }
-    if broker.mem.mib() < broker.heap.mib() + BESIDE_HEAP {
-        let (mem, heap) = (broker.mem.mib(), broker.heap.mib());
-        let message = format!("{mem}MiB does not hold a heap of {heap}MiB");
-        let help = format!("leave `mem` out, or give at least {}MiB", heap + BESIDE_HEAP);
-        problems.push(Problem::new(format!("{prefix}mem"), message).help(help));
-    }
-}
-
-pub(super) fn reserved(key: &str) -> bool {
-    RESERVED.iter().any(|r| if r.ends_with('.') { key.starts_with(r) } else { key == *r })
+    check::cpus(&format!("{prefix}cpus"), broker.cpus, problems);
+    check::memory(prefix, broker.heap, LEAST_HEAP, broker.mem, BESIDE_HEAP, problems);
 }
 
 fn check_settings(at: &str, settings: &Settings, problems: &mut Vec<Problem>) {
-    for (key, value) in settings {
-        let option = format!("{at}.{key}");
-        let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
-        if reserved(key) {
-            let help = "take it out: the framework sets it, from the options and the places of the brokers";
-            problems.push(Problem::new(option, "cannot be overridden").help(help));
-        } else if key.is_empty() || key.contains(odd) {
-            problems.push(Problem::new(option, "is not the name of a server.properties entry"));
-        } else {
-            check_line(&option, &value.to_string(), problems);
-        }
-    }
-}
-
-fn check_line(option: &str, value: &str, problems: &mut Vec<Problem>) {
-    if value.contains(['\n', '\r']) {
-        problems.push(Problem::new(option, "the value must be on one line"));
-    }
-}
-
-fn check_jvm(at: &str, options: &[String], problems: &mut Vec<Problem>) {
-    for (index, option) in options.iter().enumerate() {
-        let path = format!("{at}.{index}");
-        if option.starts_with("-Xmx") || option.starts_with("-Xms") {
-            problems.push(Problem::new(path, "the heap has an option of its own: `heap`"));
-        } else if !option.starts_with('-') {
-            problems.push(Problem::new(path, format!("`{option}` is not an option: each starts with `-`")));
-        }
-    }
-}
-
-fn check_constraints(at: &str, constraints: &[String], problems: &mut Vec<Problem>) {
-    for (index, text) in constraints.iter().enumerate() {
-        if let Err(error) = text.parse::<Constraint>() {
-            problems.push(Problem::new(format!("{at}.{index}"), error.to_string()).help(error.help));
-        }
-    }
+    let reserved = |key: &str| check::is_reserved(&RESERVED, key);
+    check::entries(at, "server.properties", settings, reserved, problems);
 }
 
 fn check_topics(options: &Options, problems: &mut Vec<Problem>) {
@@ -203,7 +137,7 @@ fn check_topics(options: &Options, problems: &mut Vec<Problem>) {
             );
         }
         for (key, value) in &topic.config {
-            check_line(&format!("{at}.config.{key}"), &value.to_string(), problems);
+            check::line(&format!("{at}.config.{key}"), &value.to_string(), problems);
         }
     }
 }
@@ -283,15 +217,6 @@ mod tests {
         let config = Config { options: json!({ "mode": "kraft" }), ..Config::default() };
         assert_eq!(Options::read(&config).unwrap().version(), "4.1.0");
         assert!(read(json!({ "version": "4.1.0" })).unwrap_err().contains("does not run on ZooKeeper"));
-    }
-
-    #[test]
-    fn ids_are_written_the_short_way() {
-        let mut options = read(json!({ "brokers": 2, "ids": [4, 7] })).unwrap();
-        options.set_broker_ids([0, 1, 2].into());
-        assert_eq!((options.brokers, options.ids.clone()), (3, None));
-        options.set_broker_ids([0, 2].into());
-        assert_eq!((options.brokers, options.ids), (2, Some([0, 2].into())));
     }
 
     #[test]

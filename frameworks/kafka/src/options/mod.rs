@@ -1,22 +1,18 @@
 //! What a stack may set for a Kafka cluster. The comments on the fields are their documentation.
 
 mod check;
-mod port;
-mod scalar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_framework::kit::{Ports, Settings};
 use cairn_framework::{Config, Problem};
 use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::topic_name;
-pub use port::Ports;
-pub use scalar::Scalar;
+use crate::broker::BROKERS;
 
-/// Settings by name.
-pub type Settings = BTreeMap<String, Scalar>;
+pub(crate) use check::topic_name;
 
 /// Options of a Kafka cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -185,7 +181,7 @@ impl Options {
 
     /// Ids of the brokers that should run, ascending.
     pub fn broker_ids(&self) -> BTreeSet<u32> {
-        self.ids.clone().unwrap_or_else(|| (0..self.brokers).collect())
+        BROKERS.ids(self.brokers, self.ids.as_ref())
     }
 
     /// KRaft: ids of the brokers that are controllers too.
@@ -193,11 +189,5 @@ impl Options {
         let ids = self.broker_ids();
         let count = self.controllers.unwrap_or(if ids.len() < 3 { 1 } else { 3 });
         ids.into_iter().take(count as usize).collect()
-    }
-
-    /// Sets which brokers should run, in the shortest way to write it.
-    pub fn set_broker_ids(&mut self, ids: BTreeSet<u32>) {
-        self.brokers = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        self.ids = if ids.iter().copied().eq(0..self.brokers) { None } else { Some(ids) };
     }
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cairn_framework::kit::{Scalar, Settings};
 use cairn_framework::rest::{Body, Problem, accepted};
 use cairn_framework::{Handle, Refused};
 use serde::{Deserialize, Serialize};
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 
 use super::partitions::{View as PartitionView, views};
 use super::problems::from_client;
-use super::{chosen, client, edit, options};
+use super::{client, options};
+use crate::broker::BROKERS;
 use crate::client::{Assignment, Client, Cluster, ConfigEntry};
-use crate::options::{Scalar, Settings, Topic, topic_name};
+use crate::options::{Options, Topic, topic_name};
 use crate::reassign::{Brokers, current, spread};
 use crate::topics::{Change, changes, differs};
 
@@ -158,7 +160,8 @@ async fn patch(
     refuse_shrinking(&name, &patch, &cluster)?;
     reset(&mut client, &name, &patch).await?;
     if options(&handle.published())?.topics.contains_key(&name) {
-        return Ok(accepted(&edit::change(&handle, |o| declare(o.topics.get_mut(&name), &patch)).await?));
+        let declare = |o: &mut Options| declare(o.topics.get_mut(&name), &patch);
+        return Ok(accepted(&handle.change_options(declare).await?));
     }
     change_in_kafka(&mut client, &name, &patch, cluster).await?;
     let done = one(&handle, &mut client, &name).await?;
@@ -332,7 +335,7 @@ fn moving() -> Problem {
 fn over(handle: &Handle, cluster: &Cluster, brokers: Option<&str>) -> Refused<Brokers> {
     let published = handle.published();
     let target = options(&published)?.broker_ids();
-    let meant = chosen(&published, brokers.unwrap_or("*"), &target)?;
+    let meant = BROKERS.chosen(brokers.unwrap_or("*"), &target, &published.view)?;
     let live =
         cluster.brokers.iter().filter(|(id, _)| u32::try_from(**id).is_ok_and(|id| meant.contains(&id)));
     Ok(live.map(|(id, node)| (*id, node.rack.clone())).collect())

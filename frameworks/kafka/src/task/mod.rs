@@ -1,12 +1,11 @@
 //! The task of one broker: its files, its command line, its probes.
 
-mod jvm;
 mod properties;
 
-use std::collections::BTreeMap;
-
+use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
+use cairn_framework::kit::probes;
 use cairn_framework::{Config, Placement, View, Wait};
-use cairn_task::{ConfigFile, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
+use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 
 use crate::broker::Broker;
 use crate::options::{Mode, Options};
@@ -17,8 +16,13 @@ pub(crate) use properties::{chroot, session_timeout_ms};
 /// Name of the port for clients.
 pub(crate) const CLIENT_PORT: &str = "client";
 
-const JAVA: &str = "Kafka needs Java 17 (3.9 also runs on 11): install a JRE, for example `apt-get install \
-    openjdk-17-jre-headless`, and see that `java` is on the agent's PATH";
+/// As Kafka's own start script has them.
+const LARGE_HEAP: [&str; 4] = [
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
 
 /// The task of broker `id` at `place`.
 ///
@@ -41,21 +45,23 @@ pub(crate) fn task(
         prepare.push(quorum::cluster_id(&view.framework));
     }
     let mut files = vec![
-        raw("server.properties", properties::text(&properties, &broker.options)),
-        raw("prepare.sh", include_str!("../prepare.sh").to_owned()),
+        ConfigFile::raw("server.properties", properties::text(&properties, &broker.options)),
+        ConfigFile::raw("prepare.sh", include_str!("../prepare.sh")),
     ];
     let own = config.distribution.is_some();
     if own {
-        files.push(raw("log4j.properties", include_str!("log4j.properties").to_owned()));
-        files.push(raw("log4j2.yaml", include_str!("log4j2.yaml").to_owned()));
+        files.push(ConfigFile::raw("log4j.properties", include_str!("log4j.properties")));
+        files.push(ConfigFile::raw("log4j2.yaml", include_str!("log4j2.yaml")));
     }
+    let target = format!("{{{{ address }}}}:{{{{ ports.{CLIENT_PORT} }}}}");
+    let (ready, health) = probes(ProbeKind::Tcp { target });
     Ok(TaskSpec {
-        command: jvm::command(&broker, own),
+        command: command(&broker, own),
         prepare: vec![prepare],
         files,
-        requires: BTreeMap::from([("java".to_owned(), JAVA.to_owned())]),
-        ready: Some(ReadySpec { probe: tcp(50, 1_000), deadline_ms: 0 }),
-        health: Some(HealthSpec { probe: tcp(5_000, 5_000), failures: 6, kill: false }),
+        requires: java::required("Kafka needs Java 17 (3.9 also runs on 11)"),
+        ready,
+        health,
         // Moving leaderships away and closing logs properly saves a long recovery. A controller that has lost its
         // quorum never ends by itself, so KRaft is not given as long.
         grace_ms: if options.mode == Mode::KRaft { 20_000 } else { 30_000 },
@@ -63,13 +69,18 @@ pub(crate) fn task(
     })
 }
 
-fn raw(path: &str, content: String) -> ConfigFile {
-    ConfigFile { path: path.to_owned(), content, raw: true, ..ConfigFile::default() }
-}
-
-fn tcp(interval_ms: u64, timeout_ms: u64) -> Probe {
-    let target = format!("{{{{ address }}}}:{{{{ ports.{CLIENT_PORT} }}}}");
-    Probe { kind: ProbeKind::Tcp { target }, interval_ms, timeout_ms }
+/// The command line. `own`: the archive is the user's, with a logging back end that is not known.
+fn command(broker: &Broker, own: bool) -> Vec<String> {
+    let mut flags = SIMPLE_LOGGER.to_vec();
+    if own {
+        flags.extend([
+            "-Dlog4j.configuration=file:log4j.properties",
+            "-Dlog4j2.configurationFile=log4j2.yaml",
+        ]);
+    }
+    let main = ["kafka.Kafka", "server.properties"];
+    Java { heap: broker.heap, large: &LARGE_HEAP, flags: &flags, own: &broker.jvm_options, main: &main }
+        .command()
 }
 
 #[cfg(test)]

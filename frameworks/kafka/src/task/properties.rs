@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use cairn_framework::kit::Settings;
+use cairn_framework::kit::java::SMALL_HEAP;
 use cairn_framework::{Config, Placement, View, Wait};
 
 use super::CLIENT_PORT;
 use crate::broker::Broker;
-use crate::options::{Mode, Options, Settings};
+use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
 
 /// Heartbeats to ZooKeeper may fail for so long before the broker counts as gone.
 const SESSION_TIMEOUT_MS: u64 = 6_000;
 const SESSION_TIMEOUT: &str = "zookeeper.session.timeout.ms";
-/// Up to this heap (MiB) the log cleaner's buffer is cut down from its 128 MiB.
-const SMALL_HEAP: u64 = 512;
+/// With a small heap the log cleaner's buffer is cut down from its 128 MiB.
 const SMALL_CLEANER_BUFFER: u64 = 16 * 1024 * 1024;
 
 /// What the framework writes itself, by whether an operator may replace it.
@@ -113,7 +114,7 @@ fn defaults(options: &Options, id: u32) -> BTreeMap<&'static str, String> {
         defaults.insert("controlled.shutdown.max.retries", "3".to_owned());
         defaults.insert("controlled.shutdown.retry.backoff.ms", "500".to_owned());
     }
-    if Broker::of(options, id).heap.mib() <= SMALL_HEAP {
+    if Broker::of(options, id).heap <= SMALL_HEAP {
         defaults.insert("log.cleaner.dedupe.buffer.size", SMALL_CLEANER_BUFFER.to_string());
     }
     defaults

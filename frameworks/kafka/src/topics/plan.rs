@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use cairn_framework::kit::Settings;
+
 use crate::client::{Assignment, Cluster, ConfigEntry, Ongoing, TopicState};
-use crate::options::{Settings, Topic};
+use crate::options::Topic;
 use crate::reassign::{Brokers, current, spread};
 
 /// One thing to do for a topic.

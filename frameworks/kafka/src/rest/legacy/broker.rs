@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use cairn_framework::rest::Problem;
+use cairn_framework::kit::{Ids, Nodes};
+use cairn_framework::rest::{Problem, start as start_nodes};
 use cairn_framework::{Command, Handle, Phase, Published, Refused, View};
 use serde_json::{Map, Value, json};
 
 use super::params::Params;
 use super::text;
-use crate::broker::{Broker, instance_name};
-use crate::ids::Ids;
-use crate::options::{Options, Override};
-use crate::rest::{brokers, chosen, edit, known_ids, options};
+use crate::broker::{BROKERS, Broker, instance_name};
+use crate::options::Options;
+use crate::rest::options;
 use crate::task::CLIENT_PORT;
 
 /// How long `start` and `stop` wait unless told otherwise.
@@ -68,7 +68,8 @@ pub(super) async fn handle(
 fn list(handle: &Handle, params: &Params) -> Refused<Value> {
     let published = handle.published();
     let options = options(&published)?;
-    let ids = chosen(&published, params.get("broker").unwrap_or("*"), &known_ids(&published, &options))?;
+    let known = BROKERS.listed(&published.config.options, &published.status.instances);
+    let ids = BROKERS.chosen(params.get("broker").unwrap_or("*"), &known, &published.view)?;
     Ok(json!({ "brokers": shown(&published, &options, &ids) }))
 }
 
@@ -157,15 +158,11 @@ fn patch(params: &Params) -> Refused<Value> {
 }
 
 /// The earlier framework replaced the options of a broker as a whole.
-fn write(options: &mut Options, ids: &BTreeSet<u32>, patch: &Value) -> Refused<()> {
-    for id in ids {
-        if patch.get("options").is_some() {
-            options.overrides.entry(id.to_string()).or_default().options.clear();
-        }
-        let one: Ids = id.to_string().parse().map_err(Problem::bad_request)?;
-        edit::patch(options, &one, one.named(), patch)?;
+fn write(options: &mut Value, ids: &BTreeSet<u32>, patch: &Value) -> Refused<()> {
+    if patch.get("options").is_some() {
+        BROKERS.patch_each(options, ids, &json!({ "options": null }))?;
     }
-    Ok(())
+    BROKERS.patch_each(options, ids, patch)
 }
 
 fn with_ignored(mut value: Value, params: &Params) -> Value {
@@ -178,18 +175,32 @@ fn with_ignored(mut value: Value, params: &Params) -> Value {
 
 /// Adds brokers that wait for `start`.
 async fn add(handle: &Handle, params: &Params) -> Refused<Value> {
-    let ids: Ids = params.need("broker")?.parse().map_err(Problem::bad_request)?;
-    let (ids, patch) = (ids.named().clone(), patch(params)?);
-    edit::change(handle, |options| {
-        let taken = options.broker_ids();
-        if let Some(id) = ids.iter().find(|id| taken.contains(id) || options.idle.contains(id)) {
-            return Err(Problem::bad_request(format!("broker {id} already exists")));
-        }
-        options.idle.extend(&ids);
-        write(options, &ids, &patch)
-    })
-    .await?;
+    let (ids, patch) = (named(params)?, patch(params)?);
+    handle
+        .edit(|view, options| {
+            add_idle(options, view, &ids)?;
+            write(options, &ids, &patch)
+        })
+        .await?;
     answer(handle, &ids, params)
+}
+
+/// Ids of brokers that need not be there yet.
+fn named(params: &Params) -> Refused<BTreeSet<u32>> {
+    let ids: Ids = params.need("broker")?.parse().map_err(Problem::bad_request)?;
+    Ok(ids.named().clone())
+}
+
+fn add_idle(options: &mut Value, view: &View, ids: &BTreeSet<u32>) -> Refused<()> {
+    let taken = BROKERS.configured(options, view);
+    if let Some(id) = ids.intersection(&taken).next() {
+        return Err(Problem::bad_request(format!("broker {id} already exists")));
+    }
+    let mut idle = taken;
+    idle.retain(|id| !BROKERS.target(view).contains(id));
+    idle.extend(ids);
+    Nodes::set_idle(options, &idle);
+    Ok(())
 }
 
 fn answer(handle: &Handle, ids: &BTreeSet<u32>, params: &Params) -> Refused<Value> {
@@ -200,40 +211,34 @@ fn answer(handle: &Handle, ids: &BTreeSet<u32>, params: &Params) -> Refused<Valu
 
 fn meant(handle: &Handle, params: &Params) -> Refused<(Options, BTreeSet<u32>)> {
     let published = handle.published();
-    let options = options(&published)?;
-    let mut known = options.broker_ids();
-    known.extend(&options.idle);
-    let ids = chosen(&published, params.need("broker")?, &known)?;
-    Ok((options, ids))
+    let known = BROKERS.configured(&published.config.options, &published.view);
+    let ids = BROKERS.chosen(params.need("broker")?, &known, &published.view)?;
+    Ok((options(&published)?, ids))
 }
 
 async fn update(handle: &Handle, params: &Params) -> Refused<Value> {
     let (_, ids) = meant(handle, params)?;
     let patch = patch(params)?;
-    edit::change(handle, |options| write(options, &ids, &patch)).await?;
+    handle.change(|options| write(options, &ids, &patch)).await?;
     answer(handle, &ids, params)
 }
 
 async fn clone(handle: &Handle, params: &Params) -> Refused<Value> {
-    let ids: Ids = params.need("broker")?.parse().map_err(Problem::bad_request)?;
-    let ids = ids.named().clone();
-    let source = params.need("source")?.to_owned();
-    edit::change(handle, |options| {
-        let taken = options.broker_ids();
-        if let Some(id) = ids.iter().find(|id| taken.contains(id) || options.idle.contains(id)) {
-            return Err(Problem::bad_request(format!("broker {id} already exists")));
-        }
-        if !source.parse().is_ok_and(|id| taken.contains(&id) || options.idle.contains(&id)) {
-            return Err(Problem::bad_request(format!("broker {source} not found")));
-        }
-        let like = options.overrides.get(&source).cloned().unwrap_or_default();
-        options.idle.extend(&ids);
-        if like != Override::default() {
-            ids.iter().for_each(|id| drop(options.overrides.insert(id.to_string(), like.clone())));
-        }
-        Ok(())
-    })
-    .await?;
+    let ids = named(params)?;
+    let source = params.need("source")?;
+    handle
+        .edit(|view, options| {
+            let known = BROKERS.configured(options, view);
+            if !source.parse().is_ok_and(|id| known.contains(&id)) {
+                return Err(Problem::bad_request(format!("broker {source} not found")));
+            }
+            add_idle(options, view, &ids)?;
+            match options.get("overrides").and_then(|all| all.get(source)).cloned() {
+                Some(like) => BROKERS.patch_each(options, &ids, &like),
+                None => Ok(()),
+            }
+        })
+        .await?;
     answer(handle, &ids, params)
 }
 
@@ -249,9 +254,9 @@ fn all_are(view: &View, ids: &BTreeSet<u32>, phase: Phase) -> bool {
 }
 
 async fn start(handle: &Handle, params: &Params) -> Refused<Value> {
-    let (options, ids) = meant(handle, params)?;
+    let (_, ids) = meant(handle, params)?;
     let timeout = params.timeout(WAIT)?;
-    brokers::start(handle, &options, &ids).await?;
+    start_nodes(handle, &BROKERS, &ids).await?;
     finish(handle, params, &ids, timeout, Phase::Ready, "started").await
 }
 
@@ -323,7 +328,7 @@ async fn remove(handle: &Handle, params: &Params) -> Refused<Value> {
         return Err(Problem::bad_request(format!("broker {id} is active"))
             .hint("stop it first, or use DELETE /v1/brokers, which moves its partitions away before"));
     }
-    edit::change(handle, |options| edit::remove(options, &ids)).await?;
+    handle.edit(|view, options| BROKERS.remove(options, view, &ids)).await?;
     Ok(json!({ "ids": ids.iter().map(ToString::to_string).collect::<Vec<_>>() }))
 }
 

@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::params::Params;
 use super::text;
+use crate::broker::BROKERS;
 use crate::client::{Client, Cluster, ConfigEntry};
 use crate::options::{Topic, topic_name};
 use crate::rest::problems::from_client;
 use crate::rest::topics::{drop_topic, spread_out};
-use crate::rest::{chosen, client, options};
+use crate::rest::{client, options};
 
 /// Pause between two looks at moves under way.
 const LOOK: Duration = Duration::from_millis(500);
@@ -109,7 +110,8 @@ async fn add(handle: &Handle, client: &mut Client, params: &Params) -> Refused<V
 /// Brokers of each partition, in turn.
 fn place(handle: &Handle, topic: &Topic, brokers: &str) -> Refused<Vec<Vec<i32>>> {
     let published = handle.published();
-    let ids = chosen(&published, brokers, &options(&published)?.broker_ids())?;
+    let target = options(&published)?.broker_ids();
+    let ids = BROKERS.chosen(brokers, &target, &published.view)?;
     let ids: Vec<i32> = ids.into_iter().filter_map(|id| i32::try_from(id).ok()).collect();
     let copies = topic.replication as usize;
     if copies > ids.len() {

@@ -1,13 +1,13 @@
-//! Which brokers a request is about: `0`, `0,2`, `0..4`, `*`, each with a filter if need be: `0..4[rack=r1]`.
+//! Which nodes a request is about: `0`, `0,2`, `0..4`, `*`, each with a filter if need be: `0..4[rack=r1]`.
 
 use std::collections::BTreeSet;
 
 /// Longest range; a mistyped one must not fill the memory.
 const LONGEST: u32 = 1000;
 
-/// Broker ids as an operator names them.
+/// Ids as an operator names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ids {
+pub struct Ids {
     all: bool,
     named: BTreeSet<u32>,
     /// Attribute and the pattern it has to fit, with `*` for any characters.
@@ -39,7 +39,7 @@ impl std::str::FromStr for Ids {
 }
 
 fn bad(text: &str, why: &str) -> String {
-    format!("`{text}` names no brokers: {why}; write `0`, `0,2`, `0..4`, `*` or `0..4[rack=r1]`")
+    format!("`{text}` names nobody: {why}; write `0`, `0,2`, `0..4`, `*` or `0..4[rack=r1]`")
 }
 
 fn condition(text: &str, part: &str) -> Result<(String, String), String> {
@@ -65,27 +65,27 @@ fn range(text: &str, part: &str) -> Result<std::ops::RangeInclusive<u32>, String
 }
 
 impl Ids {
-    /// It means every broker there is, now and later.
-    pub(crate) fn is_everybody(&self) -> bool {
+    /// It means everybody there is, now and later.
+    pub fn is_everybody(&self) -> bool {
         self.all && self.filters.is_empty()
     }
 
     /// Ids that were named one by one, filters aside.
-    pub(crate) fn named(&self) -> &BTreeSet<u32> {
+    pub fn named(&self) -> &BTreeSet<u32> {
         &self.named
     }
 
-    /// The ids among `known` that are meant. `attribute` tells an attribute of a broker's agent.
+    /// The ids among `known` that are meant. `attribute` tells an attribute of a node's agent.
     ///
     /// # Errors
-    /// A named id that is not known.
-    pub(crate) fn among(
+    /// The first named id that is not known.
+    pub fn among(
         &self,
         known: &BTreeSet<u32>,
         attribute: impl Fn(u32, &str) -> Option<String>,
-    ) -> Result<BTreeSet<u32>, String> {
+    ) -> Result<BTreeSet<u32>, u32> {
         if let Some(unknown) = self.named.difference(known).next() {
-            return Err(format!("there is no broker {unknown}"));
+            return Err(*unknown);
         }
         let fits = |id: &u32| {
             self.filters
@@ -125,7 +125,8 @@ mod tests {
     fn among(text: &str) -> Result<Vec<u32>, String> {
         let rack = |id: u32, key: &str| (key == "rack").then(|| format!("r{}", id % 2));
         let ids: Ids = text.parse()?;
-        ids.among(&(0..6).collect(), rack).map(|ids| ids.into_iter().collect())
+        let found = ids.among(&(0..6).collect(), rack).map_err(|id| format!("there is no {id}"))?;
+        Ok(found.into_iter().collect())
     }
 
     #[test]
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_explained() {
-        assert_eq!(among("7").unwrap_err(), "there is no broker 7");
+        assert_eq!(among("7").unwrap_err(), "there is no 7");
         for (text, why) in [
             ("", "`` is not an id"),
             ("a", "`a` is not an id"),

@@ -1,12 +1,16 @@
-//! Values of server.properties and topic settings.
+//! Settings of a service: names and values that it takes as text.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// A value as YAML and JSON have it; Kafka takes all of them as text.
+/// Settings by name.
+pub type Settings = BTreeMap<String, Scalar>;
+
+/// A value as YAML and JSON have it; services take all of them as text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Scalar {
@@ -16,7 +20,7 @@ pub enum Scalar {
     Number(i64),
     /// A number with a fraction.
     Float(f64),
-    /// Any text on one line.
+    /// Any text.
     Text(String),
 }
 

@@ -68,6 +68,13 @@ impl JsonSchema for Ports {
     }
 }
 
+impl Ports {
+    /// Both ends, as [`crate::PortSpec::within`] has them.
+    pub const fn within(self) -> (u16, u16) {
+        (self.0, self.1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,138 @@
+//! Checks of options that a JSON Schema cannot express. Each adds what it finds to `problems`, so that all mistakes are
+//! told at once; `at` is the path of the option.
+
+use cairn_units::{Constraint, Size};
+
+use super::Settings;
+use crate::Problem;
+
+/// CPUs are a positive number.
+pub fn cpus(at: &str, cpus: f64, problems: &mut Vec<Problem>) {
+    if !(cpus.is_finite() && cpus > 0.0) {
+        problems.push(Problem::new(at, "must be above 0"));
+    }
+}
+
+/// A size has a lower bound.
+pub fn at_least(at: &str, size: Size, least: Size, problems: &mut Vec<Problem>) {
+    if size < least {
+        problems.push(Problem::new(at, format!("{size} is too little: at least {least}")));
+    }
+}
+
+/// The heap has a lower bound, and the memory holds it and what a JVM needs `beside` it: code, metadata, threads,
+/// buffers. `prefix` comes before `heap` and `mem`: empty, or `overrides.1.`.
+pub fn memory(prefix: &str, heap: Size, least: Size, mem: Size, beside: Size, problems: &mut Vec<Problem>) {
+    at_least(&format!("{prefix}heap"), heap, least, problems);
+    let needed = Size::from_mib(heap.mib().saturating_add(beside.mib()));
+    if mem < needed {
+        let message = format!("{}MiB does not hold a heap of {}MiB", mem.mib(), heap.mib());
+        let help = format!("leave `mem` out, or give at least {}MiB", needed.mib());
+        problems.push(Problem::new(format!("{prefix}mem"), message).help(help));
+    }
+}
+
+/// Options of the JVM begin with `-`, and leave the heap to its own option.
+pub fn jvm_options(at: &str, options: &[String], problems: &mut Vec<Problem>) {
+    for (index, option) in options.iter().enumerate() {
+        let path = format!("{at}.{index}");
+        if option.starts_with("-Xmx") || option.starts_with("-Xms") {
+            problems.push(Problem::new(path, "the heap has an option of its own: `heap`"));
+        } else if !option.starts_with('-') {
+            problems.push(Problem::new(path, format!("`{option}` is not an option: each starts with `-`")));
+        }
+    }
+}
+
+/// Constraints can be read.
+pub fn constraints(at: &str, texts: &[String], problems: &mut Vec<Problem>) {
+    for (index, text) in texts.iter().enumerate() {
+        if let Err(error) = text.parse::<Constraint>() {
+            problems.push(Problem::new(format!("{at}.{index}"), error.to_string()).help(error.help));
+        }
+    }
+}
+
+/// Those of the constraints that can be read; the others were refused with the options.
+pub fn read_constraints(texts: &[String]) -> Vec<Constraint> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+/// A value stays on its line.
+pub fn line(at: &str, value: &str, problems: &mut Vec<Problem>) {
+    if value.contains(['\n', '\r']) {
+        problems.push(Problem::new(at, "the value must be on one line"));
+    }
+}
+
+/// Entries of a file of `name=value` lines, for example `zoo.cfg`: names that can stand there, none that the framework
+/// sets itself, values of one line. `reserved` tells its own names, see [`is_reserved`].
+pub fn entries(
+    at: &str,
+    file: &str,
+    settings: &Settings,
+    reserved: impl Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+) {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
+    for (key, value) in settings {
+        let option = format!("{at}.{key}");
+        if reserved(key) {
+            let help = "take it out: the framework sets it, from the options and the places of the instances";
+            problems.push(Problem::new(option, "cannot be overridden").help(help));
+        } else if key.is_empty() || key.contains(odd) {
+            problems.push(Problem::new(option, format!("is not the name of an entry of {file}")));
+        } else {
+            line(&option, &value.to_string(), problems);
+        }
+    }
+}
+
+/// Whether a name is among those that a framework keeps for itself; those that end in `.` are prefixes.
+pub fn is_reserved(names: &[&str], key: &str) -> bool {
+    names.iter().any(|r| if r.ends_with('.') { key.starts_with(r) } else { key.eq_ignore_ascii_case(r) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(check: impl Fn(&mut Vec<Problem>)) -> Vec<String> {
+        let mut problems = Vec::new();
+        check(&mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn memory_holds_the_heap_and_more() {
+        let mib = Size::from_mib;
+        let check = |heap, mem| told(|p| memory("overrides.1.", mib(heap), mib(96), mib(mem), mib(128), p));
+        assert!(check(256, 384).is_empty());
+        assert_eq!(check(256, 383), ["overrides.1.mem: 383MiB does not hold a heap of 256MiB"]);
+        assert_eq!(check(64, 512), ["overrides.1.heap: 64MiB is too little: at least 96MiB"]);
+    }
+
+    #[test]
+    fn entries_name_what_is_wrong() {
+        let settings = ["dataDir", "server.1", "a b", "ok"].map(|k| (k.to_owned(), "x".into())).into();
+        let reserved = |key: &str| is_reserved(&["dataDir", "server."], key);
+        let found = told(|p| entries("config", "zoo.cfg", &settings, reserved, p));
+        assert_eq!(
+            found,
+            [
+                "config.a b: is not the name of an entry of zoo.cfg",
+                "config.dataDir: cannot be overridden",
+                "config.server.1: cannot be overridden",
+            ]
+        );
+    }
+
+    #[test]
+    fn constraints_and_jvm_options_are_told_by_position() {
+        let texts = ["hostname:unique".to_owned(), "rack:uniqe".to_owned()];
+        assert!(told(|p| constraints("constraints", &texts, p))[0].starts_with("constraints.1: "));
+        assert_eq!(read_constraints(&texts).len(), 1);
+        let jvm = ["-Xmx1g".to_owned(), "x".to_owned(), "-Dx=1".to_owned()];
+        assert_eq!(told(|p| jvm_options("jvmOptions", &jvm, p)).len(), 2);
+    }
+}

@@ -1,0 +1,85 @@
+//! Services that run on a JVM: the command line, scaled by the heap.
+
+use std::collections::BTreeMap;
+
+use cairn_units::Size;
+
+/// Up to this heap a service is small: one collecting thread, and the quick compiler only.
+pub const SMALL_HEAP: Size = Size::from_mib(512);
+
+/// Flags of slf4j's simple logger, for archives that bring it: to standard output, with the time.
+pub const SIMPLE_LOGGER: [&str; 3] = [
+    "-Dorg.slf4j.simpleLogger.logFile=System.out",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+];
+
+/// A JVM to be started in the sandbox, with the archive's jars in `lib`.
+#[derive(Debug, Clone, Copy)]
+pub struct Java<'a> {
+    /// Greatest heap.
+    pub heap: Size,
+    /// Flags of a heap above [`SMALL_HEAP`], usually the collector's as the service's own start script has them.
+    pub large: &'a [&'a str],
+    /// Flags that the service needs, whatever its heap.
+    pub flags: &'a [&'a str],
+    /// Flags that the operator wants. They come last, and so win over all others.
+    pub own: &'a [String],
+    /// Main class and its arguments.
+    pub main: &'a [&'a str],
+}
+
+impl Java<'_> {
+    /// The command line.
+    pub fn command(&self) -> Vec<String> {
+        let small = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+        let scaled = if self.heap <= SMALL_HEAP { &small } else { self.large };
+        let always = ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
+        let owned = |flags: &[&str]| flags.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>();
+        let mut command = vec!["java".to_owned(), format!("-Xmx{}m", self.heap.mib())];
+        for flags in [scaled, &always, self.flags] {
+            command.extend(owned(flags));
+        }
+        command.extend_from_slice(self.own);
+        command.extend(owned(&["-cp", "lib/*"]));
+        command.extend(owned(self.main));
+        command
+    }
+}
+
+/// For [`cairn_task::TaskSpec::requires`]. `who` is for example `Kafka needs Java 17`.
+pub fn required(who: &str) -> BTreeMap<String, String> {
+    let hint = format!(
+        "{who}: install a JRE, for example `apt-get install openjdk-17-jre-headless`, and see that `java` is on the \
+         agent's PATH"
+    );
+    BTreeMap::from([("java".to_owned(), hint)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(heap: u64) -> String {
+        let java = Java {
+            heap: Size::from_mib(heap),
+            large: &["-XX:+UseG1GC"],
+            flags: &["-Da=b"],
+            own: &["-Dx=y".to_owned()],
+            main: &["kafka.Kafka", "server.properties"],
+        };
+        java.command().join(" ")
+    }
+
+    #[test]
+    fn flags_follow_the_heap() {
+        let small = line(256);
+        assert!(
+            small.starts_with("java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+Exit"),
+            "{small}"
+        );
+        let large = line(4096);
+        assert!(large.starts_with("java -Xmx4096m -XX:+UseG1GC -XX:+Exit"), "{large}");
+        assert!(large.ends_with("-Da=b -Dx=y -cp lib/* kafka.Kafka server.properties"), "{large}");
+    }
+}

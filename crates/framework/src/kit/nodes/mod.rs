@@ -1,0 +1,241 @@
+//! Instances that are alike and numbered: brokers, servers, nodes.
+//!
+//! ```
+//! # use cairn_framework::kit::Nodes;
+//! const NODES: Nodes = Nodes {
+//!     port: "cql",
+//!     gaps: true,
+//!     overrides: &["cpus", "heap", "config"],
+//!     ..Nodes::new("node", "nodes")
+//! };
+//! assert_eq!(NODES.instance(2), "node-2");
+//! assert_eq!(NODES.id("node-2"), Some(2));
+//! ```
+//!
+//! What the REST changes are options, so the framework's `Options` must have them:
+//!
+//! | option | type | |
+//! |---|---|---|
+//! | [`Nodes::count`] | `u32` | how many there are |
+//! | `ids` | `Option<BTreeSet<u32>>` | with [`Nodes::gaps`]: which, where they are not the first ones; [`Nodes::ids`] reads both |
+//! | `overrides` | `BTreeMap<String, Override>` | with [`Nodes::overrides`]: what is different about single nodes, by id; [`Nodes::options_of`] reads them |
+//!
+//! A framework whose nodes may be configured before they are to run has an option `idle` too, a set of ids.
+
+mod edit;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Ids;
+use super::options::merge;
+use crate::{InstanceStatus, Problem, View, rest};
+
+/// Most nodes that a service may have.
+const MOST: u32 = 1_000;
+
+/// How a service calls its nodes, and what it allows. Build it with [`Nodes::new`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nodes {
+    /// One of them: `broker`.
+    pub one: &'static str,
+    /// Several, and the REST resource: `brokers` is `/v1/brokers`.
+    pub many: &'static str,
+    /// What instance names begin with: `broker` is `broker-0`.
+    pub prefix: &'static str,
+    /// The option that holds their number.
+    pub count: &'static str,
+    /// Lowest id.
+    pub first: u32,
+    /// Port that clients use, listed as `endpoint`. Empty: none.
+    pub port: &'static str,
+    /// Any of them may leave, not only the last ones.
+    pub gaps: bool,
+    /// Options that may differ between them. Empty: they are all alike.
+    pub overrides: &'static [&'static str],
+}
+
+impl Nodes {
+    /// Nodes from 0 on, all alike, of which only the last may leave; instances and the option are named like them.
+    pub const fn new(one: &'static str, many: &'static str) -> Self {
+        Self { one, many, prefix: one, count: many, first: 0, port: "", gaps: false, overrides: &[] }
+    }
+
+    /// Name of the instance with this id.
+    pub fn instance(&self, id: u32) -> String {
+        format!("{}-{id}", self.prefix)
+    }
+
+    /// Id of an instance; `None` if it is none of these nodes.
+    pub fn id(&self, instance: &str) -> Option<u32> {
+        let digits = instance.strip_prefix(self.prefix)?.strip_prefix('-')?;
+        digits.parse().ok().filter(|id: &u32| *id >= self.first && id.to_string() == digits)
+    }
+
+    /// Ids of the nodes that the options ask for.
+    pub fn ids(&self, count: u32, ids: Option<&BTreeSet<u32>>) -> BTreeSet<u32> {
+        ids.cloned().unwrap_or_else(|| (self.first..self.first.saturating_add(count)).collect())
+    }
+
+    /// Ids of the nodes that should run.
+    pub fn target(&self, view: &View) -> BTreeSet<u32> {
+        view.target.iter().filter_map(|name| self.id(name)).collect()
+    }
+
+    /// Ids of all that is listed: those that should run, those that are on their way out, those that only are configured.
+    pub fn listed(&self, options: &Value, instances: &[InstanceStatus]) -> BTreeSet<u32> {
+        let mut ids: BTreeSet<u32> = instances.iter().filter_map(|i| self.id(&i.name)).collect();
+        ids.extend(idle(options));
+        ids
+    }
+
+    /// Ids of the nodes that can be changed: those on their way out cannot.
+    pub fn configured(&self, options: &Value, view: &View) -> BTreeSet<u32> {
+        let mut ids = self.target(view);
+        ids.extend(idle(options));
+        ids
+    }
+
+    /// The nodes that `text` means, among `known`.
+    ///
+    /// # Errors
+    /// 400 if it cannot be read, 404 with what there is if it names an unknown id or nobody.
+    pub fn chosen(&self, text: &str, known: &BTreeSet<u32>, view: &View) -> rest::Refused<BTreeSet<u32>> {
+        let ids: Ids = text.parse().map_err(rest::Problem::bad_request)?;
+        let attribute = |id: u32, key: &str| {
+            let place = view.placement(&self.instance(id))?;
+            if key == "hostname" { Some(place.hostname.clone()) } else { place.attributes.get(key).cloned() }
+        };
+        let unknown = |what: String| {
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            rest::Problem::not_found(&format!("unknown-{}", self.one), what).hint(format!(
+                "{}: {}",
+                self.many,
+                known.join(", ")
+            ))
+        };
+        ids.among(known, attribute).map_err(|id| unknown(format!("there is no {} {id}", self.one)))
+    }
+
+    /// The options as they hold for one node: `overrides.ID` merged into what holds for all. What cannot be merged was
+    /// refused with the options, and is left out.
+    pub fn options_of<T: Serialize + DeserializeOwned + Clone>(&self, options: &T, id: u32) -> T {
+        let merged = || {
+            let mut all = serde_json::to_value(options).ok()?;
+            let own = all.get("overrides")?.get(id.to_string())?.clone();
+            merge(&mut all, &own);
+            serde_json::from_value(all).ok()
+        };
+        merged().unwrap_or_else(|| options.clone())
+    }
+
+    /// Checks number and ids.
+    pub fn check(&self, count: u32, ids: Option<&BTreeSet<u32>>, problems: &mut Vec<Problem>) {
+        if count == 0 {
+            let none = Problem::new(self.count, "must be at least 1");
+            problems.push(none.help("to stop all of them, destroy the service"));
+        }
+        if count > MOST {
+            problems.push(Problem::new(self.count, format!("more than {MOST} are not supported")));
+        }
+        let Some(ids) = ids else { return };
+        if ids.len() != count as usize {
+            let message = format!("names {} {}, but `{}` is {count}", ids.len(), self.many, self.count);
+            problems.push(Problem::new("ids", message).help("change both together, or leave `ids` out"));
+        }
+        if let Some(id) = ids.iter().find(|id| **id < self.first) {
+            problems.push(Problem::new("ids", format!("{id} is below {}, the lowest id", self.first)));
+        }
+    }
+
+    /// Checks that the keys of `overrides` are ids. Those that are come back with their path, `overrides.1`.
+    pub fn check_overrides<'a, T>(
+        &self,
+        overrides: impl IntoIterator<Item = (&'a String, &'a T)>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(u32, String, &'a T)> {
+        let mut read = Vec::new();
+        for (key, value) in overrides {
+            let at = format!("overrides.{key}");
+            match key.parse::<u32>() {
+                Ok(id) if id.to_string() == *key => read.push((id, at, value)),
+                _ => problems.push(
+                    Problem::new(at, format!("is not the id of a {}", self.one))
+                        .help("write the number, for example \"1\""),
+                ),
+            }
+        }
+        read
+    }
+}
+
+/// Ids of nodes that are configured but not to run yet.
+pub(crate) fn idle(options: &Value) -> BTreeSet<u32> {
+    let ids = options.get("idle").and_then(Value::as_array).into_iter().flatten();
+    ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    const NODES: Nodes = Nodes { first: 1, gaps: true, ..Nodes::new("server", "servers") };
+
+    #[test]
+    fn names_carry_ids() {
+        assert_eq!(NODES.id(&NODES.instance(17)), Some(17));
+        for other in ["other-1", "server-0", "server-01", "server-", "server1", "server-x"] {
+            assert_eq!(NODES.id(other), None, "{other}");
+        }
+        assert_eq!(NODES.ids(2, None), [1, 2].into());
+        assert_eq!(NODES.ids(2, Some(&[3, 5].into())), [3, 5].into());
+    }
+
+    #[test]
+    fn what_is_special_about_a_node_wins() {
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Options {
+            cpus: f64,
+            config: Value,
+            #[serde(default)]
+            overrides: Value,
+        }
+        let options = Options {
+            cpus: 0.5,
+            config: json!({ "a": 1, "b": 1 }),
+            overrides: json!({ "2": { "cpus": 2.0, "config": { "b": 2 } } }),
+        };
+        let second = NODES.options_of(&options, 2);
+        assert_eq!((second.cpus, second.config), (2.0, json!({ "a": 1, "b": 2 })));
+        assert_eq!(NODES.options_of(&options, 1), options);
+    }
+
+    #[test]
+    fn number_and_ids_agree() {
+        let told = |count, ids: Option<BTreeSet<u32>>| {
+            let mut problems = Vec::new();
+            NODES.check(count, ids.as_ref(), &mut problems);
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(told(2, Some([1, 4].into())), "");
+        assert!(told(0, None).contains("servers: must be at least 1"));
+        assert!(told(3, Some([1, 4].into())).contains("ids: names 2 servers, but `servers` is 3"));
+        assert!(told(1, Some([0].into())).contains("0 is below 1"));
+    }
+
+    #[test]
+    fn nobody_is_chosen_by_mistake() {
+        let known = BTreeSet::from([1, 3]);
+        let chosen = |text: &str| NODES.chosen(text, &known, &View::default());
+        assert_eq!(chosen("*").unwrap(), known);
+        let unknown = chosen("2").unwrap_err();
+        assert_eq!((unknown.status, unknown.kind.as_str()), (404, "unknown-server"));
+        assert_eq!(unknown.hint.as_deref(), Some("servers: 1, 3"));
+        assert_eq!(chosen("x").unwrap_err().status, 400);
+    }
+}
