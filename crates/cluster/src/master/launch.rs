@@ -45,7 +45,8 @@ impl Master {
 
     fn reject(&mut self, work: &Acceptance, task: &TaskInfo, reason: Reason, problem: String, now: Time) {
         let update = status::from_master(&task.task_id.value, TaskState::TaskError, reason, problem, now);
-        self.send_status(&work.framework, status::on_agent(update, &work.agent));
+        // The agent that the task names, even where there is none of that name: so its scheduler finds it again.
+        self.send_status(&work.framework, status::on_agent(update, &task.agent_id.value));
     }
 
     /// Check the tasks, and take what they need from what was offered.

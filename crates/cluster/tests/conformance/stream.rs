@@ -1,0 +1,174 @@
+//! An open subscription, and what has come on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_mesos::recordio::Decoder;
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::names::{Names, sum};
+
+/// Largest record.
+const CAP: usize = 8 << 20;
+
+/// What came and has not been accounted for, and whether more can come.
+#[derive(Debug, Default)]
+struct Inbox {
+    waiting: Vec<Value>,
+    closed: bool,
+}
+
+/// A subscription that is read in the background.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    inbox: Arc<Mutex<Inbox>>,
+    changed: watch::Receiver<u64>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Stream {
+    pub(crate) fn read(response: reqwest::Response) -> Self {
+        let inbox = Arc::new(Mutex::new(Inbox::default()));
+        let (tell, changed) = watch::channel(0);
+        let into = Arc::clone(&inbox);
+        let reader = tokio::spawn(async move {
+            let mut decoder = Decoder::new(CAP);
+            let mut body = response.bytes_stream();
+            while let Some(Ok(chunk)) = body.next().await {
+                decoder.feed(&chunk);
+                while let Ok(Some(record)) = decoder.next_record() {
+                    let event: Value = serde_json::from_slice(&record).unwrap_or(Value::Null);
+                    into.lock().await.waiting.extend(single(&event));
+                    tell.send_modify(|n| *n += 1);
+                }
+            }
+            into.lock().await.closed = true;
+            tell.send_modify(|n| *n += 1);
+        });
+        Self { inbox, changed, reader }
+    }
+
+    /// Waits until what came holds what the recording has, and takes it away.
+    ///
+    /// # Errors
+    /// How the nearest of what came differs, when the time is over.
+    pub(crate) async fn expect(
+        &mut self,
+        theirs: &Value,
+        names: &mut Names,
+        patience: Duration,
+    ) -> Result<(), String> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let tried = take(&mut self.inbox.lock().await.waiting, theirs, names);
+            let Err(why) = tried else { return Ok(()) };
+            if tokio::time::timeout_at(deadline, self.changed.changed()).await.is_err() {
+                return Err(why);
+            }
+            if self.changed.has_changed().is_err() && self.inbox.lock().await.closed {
+                return take(&mut self.inbox.lock().await.waiting, theirs, names);
+            }
+        }
+    }
+
+    /// Waits for the end of the stream.
+    pub(crate) async fn closed(&mut self, patience: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
+        while !self.inbox.lock().await.closed {
+            if tokio::time::timeout_at(deadline, self.changed.changed()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What has come that the recording does not have. Offers apart: how many there are is the allocator's affair.
+    pub(crate) async fn left_over(&self) -> Vec<Value> {
+        self.inbox.lock().await.waiting.iter().filter(|e| e["type"] != "OFFERS").cloned().collect()
+    }
+}
+
+/// An event, or each of the offers of one; heartbeats are left out.
+pub(crate) fn single(event: &Value) -> Vec<Value> {
+    match event["type"].as_str() {
+        Some("HEARTBEAT") => Vec::new(),
+        Some("OFFERS") => {
+            let offers = event["offers"]["offers"].as_array().cloned().unwrap_or_default();
+            offers.into_iter().map(|o| json!({ "type": "OFFERS", "offer": o })).collect()
+        }
+        _ => vec![event.clone()],
+    }
+}
+
+fn take(waiting: &mut Vec<Value>, theirs: &Value, names: &mut Names) -> Result<(), String> {
+    let mut nearest = None;
+    // The events of one task have an order.
+    let task = |e: &Value| e["update"]["status"]["task_id"]["value"].as_str().map(str::to_owned);
+    for at in 0..waiting.len() {
+        let ours = &waiting[at];
+        let first = task(theirs).is_none() || !waiting[..at].iter().any(|e| task(e) == task(theirs));
+        if ours["type"] != theirs["type"] || !first {
+            continue;
+        }
+        match names.unify(theirs, ours) {
+            Ok(()) => {
+                waiting.remove(at);
+                return Ok(());
+            }
+            Err(why) => nearest = Some(nearest.unwrap_or(why)),
+        }
+    }
+    if theirs["type"] == "OFFERS" && several(waiting, theirs, names) {
+        return Ok(());
+    }
+    let came: Vec<String> = waiting.iter().map(shortly).collect();
+    Err(nearest.unwrap_or_else(|| "no such event came".into()) + &format!("; there are {came:?}"))
+}
+
+fn shortly(event: &Value) -> String {
+    let status = &event["update"]["status"];
+    match event["type"].as_str() {
+        Some("UPDATE") => format!("{} {}", status["task_id"]["value"], status["state"]),
+        Some("OFFERS") => format!("{:?}", sum(&[event["offer"]["resources"].clone()])),
+        other => other.unwrap_or_default().to_owned(),
+    }
+}
+
+/// One offer of Mesos as two or more of ours, of the same agent.
+fn several(waiting: &mut Vec<Value>, theirs: &Value, names: &mut Names) -> bool {
+    let agent = |offer: &Value| offer["offer"]["agent_id"]["value"].clone();
+    let wanted = sum(&[theirs["offer"]["resources"].clone()]);
+    let theirs_agent = names.translate(&agent(theirs));
+    let mine: Vec<usize> = (0..waiting.len())
+        .filter(|at| waiting[*at]["type"] == "OFFERS" && agent(&waiting[*at]) == theirs_agent)
+        .collect();
+    for from in 0..mine.len() {
+        for to in from + 2..=mine.len() {
+            let chosen: Vec<Value> =
+                mine[from..to].iter().map(|at| waiting[*at]["offer"]["resources"].clone()).collect();
+            if sum(&chosen) == wanted {
+                let id =
+                    |at: &usize| waiting[*at]["offer"]["id"]["value"].as_str().unwrap_or_default().to_owned();
+                names.bind(
+                    theirs["offer"]["id"]["value"].as_str().unwrap_or_default(),
+                    mine[from..to].iter().map(id).collect(),
+                );
+                for at in mine[from..to].iter().rev() {
+                    waiting.remove(*at);
+                }
+                return true;
+            }
+        }
+    }
+    false
+}
