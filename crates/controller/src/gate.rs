@@ -7,9 +7,9 @@ use std::time::Duration;
 use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
 
 use crate::child::Observed;
-use crate::http::reason;
 use crate::settings::Settings;
 use crate::state::{StoredStack, locate};
+use cairn_framework::http::reason;
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Lies in a scheduler's state directory once its service is down: only then may the directory go.
@@ -192,7 +192,7 @@ mod tests {
     }
 
     async fn judge(settings: &Settings, ask: &Ask) -> Verdict {
-        gate(settings, &crate::http::client().unwrap(), ask).await
+        gate(settings, &cairn_framework::http::client().unwrap(), ask).await
     }
 
     #[tokio::test]

@@ -14,7 +14,6 @@ mod clock;
 mod distribution;
 mod events;
 mod gate;
-mod http;
 mod model;
 mod rest;
 mod scale;

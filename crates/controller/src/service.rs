@@ -21,7 +21,7 @@ use crate::rest::Answer;
 use crate::settings::{ControllerOptions, Settings};
 use crate::state::Options;
 use crate::token::Secret;
-use crate::{apply, clock, gate, http, model, rest, task, view, watch};
+use crate::{apply, clock, gate, model, rest, task, view, watch};
 
 /// How often the distribution directory is looked at.
 const RESCAN: Duration = Duration::from_secs(30);
@@ -121,7 +121,13 @@ impl Shared {
     pub(crate) fn new(settings: Settings, token: Secret) -> Result<Self, ControllerError> {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let events = Events::new(run.chars().take(8).collect());
-        Ok(Self { settings, token, client: http::client()?, events, changing: Mutex::default() })
+        Ok(Self {
+            settings,
+            token,
+            client: cairn_framework::http::client()?,
+            events,
+            changing: Mutex::default(),
+        })
     }
 }
 

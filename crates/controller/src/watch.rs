@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::child::Observed;
-use crate::http::reason;
 use crate::model::API;
+use cairn_framework::http::reason;
 
 /// How long the child may hold an answer back.
 const HOLD: Duration = Duration::from_secs(30);
@@ -207,7 +207,7 @@ mod tests {
     async fn an_answer_of_another_scheduler_does_not_count() {
         let answer = Json(complete("demo-kafka", 1, &[]));
         let child = serve(axum::Router::new().route("/v1/status", get(async move || answer.clone()))).await;
-        let client = crate::http::client().unwrap();
+        let client = cairn_framework::http::client().unwrap();
         assert!(poll(&client, &child, "demo-kafka", None).await.is_ok());
         let error = poll(&client, &child, "demo-zookeeper", None).await.unwrap_err();
         assert!(error.contains("answered by another scheduler, `demo-kafka`"), "{error}");

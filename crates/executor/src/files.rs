@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown};
 use std::path::{Component, Path, PathBuf};
 
 use cairn_task::{ConfigFile, FileMode};
@@ -82,14 +82,52 @@ fn relative(path: &str) -> Result<PathBuf, FileError> {
 }
 
 /// Gives the sandbox itself and the volumes linked into it to `owner`, so that a service that must not be root can
-/// write where it is meant to.
+/// write where it is meant to. A volume that belongs to somebody else is given with all that it holds.
 pub(crate) fn hand_over(sandbox: &Path, owner: u32) -> io::Result<()> {
     chown(sandbox, Some(owner), Some(owner))?;
+    passable(sandbox, owner)?;
     for entry in fs::read_dir(sandbox)? {
         let path = entry?.path();
         let is_volume = path.is_symlink() && path.is_dir();
-        if is_volume {
-            chown(&path, Some(owner), Some(owner))?;
+        if is_volume && fs::metadata(&path)?.uid() != owner {
+            let volume = path.canonicalize()?;
+            passable(&volume, owner)?;
+            give_all(&volume, owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// The folder last, so that a hand-over that was interrupted begins again. Links are not followed.
+fn give_all(folder: &Path, owner: u32) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_all(&entry.path(), owner)?;
+        } else {
+            lchown(entry.path(), Some(owner), Some(owner))?;
+        }
+    }
+    chown(folder, Some(owner), Some(owner))
+}
+
+/// Whether `user` may pass through every folder on the way to a path.
+fn passable(path: &Path, user: u32) -> io::Result<()> {
+    for folder in path.ancestors().skip(1) {
+        let about = fs::metadata(folder)?;
+        let bit = if about.uid() == user {
+            0o100
+        } else if about.gid() == user {
+            0o010
+        } else {
+            0o001
+        };
+        if about.mode() & bit == 0 {
+            return Err(io::Error::other(format!(
+                "it may not pass through {}: use a work directory that everybody may pass through, for example below \
+                 /var/lib, or `chmod o+x` that folder",
+                folder.display()
+            )));
         }
     }
     Ok(())
@@ -139,6 +177,20 @@ mod tests {
         write(dir.path(), &file("link", "new"), None).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
         assert_eq!(fs::read_to_string(dir.path().join("link")).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_folder_that_is_closed_to_a_user_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let closed = dir.path().join("closed");
+        fs::create_dir_all(closed.join("sandbox")).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        let nobody = 65_534;
+        let told = passable(&closed.join("sandbox"), nobody).unwrap_err().to_string();
+        assert!(told.contains(&closed.display().to_string()), "{told}");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o701)).unwrap();
+        assert!(passable(&closed.join("sandbox"), nobody).is_ok());
     }
 
     #[test]

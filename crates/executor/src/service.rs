@@ -119,7 +119,10 @@ struct Prepared<'a> {
 impl Prepared<'_> {
     /// Everything that comes before the start. The error is the message of the failure.
     async fn prepare(&self) -> Result<TaskSpec, Unfit> {
-        let spec = self.service.spec.render(&self.service.place).map_err(|e| format!("Cannot render {e}"))?;
+        let mut spec =
+            self.service.spec.render(&self.service.place).map_err(|e| format!("Cannot render {e}"))?;
+        // Who is not root cannot become anybody else, and need not.
+        spec.run_as = spec.run_as.filter(|_| rustix::process::geteuid().is_root());
         if spec.command.is_empty() {
             return Err("The task has no command".to_owned().into());
         }

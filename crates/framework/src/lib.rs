@@ -6,10 +6,12 @@
 //! - [`driver`]: feeds it Mesos events, verdicts, timers and requests, and carries out its effects in order;
 //! - [`store`]: where intent is kept before anything happens;
 //! - [`kit`]: what services have in common;
+//! - [`http`]: a client for services that speak HTTP;
 //! - [`rest`]: the skeleton that every scheduler serves, and problem documents.
 
 pub mod core;
 pub mod driver;
+pub mod http;
 pub mod kit;
 pub mod model;
 pub mod rest;

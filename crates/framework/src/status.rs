@@ -99,6 +99,8 @@ pub struct View {
     pub target: Vec<String>,
     /// Facts that the service's own watchers brought ([`crate::Handle::observe`]).
     pub observed: BTreeMap<String, Value>,
+    /// Facts that outlive this program ([`crate::Handle::remember`]), for as long as an instance holds a place.
+    pub facts: BTreeMap<String, Value>,
 }
 
 impl View {

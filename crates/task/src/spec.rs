@@ -28,7 +28,8 @@ pub struct TaskSpec {
     pub health: Option<HealthSpec>,
     /// Time between SIGTERM and SIGKILL when the task is stopped, milliseconds. 0 means the default, 10 s.
     pub grace_ms: u64,
-    /// User and group id to run as, where the executor is root and the service must not be.
+    /// User and group id to run as, where the executor is root and the service must not be. Sandbox and volumes are
+    /// given to it. Without effect where the executor is not root.
     pub run_as: Option<u32>,
 }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::stacks::find;
 use super::{Answer, App};
 use crate::distribution::is_file_name;
-use crate::http::reason;
 use crate::view::StackView;
+use cairn_framework::http::reason;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const LENGTH: u64 = 64 * 1024;

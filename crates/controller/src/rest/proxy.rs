@@ -11,9 +11,9 @@ use futures_util::{Stream, StreamExt};
 
 use super::services::unknown;
 use super::{Answer, App};
-use crate::http::reason;
 use crate::model::API;
 use crate::token::Secret;
+use cairn_framework::http::reason;
 
 /// Until the child's answer begins; it may hold a long poll back for half a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     async fn ask(endpoint: &str, request: Request) -> Result<Response, String> {
-        pass_on(&crate::http::client().unwrap(), endpoint, &Secret::new("child"), request).await
+        pass_on(&cairn_framework::http::client().unwrap(), endpoint, &Secret::new("child"), request).await
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ impl Controller {
         let controller = Self {
             address,
             token: token(&dir.path().join("token")).await,
-            client: crate::http::client().unwrap(),
+            client: cairn_framework::http::client().unwrap(),
             dir,
         };
         while controller.ask(Method::GET, "/v1/health", "").await.is_none() {

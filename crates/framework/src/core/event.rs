@@ -44,6 +44,8 @@ pub enum Event {
     Capacities(Vec<Capacity>),
     /// A fact from the service's watchers.
     Observe(String, Value),
+    /// A fact that is to be known again after a restart; null forgets it.
+    Remember(String, Value),
     /// An answer to a question.
     Verdict(u64, Verdict),
     /// Time has passed.

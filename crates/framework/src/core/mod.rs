@@ -188,7 +188,14 @@ impl Core {
             Event::Refused(reason) => self.link = Link::Failed(reason),
             Event::CallFailed => self.reconcile.soon(now),
             Event::Capacities(capacities) => self.capacities = capacities,
-            Event::Observe(key, value) => self.observe(key, value),
+            Event::Observe(key, value) => {
+                let changed = note(&mut self.observed, key, value);
+                self.noted(changed);
+            }
+            Event::Remember(key, value) => {
+                let changed = note(&mut self.state.facts, key, value);
+                self.noted(changed);
+            }
             Event::Verdict(number, verdict) => self.verdict(number, &verdict, now, &mut out),
             Event::Tick => {}
         }
@@ -211,15 +218,7 @@ impl Core {
         }
     }
 
-    fn observe(&mut self, key: String, value: Value) {
-        let changed = if value.is_null() {
-            self.observed.remove(&key).is_some()
-        } else {
-            self.observed.get(&key) != Some(&value) && {
-                self.observed.insert(key, value);
-                true
-            }
-        };
+    fn noted(&mut self, changed: bool) {
         if changed {
             self.stale = true;
             self.asks.hurry();
@@ -294,4 +293,16 @@ impl Core {
     fn in_target(&self, instance: &str) -> bool {
         self.model.instances.iter().any(|i| i.name == instance)
     }
+}
+
+/// Whether the value is another one than before; null takes it away.
+fn note(values: &mut BTreeMap<String, Value>, key: String, value: Value) -> bool {
+    if value.is_null() {
+        return values.remove(&key).is_some();
+    }
+    let changed = values.get(&key) != Some(&value);
+    if changed {
+        values.insert(key, value);
+    }
+    changed
 }

@@ -20,6 +20,7 @@ impl Core {
             instances: self.state.instances.keys().map(|n| (n.clone(), self.instance(n))).collect(),
             target: self.model.instances.iter().map(|i| i.name.clone()).collect(),
             observed: self.observed.clone(),
+            facts: self.state.facts.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::store::Change;
 use crate::{Config, InstanceSpec, Placement, Problem};
@@ -10,6 +11,7 @@ use crate::{Config, InstanceSpec, Placement, Problem};
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
 const INSTANCE: &str = "instance/";
+const FACT: &str = "fact/";
 
 /// Identity on the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,8 @@ pub(crate) struct State {
     pub(crate) identity: Identity,
     pub(crate) target: Target,
     pub(crate) instances: BTreeMap<String, Record>,
+    /// What the service wants to know again after a restart of this program.
+    pub(crate) facts: BTreeMap<String, Value>,
 }
 
 impl State {
@@ -121,6 +125,8 @@ impl State {
                 other => {
                     if let Some(name) = other.strip_prefix(INSTANCE) {
                         state.instances.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
+                    } else if let Some(name) = other.strip_prefix(FACT) {
+                        state.facts.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
                     }
                 }
             }
@@ -137,15 +143,23 @@ impl State {
         if self.target != before.target {
             changes.push(put(TARGET.into(), &self.target));
         }
-        for (name, record) in &self.instances {
-            if before.instances.get(name) != Some(record) {
-                changes.push(put(format!("{INSTANCE}{name}"), record));
-            }
-        }
-        for name in before.instances.keys().filter(|n| !self.instances.contains_key(*n)) {
-            changes.push(Change { key: format!("{INSTANCE}{name}"), value: None });
-        }
+        differences(INSTANCE, &before.instances, &self.instances, &mut changes);
+        differences(FACT, &before.facts, &self.facts, &mut changes);
         changes
+    }
+}
+
+fn differences<T: Serialize + PartialEq>(
+    prefix: &str,
+    before: &BTreeMap<String, T>,
+    after: &BTreeMap<String, T>,
+    changes: &mut Vec<Change>,
+) {
+    for (name, value) in after.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
+        changes.push(put(format!("{prefix}{name}"), value));
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        changes.push(Change { key: format!("{prefix}{name}"), value: None });
     }
 }
 

@@ -202,6 +202,9 @@ impl Core {
             && self.state.instances.keys().all(|n| self.need(n, 0) != Next::CleanUp);
         if done {
             self.state.target.destroyed = true;
+            if self.state.instances.values().all(|r| r.placement.is_none()) {
+                self.state.facts.clear();
+            }
             self.state.identity.id = None;
             self.link = super::Link::Connecting;
             out.calls.push(task::teardown());

@@ -58,6 +58,7 @@ pub struct Accepted {
 pub(crate) enum Request {
     Command(Command, oneshot::Sender<Result<Accepted, Problem>>),
     Observe(String, Value),
+    Remember(String, Value),
 }
 
 /// What the driver publishes after every step.
@@ -151,5 +152,13 @@ impl Handle {
     pub async fn observe(&self, key: impl Into<String>, value: Value) {
         // A closed channel means that the driver is shutting down; the fact is observed again after the next start.
         let _ = self.requests.send(Request::Observe(key.into(), value)).await;
+    }
+
+    /// Stores a fact that must be known again whenever this program is restarted, for example that a cluster exists;
+    /// services find it in [`View::facts`], and nothing is done about it before it is stored. Null forgets it. Facts end
+    /// with a destroy that leaves no data.
+    pub async fn remember(&self, key: impl Into<String>, value: Value) {
+        // As above.
+        let _ = self.requests.send(Request::Remember(key.into(), value)).await;
     }
 }

@@ -118,6 +118,7 @@ impl Shell {
     async fn request(&mut self, request: Request) -> Result<(), RunError> {
         match request {
             Request::Observe(key, value) => self.step(Event::Observe(key, value)).await,
+            Request::Remember(key, value) => self.step(Event::Remember(key, value)).await,
             Request::Command(command, answer) => {
                 self.wake = None;
                 let (result, effects) = self.core.command(command, now());

@@ -181,6 +181,31 @@ fn a_restarted_scheduler_finds_everything_and_touches_nothing() {
 }
 
 #[test]
+fn facts_are_known_for_as_long_as_there_is_data() {
+    let mut world = deployed(json!({ "count": 1 }));
+    let fact = |world: &World| world.core.view().facts.get("cluster").cloned();
+    world.send(crate::core::Event::Remember("cluster".into(), json!("u-1")));
+    world.send(crate::core::Event::Observe("seen".into(), json!(1)));
+    world.restart();
+    assert_eq!(fact(&world), Some(json!("u-1")));
+    assert!(world.core.view().observed.is_empty());
+    world.register();
+    world.command(Command::Destroy { delete_data: false }).unwrap();
+    world.pass(2_000);
+    assert!(world.status().destroyed);
+    assert_eq!(fact(&world), Some(json!("u-1")));
+    world.torn_down = false;
+    world.give(2, json!({ "count": 1 }));
+    world.register();
+    world.pass(2_000);
+    world.command(Command::Destroy { delete_data: true }).unwrap();
+    world.pass(2_000);
+    assert!(world.status().destroyed);
+    world.restart();
+    assert_eq!(fact(&world), None);
+}
+
+#[test]
 fn a_task_that_vanished_while_nobody_looked_is_launched_again() {
     let mut world = deployed(json!({ "count": 3 }));
     let id = world.task_of("node-0").unwrap();

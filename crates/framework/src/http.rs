@@ -1,4 +1,4 @@
-//! The client that talks to child schedulers and agents: plain HTTP, so no certificates are loaded.
+//! A client for schedulers, agents and services: plain HTTP, so no certificates are loaded.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the client cannot be built.
-pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
+pub fn client() -> Result<reqwest::Client, reqwest::Error> {
     // Another part of the program may have installed one already; either will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -21,7 +21,7 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// An error in words, without the URL and with its cause: `connection refused` rather than `error sending request`.
-pub(crate) fn reason(error: reqwest::Error) -> String {
+pub fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
         return "no answer in time".into();
