@@ -9,13 +9,14 @@ use cairn_mesos::client::{
     Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
 };
 use cairn_mesos::v1::{AgentInfo, TaskInfo, TaskStatus};
-use cairn_task::TaskSpec;
+use cairn_task::{ActionReport, Order, Place, TaskSpec};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::action::Actions;
 use crate::group;
 use crate::place;
 use crate::service::{End, Report, Service, Stop};
@@ -49,8 +50,13 @@ pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
     let shared = Arc::clone(&session);
     let (client, events) =
         ExecutorClient::connect(env.clone(), options, move || locked(&shared).unacknowledged())?;
+    let sandbox = env.sandbox.clone().map_or_else(std::env::current_dir, Ok)?;
+    let (actions, endings) = Actions::new(&sandbox);
     let mut driver = Driver {
-        sandbox: env.sandbox.clone().map_or_else(std::env::current_dir, Ok)?,
+        sandbox,
+        task: None,
+        actions,
+        endings,
         session,
         client,
         events,
@@ -66,6 +72,7 @@ pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
     };
     while driver.next().await.is_continue() {}
     driver.services.shutdown().await;
+    drop(driver.actions);
     group::sweep(SWEEP).await;
     Ok(())
 }
@@ -73,6 +80,10 @@ pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
 struct Driver {
     env: ExecutorEnvironment,
     sandbox: PathBuf,
+    /// What runs here, which actions run beside.
+    task: Option<(TaskSpec, Place)>,
+    actions: Actions,
+    endings: mpsc::Receiver<ActionReport>,
     /// Shared with the client, which asks it at each subscription for what the agent may not know.
     session: Arc<Mutex<Session>>,
     client: ExecutorClient,
@@ -95,6 +106,11 @@ impl Driver {
         tokio::select! {
             Some(event) = self.events.recv() => self.heard(event).await,
             Some((task, report)) = self.reports.recv() => self.step(Input::Report(task, report)).await,
+            Some(report) = self.endings.recv() => {
+                self.actions.ended(&report);
+                self.tell(&report).await;
+                Flow::Continue(())
+            }
             () = sleep_until(deadline) => self.step(Input::Tick).await,
             Some(_) = self.terminate.recv() => self.step(Input::Terminate).await,
             Some(_) = self.interrupt.recv() => self.step(Input::Terminate).await,
@@ -109,7 +125,12 @@ impl Driver {
     async fn heard(&mut self, event: ExecutorEvent) -> Flow {
         let input = match event {
             ExecutorEvent::Subscribed(subscribed) => Input::Subscribed(subscribed),
-            ExecutorEvent::Event(event) => Input::Event(event),
+            ExecutorEvent::Event(event) => {
+                if let Some(message) = &event.message {
+                    self.ordered(&message.data).await;
+                }
+                Input::Event(event)
+            }
             // An agent answers only when it knows which executors it has: this one it does not want.
             ExecutorEvent::Disconnected {
                 reason: reason @ ClientError::Refused { status: 400..=499, .. },
@@ -157,6 +178,25 @@ impl Driver {
         Flow::Continue(())
     }
 
+    /// A scheduler's message. What cannot be read is from one that is newer, or from a framework of another kind.
+    async fn ordered(&mut self, data: &[u8]) {
+        match serde_json::from_slice::<Order>(data) {
+            Ok(order) => {
+                let report = self.actions.order(order, self.task.as_ref());
+                self.tell(&report).await;
+            }
+            Err(error) => tracing::warn!(%error, "a framework message is no order that this executor knows"),
+        }
+    }
+
+    /// Tells the scheduler of an action. If that gets lost, it asks again.
+    async fn tell(&self, report: &ActionReport) {
+        let told = self.client.message(serde_json::to_vec(report).unwrap_or_default()).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "a report did not reach the agent");
+        }
+    }
+
     /// Sends an update, and tells what became of it.
     async fn send(&self, status: TaskStatus) -> Input {
         let uuid = status.uuid().to_vec();
@@ -179,11 +219,9 @@ impl Driver {
                 return;
             }
         };
-        let service = Service {
-            spec,
-            place: place::of(task, agent, &self.env, &self.sandbox),
-            path: std::env::var("PATH").unwrap_or_default(),
-        };
+        let place = place::of(task, agent, &self.env, &self.sandbox);
+        self.task = Some((spec.clone(), place.clone()));
+        let service = Service { spec, place, path: std::env::var("PATH").unwrap_or_default() };
         let (stop, stops) = mpsc::channel(STOPS);
         self.stops.insert(id.clone(), stop);
         let (mine, mut told) = mpsc::channel(STOPS);

@@ -4,6 +4,7 @@
 //! it subscribes over the v1 executor API, and runs each task's [`cairn_task::TaskSpec`] as a process group that cannot
 //! outlive it. It goes on without its agent for as long as the agent said, and tells it everything when it comes back.
 
+mod action;
 mod child;
 mod driver;
 mod files;

@@ -15,7 +15,7 @@ use cairn_mesos::v1::{
     KillPolicy, Port, Ports, Resource, TaskId, TaskInfo, TaskState, TaskStatus, Volume, command_info,
     executor_info, value,
 };
-use cairn_task::TaskSpec;
+use cairn_task::{ActionReport, ActionState, Order, TaskSpec};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes, on a machine that is busy with other things.
@@ -29,6 +29,7 @@ pub(crate) struct Cluster {
     port: u16,
     statuses: HashMap<String, Vec<TaskStatus>>,
     gone: HashMap<String, i32>,
+    reports: Vec<ActionReport>,
     /// Appended to the URI of the executor.
     pub(crate) executor_query: String,
 }
@@ -52,6 +53,7 @@ impl Cluster {
             port,
             statuses: HashMap::new(),
             gone: HashMap::new(),
+            reports: Vec::new(),
             executor_query: String::new(),
         };
         cluster.register().await;
@@ -106,6 +108,9 @@ impl Cluster {
             FromAgent::ExecutorExited { executor_id, status, .. } => {
                 self.gone.insert(executor_id.value, status);
             }
+            FromAgent::MessageToFramework { data, .. } => {
+                self.reports.push(serde_json::from_slice(&data).unwrap());
+            }
             other => panic!("unexpected {other:?}"),
         }
     }
@@ -132,6 +137,26 @@ impl Cluster {
             self.listen().await;
         }
         self.gone[executor]
+    }
+
+    /// Sends an order to the executor of a task.
+    pub(crate) async fn order(&mut self, task: &str, order: &Order) {
+        self.tell(ToAgent::MessageToExecutor {
+            framework_id: FrameworkId { value: FRAMEWORK.into() },
+            executor_id: ExecutorId { value: task.into() },
+            data: serde_json::to_vec(order).unwrap(),
+        })
+        .await;
+    }
+
+    /// The next report of an action.
+    pub(crate) async fn report(&mut self, id: &str) -> ActionState {
+        loop {
+            if let Some(at) = self.reports.iter().position(|r| r.id == id) {
+                return self.reports.remove(at).state;
+            }
+            self.listen().await;
+        }
     }
 
     pub(crate) async fn executor_pid(&mut self, task: &str) -> i32 {

@@ -3,6 +3,7 @@
 // The lints spare tests, but not what tests share.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod actions;
 mod harness;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use harness::{Cluster, free_port, is_alive, wait_until};
 
-fn sh(script: &str) -> TaskSpec {
+pub(crate) fn sh(script: &str) -> TaskSpec {
     TaskSpec { command: vec!["sh".into(), "-c".into(), script.into()], ..TaskSpec::default() }
 }
 

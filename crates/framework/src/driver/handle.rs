@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::actions::SharedBoard;
 use crate::rest::Problem;
 use crate::{Config, Status, View};
 
@@ -59,6 +60,8 @@ pub(crate) enum Request {
     Command(Command, oneshot::Sender<Result<Accepted, Problem>>),
     Observe(String, Value),
     Remember(String, Value),
+    /// A call that changes nothing here.
+    Send(Box<cairn_mesos::v1::scheduler::Call>),
 }
 
 /// What the driver publishes after every step.
@@ -79,6 +82,7 @@ pub struct Published {
 pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) published: watch::Receiver<Arc<Published>>,
+    pub(crate) board: SharedBoard,
 }
 
 impl Handle {

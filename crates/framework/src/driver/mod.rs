@@ -3,6 +3,7 @@
 //! One loop owns the core. What takes time runs beside it and reports back as an event: gates, calls to the master, looks
 //! at the agents. Only the store is waited for, because nothing may happen before what it holds.
 
+mod actions;
 mod capacities;
 mod clock;
 mod handle;

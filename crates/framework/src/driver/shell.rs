@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_mesos::client::SchedulerEvent;
 use tokio::sync::mpsc;
 
 use super::RunError;
+use super::actions::SharedBoard;
 use super::capacities;
 use super::clock::now;
 use super::handle::Request;
@@ -30,6 +32,7 @@ pub(crate) struct Shell {
     pub(crate) registration: Registration,
     pub(crate) publisher: Publisher,
     pub(crate) requests: mpsc::Receiver<Request>,
+    board: SharedBoard,
     link: Option<Link>,
     helpers: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
@@ -45,6 +48,7 @@ impl Shell {
         registration: Registration,
         publisher: Publisher,
         requests: mpsc::Receiver<Request>,
+        board: SharedBoard,
     ) -> Self {
         let (helpers, events) = mpsc::channel(EVENTS);
         Self {
@@ -54,6 +58,7 @@ impl Shell {
             registration,
             publisher,
             requests,
+            board,
             link: None,
             helpers,
             events,
@@ -103,6 +108,13 @@ impl Shell {
             self.link = None;
             return Ok(());
         };
+        if let SchedulerEvent::Event(event) = &event
+            && let Some(message) = &event.message
+        {
+            // The executor of a task is called like it.
+            self.board.note(&message.executor_id.value, &message.data);
+            return Ok(());
+        }
         match meaning(event) {
             Some(event) => self.step(event).await,
             None => Ok(()),
@@ -119,6 +131,10 @@ impl Shell {
         match request {
             Request::Observe(key, value) => self.step(Event::Observe(key, value)).await,
             Request::Remember(key, value) => self.step(Event::Remember(key, value)).await,
+            Request::Send(call) => {
+                self.call(*call).await;
+                Ok(())
+            }
             Request::Command(command, answer) => {
                 self.wake = None;
                 let (result, effects) = self.core.command(command, now());

@@ -8,6 +8,7 @@ use cairn_mesos::client::Masters;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::actions::SharedBoard;
 use super::clock::now;
 use super::handle::Handle;
 use super::link::Registration;
@@ -53,9 +54,10 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     };
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, published };
+    let board = SharedBoard::default();
+    let handle = Handle { requests, published, board: Arc::clone(&board) };
     let rest = router(&service, &handle, token, executable);
-    let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue);
+    let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, board);
     service.start(handle);
     tracing::info!(%address, "serving");
     let server = tokio::spawn(async move { axum::serve(listener, rest).await });
