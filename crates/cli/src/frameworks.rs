@@ -1,10 +1,10 @@
 //! The frameworks that stacks may name: those that come with Cairn, in one table, and those of the user.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use cairn_framework::Service;
-use cairn_stack::{Catalog, FrameworkFile};
+use cairn_stack::{Beside, Catalog, FrameworkFile, FrameworkFiles, named_files};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -80,11 +80,45 @@ impl FrameworkArgs {
             };
             for path in spec_files(dir).map_err(failed)? {
                 let bytes = std::fs::read(&path).map_err(failed)?;
-                files.push((path.display().to_string(), bytes));
+                let name = path.display().to_string();
+                let beside = read_beside(path.parent().unwrap_or(dir), &named_files(&name, &bytes));
+                files.push(SpecFile { name, bytes, beside });
             }
         }
-        catalog(&files)
+        catalog(files)
     }
+}
+
+/// A framework spec of the user with all that it consists of.
+struct SpecFile {
+    name: String,
+    bytes: Vec<u8>,
+    beside: Beside,
+}
+
+/// Largest file that may be a part of a spec, in bytes: it travels in the description of each task.
+const LARGEST_FILE: u64 = 256 * 1024;
+
+/// The files beside a spec in `dir`.
+fn read_beside(dir: &Path, names: &[String]) -> Beside {
+    names.iter().map(|name| (name.clone(), read_one(dir, name))).collect()
+}
+
+fn read_one(dir: &Path, name: &str) -> Result<String, String> {
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !Path::new(name).components().all(inside) {
+        return Err("it must be below the directory of the spec".to_owned());
+    }
+    let path = dir.join(name);
+    let found = std::fs::metadata(&path).map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if found.len() > LARGEST_FILE {
+        let limit = LARGEST_FILE / 1024;
+        return Err(format!("it has more than {limit} KiB: let agents fetch it, as one of the `artifacts`"));
+    }
+    std::fs::read_to_string(&path).map_err(|error| error.to_string())
 }
 
 /// Framework specs in a directory and one level below, in the order of their names.
@@ -104,7 +138,7 @@ fn spec_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// All specs; those of Cairn with the options that their programs know.
-fn catalog(more: &[(String, Vec<u8>)]) -> Result<Catalog, Failure> {
+fn catalog(mut more: Vec<SpecFile>) -> Result<Catalog, Failure> {
     let names: Vec<String> =
         BUILT_IN.iter().map(|b| format!("frameworks/{}/framework.yaml", b.name)).collect();
     let files = BUILT_IN.iter().zip(&names).map(|(built_in, name)| FrameworkFile {
@@ -112,8 +146,11 @@ fn catalog(more: &[(String, Vec<u8>)]) -> Result<Catalog, Failure> {
         bytes: built_in.spec.as_bytes(),
         options: Some(object((built_in.options)())),
     });
-    let more = more.iter().map(|(name, bytes)| FrameworkFile::from((name.as_str(), bytes.as_slice())));
-    Catalog::load(files.chain(more)).map_err(|reports| {
+    let more = more.iter_mut().map(|file| FrameworkFiles {
+        spec: FrameworkFile { name: &file.name, bytes: &file.bytes, options: None },
+        beside: std::mem::take(&mut file.beside),
+    });
+    Catalog::load(files.map(FrameworkFiles::from).chain(more)).map_err(|reports| {
         Failure::Rendered(reports.iter().map(|report| report.render(false)).collect::<Vec<_>>().join("\n"))
     })
 }
@@ -136,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_built_in_framework_has_the_name_of_its_spec_and_options() {
-        let catalog = catalog(&[]).unwrap();
+        let catalog = catalog(Vec::new()).unwrap();
         for built_in in &BUILT_IN {
             let spec = catalog.get(built_in.name).unwrap();
             assert!(spec.option_names().count() > 0, "{} has options", built_in.name);
@@ -152,15 +189,18 @@ mod tests {
         std::fs::create_dir(dir.path().join("job")).unwrap();
         std::fs::write(
             dir.path().join("web.yaml"),
-            "framework: web\nservice: { groups: { web: { command: x } } }\n",
+            "framework: web\nservice: { groups: { web: { command: x, files: { a: { from: web.conf } } } } }\n",
         )
         .unwrap();
+        std::fs::write(dir.path().join("web.conf"), "port 80").unwrap();
         std::fs::write(dir.path().join("job/framework.yaml"), "framework: job\nscheduler: { command: x }\n")
             .unwrap();
         std::fs::write(dir.path().join("README.md"), "not a spec").unwrap();
         let catalog = args.catalog().unwrap();
         assert_eq!(catalog.get("web").unwrap().scheduler.command.argv(), ["cairn", "scheduler", "service"]);
         assert!(catalog.get("job").is_some() && catalog.get("kafka").is_some());
+        let web = catalog.get("web").and_then(|web| web.service.clone()).unwrap();
+        assert_eq!(web.groups["web"].files["a"].whole().text.unwrap(), "port 80");
         std::fs::write(dir.path().join("kafka.yaml"), "framework: kafka\nscheduler: { command: x }\n")
             .unwrap();
         let Err(Failure::Rendered(text)) = args.catalog() else { panic!("a name is taken") };

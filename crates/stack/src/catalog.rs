@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cairn_units::suggest;
 use serde_json::{Map, Value};
 
+use crate::beside::{self, Beside};
 use crate::described;
 use crate::framework::Bound;
 use crate::node::Node;
@@ -40,6 +41,27 @@ pub struct FrameworkFile<'a> {
     pub options: Option<Map<String, Value>>,
 }
 
+/// A framework spec with the files it names.
+#[derive(Clone, Debug)]
+pub struct FrameworkFiles<'a> {
+    /// The spec.
+    pub spec: FrameworkFile<'a>,
+    /// The files that [`crate::named_files`] finds in it.
+    pub beside: Beside,
+}
+
+impl<'a> From<FrameworkFile<'a>> for FrameworkFiles<'a> {
+    fn from(spec: FrameworkFile<'a>) -> Self {
+        Self { spec, beside: Beside::new() }
+    }
+}
+
+impl<'a> From<(&'a str, &'a [u8])> for FrameworkFiles<'a> {
+    fn from(pair: (&'a str, &'a [u8])) -> Self {
+        FrameworkFile::from(pair).into()
+    }
+}
+
 impl<'a> From<(&'a str, &'a [u8])> for FrameworkFile<'a> {
     fn from((name, bytes): (&'a str, &'a [u8])) -> Self {
         Self { name, bytes, options: None }
@@ -47,19 +69,20 @@ impl<'a> From<(&'a str, &'a [u8])> for FrameworkFile<'a> {
 }
 
 impl Catalog {
-    /// Reads framework specs: pairs of a file's name and its bytes, or [`FrameworkFile`]s.
+    /// Reads framework specs: pairs of a file's name and its bytes, [`FrameworkFile`]s, or
+    /// [`FrameworkFiles`].
     ///
     /// # Errors
     /// A report for each file that has errors.
     pub fn load<'a>(
-        files: impl IntoIterator<Item = impl Into<FrameworkFile<'a>>>,
+        files: impl IntoIterator<Item = impl Into<FrameworkFiles<'a>>>,
     ) -> Result<Self, Vec<Report>> {
         let mut catalog = Self::default();
         let mut origins: BTreeMap<String, String> = BTreeMap::new();
         let mut reports = Vec::new();
         for file in files {
-            let file: FrameworkFile<'a> = file.into();
-            let name = file.name;
+            let file: FrameworkFiles<'a> = file.into();
+            let name = file.spec.name;
             match read(file).and_then(|read| unique(read, &mut origins, name)) {
                 Ok(framework) => {
                     catalog.frameworks.insert(framework.spec.framework.clone(), framework);
@@ -97,11 +120,11 @@ fn unique(read: Read, origins: &mut BTreeMap<String, String>, file: &str) -> Res
     Err(source.report(vec![Diagnostic::error("duplicate-framework", message).label(span, "the same name")]))
 }
 
-fn read(file: FrameworkFile<'_>) -> Result<Read, Report> {
-    let source = Source::new(file.name, file.bytes)?;
+fn read(file: FrameworkFiles<'_>) -> Result<Read, Report> {
+    let source = Source::new(file.spec.name, file.spec.bytes)?;
     let mut diagnostics = Vec::new();
     let Some(node) = yaml::parse(&source, &mut diagnostics) else { return Err(source.report(diagnostics)) };
-    match read_node(&source, &node, file.options, &mut diagnostics) {
+    match read_node(&source, &node, file.spec.options, &file.beside, &mut diagnostics) {
         Some(framework) if diagnostics.is_empty() => Ok((source, node, framework)),
         _ => Err(source.report(diagnostics)),
     }
@@ -111,6 +134,7 @@ fn read_node(
     source: &Source,
     node: &Node,
     options: Option<Map<String, Value>>,
+    beside: &Beside,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Framework> {
     let value = node.to_json();
@@ -145,6 +169,9 @@ fn read_node(
     }
     let checker = options_checker(&spec, node, diagnostics);
     Consistency { spec: &spec, node, diagnostics }.check();
+    if let Some(definition) = &mut spec.service {
+        diagnostics.extend(beside::fill_in(definition, node, beside));
+    }
     if let Some(definition) = &spec.service {
         diagnostics.extend(described::check(source, node, &spec, definition));
     }

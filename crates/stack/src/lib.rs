@@ -11,6 +11,7 @@
 //!
 //! Whoever holds a [`ValidatedStack`] needs to check nothing again.
 
+mod beside;
 mod catalog;
 mod check;
 mod described;
@@ -31,7 +32,8 @@ mod source;
 mod template;
 mod yaml;
 
-pub use catalog::{Catalog, FrameworkFile};
+pub use beside::{Beside, named_files};
+pub use catalog::{Catalog, FrameworkFile, FrameworkFiles};
 pub use check::{check_stack, param_value};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
 pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};

@@ -1,6 +1,6 @@
 //! Framework specs are checked with the same care as stacks.
 
-use cairn_stack::{Catalog, FrameworkFile};
+use cairn_stack::{Catalog, FrameworkFile, FrameworkFiles};
 use serde_json::json;
 
 use crate::{KAFKA, catalog};
@@ -155,4 +155,35 @@ fn a_spec_that_describes_its_service_needs_no_scheduler() {
     );
     let told = refused("framework: web\n");
     assert!(told.starts_with("error[missing-key]: a framework spec needs the key `scheduler`, or"), "{told}");
+}
+
+#[test]
+fn files_beside_a_spec_become_a_part_of_it_and_their_templates_are_checked() {
+    let text =
+        b"framework: web\nservice:\n  groups:\n    web:\n      command: sh start.sh\n      files:\n        \
+        start.sh: { from: start.sh, raw: true }\n        web.conf: { from: web.conf }\n        \
+        other: { from: strat.sh }\n";
+    assert_eq!(cairn_stack::named_files("web.yaml", text), ["start.sh", "web.conf", "strat.sh"]);
+    let told = |conf: &str, third: Result<String, String>| {
+        let beside = [
+            ("start.sh", Ok("exec {{ no template }}\n".to_owned())),
+            ("web.conf", Ok(conf.to_owned())),
+            ("strat.sh", third),
+        ];
+        let beside = beside.map(|(name, read)| (name.to_owned(), read)).into();
+        Catalog::load([FrameworkFiles { spec: ("web.yaml", &text[..]).into(), beside }])
+    };
+    let catalog = told("port {{ index }}\n", Ok(String::new())).unwrap_or_else(|r| panic!("{}", r[0]));
+    let web = serde_json::to_value(catalog.get("web").unwrap()).unwrap();
+    let files = &web["service"]["groups"]["web"]["files"];
+    assert_eq!(files["start.sh"], json!({ "text": "exec {{ no template }}\n", "raw": true }));
+    assert_eq!(files["web.conf"]["text"], json!("port {{ index }}\n"));
+
+    let report = told("port {{ ports.htpt }}\n", Err("it is 300 KiB".into())).unwrap_err().remove(0);
+    let codes: Vec<&str> = report.diagnostics.iter().map(|d| d.code.as_str()).collect();
+    assert_eq!(codes, ["unknown-port", "no-file"], "in the order of their places");
+    let text = report.render(false);
+    assert!(text.contains("9 |         other: { from: strat.sh }"), "{text}");
+    assert!(text.contains("it is 300 KiB") && text.contains("did you mean `start.sh`?"), "{text}");
+    assert!(text.contains("8 |         web.conf: { from: web.conf }"), "{text}");
 }
