@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     apply, cluster, completions, controller, destroy, dev, endpoints, frameworks, kafka, logs, plan, scale,
-    scheduler, schema, status, validate,
+    scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
 
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// Change how many instances a service has
     Scale(scale::Args),
+    /// Set, list and forget secrets, which stacks name as `${secret.NAME}`
+    Secret(secret::Args),
     /// Take a stack down, in reverse order; its data is kept unless told otherwise
     Destroy(destroy::Args),
     /// Brokers, topics and partitions of a Kafka service

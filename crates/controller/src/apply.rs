@@ -1,6 +1,6 @@
 //! What applying a stack changes. Pure: from the stored options and a checked stack to the options to store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::View;
 use cairn_framework::rest::Problem;
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::Observed;
 use crate::rest::Answer;
+use crate::secrets::{self, SecretChange, Store};
 use crate::state::{Destroying, Leaving, Options, StoredStack};
+use crate::token::Secret;
 
 /// A stack that is to be applied.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub(crate) struct Wanted {
     pub(crate) notes: Vec<String>,
     /// Data of services that leave goes too.
     pub(crate) delete_data: bool,
+    /// Values of the secrets that it declares.
+    pub(crate) secrets: BTreeMap<String, Secret>,
 }
 
 /// What an apply does, or would do.
@@ -34,6 +38,9 @@ pub struct ApplyPlan {
     /// Services whose configuration was changed over REST and goes back to the file.
     #[serde(default)]
     pub drifted: Vec<String>,
+    /// Secrets that are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretChange>,
     /// What changes.
     pub diff: StackDiff,
     /// The same for people.
@@ -63,11 +70,16 @@ pub(crate) fn drifted(stored: Option<&StoredStack>, view: &View) -> BTreeSet<Str
     stored.revisions.iter().filter(has_drifted).map(|(name, _)| name.clone()).collect()
 }
 
-/// Applies a stack.
+/// Applies a stack; `fresh` are its secrets that are new or have a new value, by full name.
 ///
 /// # Errors
 /// When the stack is on its way out, or when a service would take the name of another stack's.
-pub(crate) fn apply(current: &Options, wanted: Wanted, drifted: &BTreeSet<String>) -> Answer<Applied> {
+pub(crate) fn apply(
+    current: &Options,
+    wanted: Wanted,
+    drifted: &BTreeSet<String>,
+    fresh: &Store,
+) -> Answer<Applied> {
     let name = wanted.stack.name.clone();
     let old = current.stacks.get(&name);
     if old.is_some_and(|s| s.destroying.is_some()) {
@@ -79,7 +91,7 @@ pub(crate) fn apply(current: &Options, wanted: Wanted, drifted: &BTreeSet<String
     let diff = diff(old.map(|s| &s.spec), Some(&wanted.stack));
     let drifted: Vec<String> =
         drifted.iter().filter(|d| wanted.stack.services.contains_key(*d)).cloned().collect();
-    let changed = !diff.is_empty() || !drifted.is_empty() || old.is_none();
+    let changed = !diff.is_empty() || !drifted.is_empty() || old.is_none() || !fresh.is_empty();
     let mut options = current.clone();
     if changed {
         options.revision += 1;
@@ -96,11 +108,16 @@ pub(crate) fn apply(current: &Options, wanted: Wanted, drifted: &BTreeSet<String
     if let Some(old) = old {
         leave(&mut stored, old, &diff, wanted.delete_data);
     }
-    renumber(&mut stored, &diff, &drifted, options.revision);
+    options.secrets.extend(fresh.clone());
+    let secrets = secret_changes(current, &options.secrets, fresh, &stored);
+    let rotated = secrets.iter().flat_map(|secret| &secret.services);
+    let touched: BTreeSet<&String> = drifted.iter().chain(rotated).collect();
+    renumber(&mut stored, &diff, &touched, options.revision);
     let plan = ApplyPlan {
         stack: name.clone(),
         changed,
-        text: text(&diff, &drifted),
+        text: text(&diff, &drifted, &secrets),
+        secrets,
         tree: stored.spec.tree(),
         diff,
         drifted,
@@ -146,11 +163,24 @@ fn leave(stored: &mut StoredStack, old: &StoredStack, diff: &StackDiff, delete_d
     }
 }
 
-fn renumber(stored: &mut StoredStack, diff: &StackDiff, drifted: &[String], revision: u64) {
+/// What the fresh secrets of a stack bring about.
+fn secret_changes(current: &Options, known: &Store, fresh: &Store, stack: &StoredStack) -> Vec<SecretChange> {
+    let change = |full: &String| {
+        let users = secrets::users_in(known, stack, full).into_iter().map(|service| service.name.clone());
+        SecretChange {
+            name: full.rsplit('/').next().unwrap_or(full).to_owned(),
+            new: !current.secrets.contains_key(full),
+            services: users.filter(|name| !stack.leaving.contains_key(name)).collect(),
+        }
+    };
+    fresh.keys().map(change).collect()
+}
+
+fn renumber(stored: &mut StoredStack, diff: &StackDiff, again: &BTreeSet<&String>, revision: u64) {
     for change in &diff.services {
         let touched = match change.change {
             Change::Added(_) | Change::Changed(_) | Change::Replaced(_) => true,
-            Change::Unchanged => drifted.contains(&change.service),
+            Change::Unchanged => again.contains(&change.service),
             Change::Removed => false,
         };
         if touched {
@@ -159,11 +189,17 @@ fn renumber(stored: &mut StoredStack, diff: &StackDiff, drifted: &[String], revi
     }
 }
 
-fn text(diff: &StackDiff, drifted: &[String]) -> String {
-    let back: String = drifted
+fn text(diff: &StackDiff, drifted: &[String], secrets: &[SecretChange]) -> String {
+    let back = drifted
         .iter()
-        .map(|service| format!("~  service {service} was changed over REST and goes back to the file\n"))
-        .collect();
+        .map(|service| format!("~  service {service} was changed over REST and goes back to the file\n"));
+    let set = secrets.iter().map(|secret| {
+        let (sign, what) = if secret.new { ("+", "is set") } else { ("~", "has a new value") };
+        let services = secret.services.join(", ");
+        let who = if services.is_empty() { String::new() } else { format!(", for {services}") };
+        format!("{sign}  secret {} {what}{who}\n", secret.name)
+    });
+    let back: String = back.chain(set).collect();
     if back.is_empty() {
         return diff.render();
     }
@@ -192,9 +228,17 @@ pub(crate) fn tidy(current: &Options, view: &View) -> Option<Options> {
         stack.leaving.retain(|service, _| there(format!("{name}-{service}")));
         stack.again = again(stack, view);
     }
-    options.stacks.retain(|_, stack| {
-        stack.destroying.is_none() || stack.all_services().any(|s| there(stack.instance(&s.name)))
-    });
+    let gone: Vec<String> = options
+        .stacks
+        .values()
+        .filter(|stack| stack.destroying.is_some())
+        .filter(|stack| !stack.all_services().any(|s| there(stack.instance(&s.name))))
+        .map(|stack| stack.spec.name.clone())
+        .collect();
+    for stack in gone {
+        options.stacks.remove(&stack);
+        options.secrets.retain(|full, _| full.split_once('/').is_none_or(|(of, _)| of != stack));
+    }
     (options != *current).then_some(options)
 }
 
@@ -229,7 +273,13 @@ mod tests {
     use crate::testing::{STACK, checked, complete, observe, options, view};
 
     fn wanted(text: &str) -> Wanted {
-        Wanted { stack: checked(text), source: text.into(), notes: Vec::new(), delete_data: false }
+        Wanted {
+            stack: checked(text),
+            source: text.into(),
+            notes: Vec::new(),
+            delete_data: false,
+            secrets: BTreeMap::new(),
+        }
     }
 
     fn problem<T>(answer: Answer<T>) -> Problem {
@@ -241,7 +291,7 @@ mod tests {
     }
 
     fn again(current: &Options, text: &str) -> Applied {
-        apply(current, wanted(text), &BTreeSet::new()).unwrap()
+        apply(current, wanted(text), &BTreeSet::new(), &Store::new()).unwrap()
     }
 
     fn revisions(applied: &Applied) -> Vec<(&str, u64)> {
@@ -281,7 +331,7 @@ mod tests {
         observe(&mut view, changed);
         let current = options();
         let drifted = drifted(current.stacks.get("demo"), &view);
-        let applied = apply(&current, wanted(STACK), &drifted).unwrap();
+        let applied = apply(&current, wanted(STACK), &drifted, &Store::new()).unwrap();
         assert!(applied.plan.changed);
         assert_eq!(applied.plan.drifted, ["kafka"]);
         assert_eq!(revisions(&applied), [("kafka", 2), ("zookeeper", 1)]);
@@ -315,7 +365,7 @@ mod tests {
     #[test]
     fn a_destroyed_stack_is_dropped_when_nothing_is_left_and_revisions_go_on() {
         let going = destroy(&options(), "demo", false).unwrap();
-        let refused = problem(apply(&going, wanted(STACK), &BTreeSet::new()));
+        let refused = problem(apply(&going, wanted(STACK), &BTreeSet::new(), &Store::new()));
         assert_eq!(refused.kind, "stack-is-going");
         let mut view = view();
         view.instances.entry("demo-zookeeper".into()).or_default();
@@ -360,7 +410,7 @@ mod tests {
         let mut current = options();
         current.stacks.insert("a-b".into(), crate::testing::stored("a-b"));
         let clash = "stack: a\nservices:\n  b-zookeeper:\n    framework: zookeeper\n";
-        let refused = problem(apply(&current, wanted(clash), &BTreeSet::new()));
+        let refused = problem(apply(&current, wanted(clash), &BTreeSet::new(), &Store::new()));
         assert!(refused.detail.contains("would be named a-b-zookeeper"), "{}", refused.detail);
     }
 }

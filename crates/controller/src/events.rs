@@ -163,10 +163,10 @@ fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{complete, observe, options, settings, status, view};
+    use crate::testing::{complete, observe, options, status, view};
 
     fn tree(view: &cairn_framework::View) -> Vec<StackView> {
-        crate::view::stacks(&options(), view, &settings())
+        crate::view::stacks(&options(), view)
     }
 
     fn lines(events: &[Event]) -> Vec<String> {

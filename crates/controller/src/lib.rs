@@ -17,6 +17,7 @@ mod gate;
 mod model;
 mod rest;
 mod scale;
+pub mod secrets;
 mod service;
 mod settings;
 pub mod state;

@@ -1,5 +1,7 @@
 //! Scaling: the option that counts a service's instances, changed in the stored stack and checked like the file.
 
+use std::collections::BTreeMap;
+
 use cairn_framework::rest::Problem;
 use cairn_stack::{Catalog, Params, Service, ValidatedStack, check_stack};
 use serde_json::{Map, Value, json};
@@ -38,7 +40,7 @@ pub(crate) fn scale(
     let prefix = format!("{service}.{option} ");
     notes.retain(|note| !note.starts_with(&prefix));
     notes.push(format!("{prefix}was scaled to {count} after the file was applied"));
-    Ok(Wanted { stack, source: stored.source.clone(), notes, delete_data: false })
+    Ok(Wanted { stack, source: stored.source.clone(), notes, delete_data: false, secrets: BTreeMap::new() })
 }
 
 /// 404 for a service, with those there are.

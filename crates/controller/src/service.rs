@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::distribution::{Checksums, FACT};
 use crate::events::Events;
 use crate::rest::Answer;
+use crate::secrets::{Key, Vault};
 use crate::settings::{ControllerOptions, Settings};
 use crate::state::Options;
 use crate::token::Secret;
@@ -77,7 +78,7 @@ pub async fn run(options: ControllerOptions) -> Result<(), ControllerError> {
         master: options.master.clone(),
         framework: options.framework.clone(),
         state: options.state.join("controller"),
-        config: Given::Default(Config::default()),
+        config: Given::Default(Box::default()),
         listen: options.listen.ip(),
         port: options.listen.port(),
         token: Some(options.token_file.clone()),
@@ -110,7 +111,11 @@ impl Controller {
             state_root: state.join("schedulers"),
             dist: options.dist,
             catalog: options.catalog,
-            secrets: options.secrets,
+            vault: Vault {
+                key: Key::from_file(&options.key_file)
+                    .map_err(|source| ControllerError::Secret { path: options.key_file.clone(), source })?,
+                path: options.key_file,
+            },
             key: secret(&state.join("stack-key"))?,
         };
         Ok(Self(Arc::new(Shared::new(settings, secret(&options.token_file)?)?)))
@@ -161,6 +166,10 @@ impl Service for Controller {
         rest::RESOURCES.to_vec()
     }
 
+    fn secrets(&self) -> &'static [&'static str] {
+        &["secrets"]
+    }
+
     fn start(&self, handle: Handle) {
         tokio::spawn(watch::watch_all(handle.clone(), self.0.client.clone()));
         tokio::spawn(scan_distributions(self.0.clone(), handle.clone()));
@@ -202,7 +211,7 @@ async fn tell_events(shared: Arc<Shared>, handle: Handle) {
     loop {
         let published = changes.borrow_and_update().clone();
         if let Ok(options) = Options::read(&published.config.options) {
-            let tree = view::stacks(&options, &published.view, &shared.settings);
+            let tree = view::stacks(&options, &published.view);
             shared.events.update(&tree, clock::now_ms());
         }
         if changes.changed().await.is_err() {

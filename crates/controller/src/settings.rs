@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cairn_stack::{Catalog, Secrets};
+use cairn_stack::Catalog;
 
+use crate::secrets::Vault;
 use crate::token::Secret;
 
 /// How a controller is started.
@@ -26,8 +27,8 @@ pub struct ControllerOptions {
     pub dist: PathBuf,
     /// The frameworks that stacks may name.
     pub catalog: Catalog,
-    /// Secrets that stacks may name.
-    pub secrets: Secrets,
+    /// File with the key that secrets are sealed with; made, with mode 0600, where it is not there.
+    pub key_file: PathBuf,
     /// The `cairn` program, served to agents. Absent: the running executable.
     pub executor: Option<PathBuf>,
 }
@@ -45,8 +46,8 @@ pub(crate) struct Settings {
     pub(crate) dist: PathBuf,
     /// The frameworks.
     pub(crate) catalog: Catalog,
-    /// Values of `${secret.…}`.
-    pub(crate) secrets: Secrets,
+    /// Opens the values of `${secret.…}`.
+    pub(crate) vault: Vault,
     /// What the tokens of stacks are derived from.
     pub(crate) key: Secret,
 }

@@ -6,7 +6,10 @@ use cairn_stack::{Service, ValidatedStack};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The controller's own options, kept by the SDK's store. They hold no secret: tokens are derived when needed.
+use crate::secrets::Sealed;
+
+/// The controller's own options, kept by the SDK's store. They hold no secret in the open: those of stacks are sealed,
+/// tokens are derived when needed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
@@ -15,6 +18,9 @@ pub struct Options {
     pub revision: u64,
     /// Stacks by name.
     pub stacks: BTreeMap<String, StoredStack>,
+    /// Secrets by full name, `STACK/NAME` or `NAME`; nobody can read them without the key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Sealed>,
 }
 
 /// A stack as it was applied.

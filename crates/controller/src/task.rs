@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::{Artifact, Config, View, Wait};
-use cairn_stack::{FrameworkSpec, Missing, Outputs, Service, resolve, resolve_text};
+use cairn_stack::{
+    FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_text, secret_names, secret_places,
+};
 use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
 
@@ -37,7 +39,9 @@ pub(crate) fn task(
         .catalog
         .get(&service.framework)
         .ok_or_else(|| Wait::For(format!("there is no framework `{}`", service.framework)))?;
-    let child = child_config(settings, &stack, service, revision, framework, view)?;
+    let needed = secret_names(&service.options);
+    let secrets = settings.vault.values(&config.options, &stack.spec.name, needed).map_err(Wait::For)?;
+    let child = child_config(settings, &stack, service, revision, framework, view, &secrets)?;
     let content = serde_json::to_string_pretty(&child)
         .map_err(|e| Wait::For(format!("its configuration cannot be written: {e}")))?;
     Ok(TaskSpec {
@@ -97,14 +101,15 @@ fn child_config(
     revision: u64,
     framework: &FrameworkSpec,
     view: &View,
+    secrets: &Secrets,
 ) -> Result<Config, Wait> {
     let outputs = provided(stack, service, view)?;
     let unknown = |missing: Missing| Wait::For(format!("waits for {}", missing.references.join(", ")));
-    let options = resolve(&service.options, &outputs, &settings.secrets).map_err(unknown)?;
+    let options = resolve(&service.options, &outputs, secrets).map_err(unknown)?;
     let inputs = service
         .inputs
         .iter()
-        .map(|(name, text)| Ok((name.clone(), resolve_text(text, &outputs, &settings.secrets)?)))
+        .map(|(name, text)| Ok((name.clone(), resolve_text(text, &outputs, secrets)?)))
         .collect::<Result<_, Missing>>()
         .map_err(unknown)?;
     let distribution = service.distribution.as_ref().map(|own| Artifact {
@@ -116,7 +121,15 @@ fn child_config(
     let distributions = archives(settings, framework, view)?;
     let definition =
         framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok().map(Box::new));
-    Ok(Config { revision, options, inputs, distributions, distribution, definition })
+    Ok(Config {
+        revision,
+        options,
+        secrets: secret_places(&service.options),
+        inputs,
+        distributions,
+        distribution,
+        definition,
+    })
 }
 
 /// Outputs of all that the service needs.
@@ -173,11 +186,7 @@ fn archives(
 }
 
 /// The stack's own outputs, as far as they are known.
-pub(crate) fn stack_outputs(
-    stack: &StoredStack,
-    view: &View,
-    settings: &Settings,
-) -> BTreeMap<String, String> {
+pub(crate) fn stack_outputs(stack: &StoredStack, view: &View) -> BTreeMap<String, String> {
     let known: Outputs = stack
         .spec
         .services
@@ -193,7 +202,7 @@ pub(crate) fn stack_outputs(
         .outputs
         .iter()
         .filter(|(_, text)| secret_free(text))
-        .filter_map(|(name, text)| Some((name.clone(), resolve_text(text, &known, &settings.secrets).ok()?)))
+        .filter_map(|(name, text)| Some((name.clone(), resolve_text(text, &known, &Secrets::new()).ok()?)))
         .collect()
 }
 

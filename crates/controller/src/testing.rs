@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cairn_framework::{Config, Health, InstanceStatus, Phase, Plan, PlanStatus, Status, View};
-use cairn_stack::{Catalog, Params, Secrets, ValidatedStack};
+use cairn_stack::{Catalog, Params, ValidatedStack};
 use serde_json::json;
 
 use crate::child::Observed;
 use crate::distribution::FACT;
+use crate::secrets::{Key, Vault};
 use crate::settings::Settings;
 use crate::state::{Options, StoredStack};
 use crate::token::Secret;
@@ -85,7 +86,25 @@ pub(crate) fn stored(name: &str) -> StoredStack {
 }
 
 pub(crate) fn options() -> Options {
-    Options { revision: 1, stacks: BTreeMap::from([("demo".into(), stored("demo"))]) }
+    Options {
+        revision: 1,
+        stacks: BTreeMap::from([("demo".into(), stored("demo"))]),
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// As [`options`], with a service that uses the secret `note`.
+pub(crate) fn with_secret() -> Options {
+    let mut options = options();
+    let stack = options.stacks.get_mut("demo").unwrap();
+    stack.source = STACK.replace("brokers: 3", "brokers: 3\n    note: ${secret.note}");
+    stack.spec = checked(&stack.source);
+    options
+}
+
+/// Opens secrets with a key of its own.
+pub(crate) fn vault() -> Vault {
+    Vault { key: Key::derived("key").unwrap(), path: PathBuf::from("/state/secrets.key") }
 }
 
 pub(crate) fn config_of(options: &Options) -> Config {
@@ -103,7 +122,7 @@ pub(crate) fn settings() -> Settings {
         state_root: PathBuf::from("/state"),
         dist: PathBuf::from("/dist"),
         catalog: catalog(),
-        secrets: Secrets::new(),
+        vault: vault(),
         key: Secret::new("key"),
     }
 }

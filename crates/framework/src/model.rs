@@ -16,6 +16,9 @@ pub struct Config {
     pub revision: u64,
     /// Options as the stack file has them, an object. What they mean is the service's own matter.
     pub options: Value,
+    /// JSON pointers of the options that hold secrets, as the controller has filled them in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Resolved inputs by need, for example `zookeeper` = `127.0.0.1:31000,127.0.0.2:31000`.
     pub inputs: BTreeMap<String, String>,
     /// The service's files by version, as the framework spec names them.

@@ -97,7 +97,7 @@ fn options() -> Result<RunOptions, String> {
         master: need("master")?.into(),
         framework: need("framework")?.into(),
         state: need("state")?.into(),
-        config: given.get("config").map_or(Given::Default(start), |file| Given::File(file.into())),
+        config: given.get("config").map_or(Given::Default(Box::new(start)), |file| Given::File(file.into())),
         listen: listen.parse().map_err(|e| format!("--listen {listen}: {e}"))?,
         port: port.parse().map_err(|e| format!("--port {port}: {e}"))?,
         token: given.get("token-file").map(PathBuf::from),

@@ -11,6 +11,7 @@ pub(crate) mod options;
 pub(crate) mod problem;
 pub(crate) mod progress;
 pub(crate) mod rest;
+pub(crate) mod secrets;
 pub(crate) mod spec;
 pub(crate) mod stack;
 pub(crate) mod start;

@@ -1,12 +1,17 @@
 //! Requests to the controller.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem;
+use super::secrets::Value as Secret;
 use super::target::Target;
 use crate::failure::Failure;
 
@@ -86,6 +91,25 @@ impl Client {
         read(self.answer(request).await?).await
     }
 
+    /// A stack spec with the secrets that it declares.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn send_stack<T: DeserializeOwned>(
+        &self,
+        query: Query<'_>,
+        spec: Vec<u8>,
+        secrets: &BTreeMap<String, Secret>,
+    ) -> Result<T, NoAnswer> {
+        let request = self.request(Method::POST, "/v1/stacks", query);
+        let request = request.header("content-type", "application/yaml").body(spec);
+        let request = match header(secrets) {
+            Some(secrets) => request.header("cairn-secrets", secrets),
+            None => request,
+        };
+        read(self.answer(request).await?).await
+    }
+
     /// A change, with a body that is JSON, or none.
     ///
     /// # Errors
@@ -147,6 +171,16 @@ impl Client {
             hint,
         ))
     }
+}
+
+/// The secrets of a stack as the controller reads them. Never shown in a debug form of the request.
+fn header(secrets: &BTreeMap<String, Secret>) -> Option<HeaderValue> {
+    let values: BTreeMap<&String, &str> =
+        secrets.iter().map(|(name, value)| (name, value.reveal())).collect();
+    let text = BASE64.encode(serde_json::to_vec(&values).ok().filter(|_| !values.is_empty())?);
+    let mut header = HeaderValue::from_str(&text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 async fn success(answer: Response) -> Result<Response, NoAnswer> {

@@ -1,11 +1,13 @@
 //! Stack specs as clients read them.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 use cairn_stack::{Checked, MAX_BYTES, Params, Report, check_stack};
 use serde_json::Value;
 
+use super::secrets::{self, Value as Secret};
 use crate::console::Paint;
 use crate::failure::Failure;
 use crate::frameworks::FrameworkArgs;
@@ -80,6 +82,14 @@ impl Spec {
     /// Why it is none.
     pub(crate) fn sendable(&self) -> Result<(), Failure> {
         if self.bytes.len() > MAX_BYTES { self.checked().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Values of the secrets that it declares, read from where it says.
+    ///
+    /// # Errors
+    /// All that cannot be read, each with its place.
+    pub(crate) fn secrets(&self) -> Result<BTreeMap<String, Secret>, Failure> {
+        secrets::declared(&self.name, &self.bytes, &secrets::folder_of(&self.name))
     }
 
     /// The query of a request that sends it.

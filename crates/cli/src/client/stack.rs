@@ -49,7 +49,8 @@ pub(crate) async fn send(client: &Client, spec: &Spec, dry_run: bool) -> Result<
     }
     let query: Vec<(&str, &str)> =
         query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let applied: Applied = client.send_text(Method::POST, "/v1/stacks", &query, spec.bytes.clone()).await?;
+    let secrets = spec.secrets()?;
+    let applied: Applied = client.send_stack(&query, spec.bytes.clone(), &secrets).await?;
     Ok(applied)
 }
 

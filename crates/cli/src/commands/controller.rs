@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cairn_controller::ControllerOptions;
-use cairn_stack::Secrets;
 
 use super::dev::{cannot_listen, is_free};
 use crate::args::Globals;
@@ -44,9 +43,9 @@ pub(crate) struct FileArgs {
     /// The bearer token that clients need; made if it is not there [default: token in the work directory]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Secrets that stacks may name: each file of the directory is one
-    #[arg(long, value_name = "DIR")]
-    pub(crate) secrets: Option<PathBuf>,
+    /// The key that secrets are sealed with; made if it is not there [default: secrets.key in the work directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) frameworks: FrameworkArgs,
 }
@@ -76,29 +75,12 @@ impl FileArgs {
             advertise: None,
             token_file: self.token_file.clone().unwrap_or(place.token_file),
             dist: paths::distributions(self.dist.clone(), &place.state),
+            key_file: self.secrets_key.clone().unwrap_or_else(|| place.state.join("secrets.key")),
             state: place.state,
             catalog: self.frameworks.catalog()?,
-            secrets: self.secrets.as_deref().map(secrets).transpose()?.unwrap_or_default(),
             executor: None,
         })
     }
-}
-
-/// Each file is a secret; hidden ones are not.
-fn secrets(dir: &Path) -> Result<Secrets, Failure> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Failure::new(format!("cannot read secrets from {}: {error}", path.display()))
-    };
-    let mut secrets = Secrets::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| failed(dir, error))? {
-        let path = entry.map_err(|error| failed(dir, error))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
-        if let Some(name) = name.filter(|_| path.is_file()) {
-            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
-            secrets.insert(name.to_owned(), text.trim_end_matches('\n').to_owned());
-        }
-    }
-    Ok(secrets)
 }
 
 /// Runs it until SIGTERM, which leaves everything running.

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod scale;
 pub(crate) mod scheduler;
 pub(crate) mod schema;
+pub(crate) mod secret;
 pub(crate) mod status;
 pub(crate) mod validate;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Endpoints(args) => endpoints::run(&globals, &args),
         Command::Logs(args) => logs::run(&globals, &args),
         Command::Scale(args) => scale::run(&globals, &args),
+        Command::Secret(args) => secret::run(&globals, &args),
         Command::Destroy(args) => destroy::run(&globals, &args),
         Command::Kafka(args) => kafka::run(&globals, &args),
         Command::Frameworks(args) => frameworks::run(&globals, &args),

@@ -47,6 +47,7 @@ fn alone(spec: &Spec) -> Result<Applied, Failure> {
         changed: true,
         drifted: Vec::new(),
         text: diff.render(),
+        secrets: Vec::new(),
         diff,
         tree: stack.tree(),
         warnings_text: warnings.render(false),

@@ -3,9 +3,12 @@
 //! One file for the agent, one for each container; each replaced as a whole by a rename, so that a crash leaves the old
 //! or the new. The agent's own file outlives the machine's crash and is forced to disk; containers do not survive
 //! that, so their files need not.
+//!
+//! A task's data is among it, and may hold what its service keeps secret: all of it is for the agent's user alone.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use cairn_mesos::v1::{AgentId, ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskStatus};
@@ -107,6 +110,7 @@ impl Store {
     /// Opens the directory, making it if need be.
     pub(crate) fn open(dir: PathBuf) -> Result<Self, CheckpointError> {
         fs::create_dir_all(dir.join("containers")).map_err(at(&dir))?;
+        fs::set_permissions(&dir, Permissions::from_mode(0o700)).map_err(at(&dir))?;
         Ok(Self { dir })
     }
 
@@ -157,7 +161,8 @@ enum Durability {
 fn write(path: &Path, record: &impl Message, durability: Durability) -> Result<(), CheckpointError> {
     let temporary = path.with_extension("new");
     let result = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(MAGIC)?;
         file.write_all(&record.encode_to_vec())?;
         if durability == Durability::Disk {
@@ -204,6 +209,8 @@ mod tests {
         store.remove_container("b").unwrap();
         store.remove_container("b").unwrap();
         assert_eq!(store.load().unwrap(), (agent, vec![kept]));
+        let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(""), mode("agent"), mode("containers/a")], [0o700, 0o600, 0o600]);
     }
 
     #[test]

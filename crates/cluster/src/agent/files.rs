@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -53,6 +54,13 @@ pub(crate) fn read(work_dir: &Path, path: &str, offset: i64, length: Option<u64>
     Ok(Part { data: String::from_utf8_lossy(&bytes).into_owned(), offset })
 }
 
+/// Whether a file may be read by whoever asks: what only its owner may read holds secrets. What a task prints is for
+/// people, whatever the umask is.
+fn is_open(path: &Path) -> bool {
+    let printed = path.file_name().is_some_and(|name| name == "stdout" || name == "stderr");
+    printed || fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o044 != 0)
+}
+
 /// The real path, if it lies in a sandbox or a volume: links may not lead elsewhere, the agent's state least of all.
 fn resolve(work_dir: &Path, path: &str) -> Option<PathBuf> {
     let path = match path.strip_prefix("/frameworks/") {
@@ -61,7 +69,7 @@ fn resolve(work_dir: &Path, path: &str) -> Option<PathBuf> {
     };
     let real = fs::canonicalize(path).ok()?;
     let allowed = ["slaves", "volumes"].iter().any(|part| real.starts_with(work_dir.join(part)));
-    allowed.then_some(real)
+    (allowed && is_open(&real)).then_some(real)
 }
 
 fn latest_agent(work_dir: &Path) -> Option<PathBuf> {
@@ -91,7 +99,18 @@ mod tests {
         assert_eq!(get(&absolute, 1).unwrap(), Part { data: "ello".into(), offset: 1 });
         let part = get("/frameworks/f/executors/e/runs/latest/stdout", -1).unwrap();
         assert_eq!(part, Part { data: String::new(), offset: 5 });
-        for path in [run.join("link"), work_dir.join("meta/agent"), PathBuf::from("/etc/passwd")] {
+        fs::write(run.join("config.json"), "secret").unwrap();
+        let private = fs::Permissions::from_mode(0o600);
+        for file in ["config.json", "stdout"] {
+            fs::set_permissions(run.join(file), private.clone()).unwrap();
+        }
+        assert!(get(&absolute, 1).is_ok(), "what is printed is for people");
+        for path in [
+            run.join("config.json"),
+            run.join("link"),
+            work_dir.join("meta/agent"),
+            PathBuf::from("/etc/passwd"),
+        ] {
             assert!(matches!(get(&path.display().to_string(), 0), Err(ReadError::NotFound)));
         }
     }

@@ -175,7 +175,7 @@ async fn send(whom: &str, request: reqwest::RequestBuilder) -> Answer<Value> {
 mod tests {
     use super::*;
     use crate::rest::Refusal;
-    use crate::testing::{complete, observe, options, settings, view};
+    use crate::testing::{complete, observe, options, view};
 
     #[test]
     fn a_task_is_found_by_its_name() {
@@ -186,7 +186,7 @@ mod tests {
         status.instances[1].placement =
             Some(cairn_framework::Placement { agent_id: "A2".into(), ..Default::default() });
         observe(&mut view, status);
-        let stack = crate::view::stack(&options(), "demo", &view, &settings()).unwrap();
+        let stack = crate::view::stack(&options(), "demo", &view).unwrap();
         let task = locate(&stack, "zookeeper/server-1", Some("F0".into())).unwrap();
         assert_eq!(task.agent_id, "A2");
         assert_eq!(task.sandbox(), "/frameworks/F1/executors/server-1.x/runs/latest");

@@ -7,6 +7,7 @@ mod frameworks;
 mod logs;
 mod proxy;
 mod refusal;
+mod secrets;
 mod services;
 mod stacks;
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub(crate) const RESOURCES: &[Resource] = &[
         "/v1/stacks/{stack}/services/{service}/proxy/{path}",
         "REST of the service's scheduler, any method",
     ),
+    ("get", "/v1/secrets", "Names of secrets, and who uses them; never their values"),
+    ("put", "/v1/secrets/{name}", "Set the secret to the text in the body; ?stack=NAME for one stack alone"),
+    ("delete", "/v1/secrets/{name}", "Forget the secret; refused while a stack uses it"),
     ("get", "/v1/events", "Server-sent events: every change of state; Last-Event-ID goes on from there"),
     ("get", "/v1/frameworks", "All frameworks"),
     ("get", "/v1/frameworks/{name}", "One framework spec"),
@@ -83,6 +87,8 @@ pub(crate) fn routes(shared: Arc<Shared>, handle: Handle) -> Router {
         .route("/v1/stacks/{stack}/services/{service}", get(services::show))
         .route("/v1/stacks/{stack}/services/{service}/scale", post(services::scale))
         .route("/v1/stacks/{stack}/services/{service}/proxy/{*path}", any(proxy::forward))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::remove))
         .route("/v1/events", get(events::stream))
         .route("/v1/frameworks", get(frameworks::list))
         .route("/v1/frameworks/{name}", get(frameworks::show))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_framework::View;
 use cairn_framework::rest::Problem;
@@ -13,8 +13,9 @@ use cairn_stack::{Params, check_stack};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, App};
+use super::{Answer, App, secrets};
 use crate::apply::{self, ApplyPlan, Wanted, no_stack};
+use crate::clock;
 use crate::state::Options;
 use crate::view::{self, ServiceEndpoints, StackSummary, StackView};
 
@@ -35,13 +36,18 @@ pub(crate) struct AppliedAnswer {
 /// `GET /v1/stacks`
 pub(crate) async fn list(State(app): State<App>) -> Answer<Json<Vec<StackSummary>>> {
     let (published, options) = app.now()?;
-    let stacks = view::stacks(&options, &published.view, &app.shared.settings);
+    let stacks = view::stacks(&options, &published.view);
     Ok(Json(stacks.iter().map(StackView::summary).collect()))
 }
 
 /// `POST /v1/stacks`
-pub(crate) async fn apply(State(app): State<App>, Query(query): Pairs, body: Body) -> Answer<Response> {
-    apply_any(&app, None, &query, body).await
+pub(crate) async fn apply(
+    State(app): State<App>,
+    Query(query): Pairs,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response> {
+    apply_any(&app, None, &query, &headers, body).await
 }
 
 /// `PUT /v1/stacks/{stack}`
@@ -49,18 +55,21 @@ pub(crate) async fn apply_named(
     State(app): State<App>,
     Path(name): Path<String>,
     Query(query): Pairs,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<Response> {
-    apply_any(&app, Some(&name), &query, body).await
+    apply_any(&app, Some(&name), &query, &headers, body).await
 }
 
 async fn apply_any(
     app: &App,
     name: Option<&str>,
     query: &[(String, String)],
+    headers: &HeaderMap,
     body: Body,
 ) -> Answer<Response> {
     let ask = ApplyQuery::read(query)?;
+    let values = secrets::sent(headers)?;
     let bytes = axum::body::to_bytes(body, SPEC_LIMIT).await.map_err(|e| {
         let detail = format!("the stack spec cannot be read: {e}; at most {SPEC_LIMIT} bytes are taken");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
@@ -70,12 +79,14 @@ async fn apply_any(
         let detail = format!("the file is stack {}, the address says {name}", checked.stack.name);
         return Err(Problem::conflict("other-stack", detail).hint("use the name that the file has").into());
     }
+    secrets::all_known(app, &checked, &values)?;
     let wanted = Wanted {
         stack: checked.stack,
         // What was checked as a stack spec is text.
         source: String::from_utf8_lossy(&bytes).into_owned(),
         notes: Vec::new(),
         delete_data: ask.delete_data,
+        secrets: values,
     };
     let mut plan = carry_out(app, wanted, ask.dry_run).await?;
     if !checked.warnings.is_empty() {
@@ -89,7 +100,10 @@ async fn apply_any(
 pub(crate) async fn carry_out(app: &App, wanted: Wanted, dry_run: bool) -> Answer<ApplyPlan> {
     let change = |options: &Options, view: &View| {
         let drifted = apply::drifted(options.stacks.get(&wanted.stack.name), view);
-        let applied = apply::apply(options, wanted.clone(), &drifted)?;
+        let vault = &app.shared.settings.vault;
+        let fresh =
+            vault.fresh(&options.secrets, Some(&wanted.stack.name), &wanted.secrets, clock::now_ms())?;
+        let applied = apply::apply(options, wanted.clone(), &drifted, &fresh)?;
         let store = !dry_run && applied.options != *options;
         Ok((store.then_some(applied.options), applied.plan))
     };
@@ -158,7 +172,7 @@ pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> An
 /// The stack of that name.
 pub(crate) fn find(app: &App, name: &str) -> Answer<StackView> {
     let (published, options) = app.now()?;
-    let found = view::stack(&options, name, &published.view, &app.shared.settings);
+    let found = view::stack(&options, name, &published.view);
     found.ok_or_else(|| no_stack(&options, name).into())
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use cairn_stack::Secrets;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -34,7 +33,7 @@ impl Controller {
             token_file: dir.path().join("token"),
             dist,
             catalog: catalog(),
-            secrets: Secrets::new(),
+            key_file: dir.path().join("secrets.key"),
             executor: Some(dir.path().join("secret")),
         };
         tokio::spawn(async move {
@@ -213,4 +212,48 @@ async fn what_does_not_run_cannot_be_asked() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let (status, framework) = controller.get("/v1/frameworks/kafka").await;
     assert_eq!((status, &framework["count"]), (StatusCode::OK, &json!("brokers")));
+}
+
+#[tokio::test]
+async fn secrets_are_set_used_and_never_shown() {
+    let controller = Controller::start().await;
+    let spec = STACK.replace("brokers: 3", "brokers: 3\n    note: ${secret.note}");
+    let (status, problem) = controller.put("/v1/stacks/demo", &spec).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["diagnostics"][0]["code"], "unknown-secret", "{problem}");
+    assert_eq!(controller.get("/v1/stacks").await.1, json!([]), "nothing has been started");
+
+    let sent = async |value: &str| {
+        use base64::Engine as _;
+        let header = base64::engine::general_purpose::STANDARD.encode(json!({"note": value}).to_string());
+        let url = format!("http://{}/v1/stacks/demo", controller.address);
+        let request =
+            controller.client.put(url).bearer_auth(&controller.token).header("cairn-secrets", header);
+        let answer = request.body(spec.clone()).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, plan) = sent("hunter2 hunter2").await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{plan}");
+    assert!(plan["text"].as_str().unwrap().starts_with("+  secret note is set, for kafka\n"), "{plan}");
+    assert_eq!(sent("hunter2 hunter2").await.1["changed"], json!(false));
+    let (_, plan) = sent("hunter3 hunter3").await;
+    assert_eq!(plan["secrets"], json!([{"name": "note", "new": false, "services": ["kafka"]}]));
+
+    let (status, answer) = controller.put("/v1/secrets/note", "for all of them").await;
+    assert_eq!((status, &answer["services"]), (StatusCode::OK, &json!([])), "the stack's own comes first");
+    let listed = controller.get("/v1/secrets").await.1;
+    assert_eq!((&listed[0]["stack"], &listed[0]["used_by"]), (&json!("demo"), &json!(["demo/kafka"])));
+    let remove = async |path: &str| controller.ask(Method::DELETE, path, "").await.unwrap();
+    let (status, problem) = remove("/v1/secrets/note?stack=demo").await;
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("secret-in-use")));
+    assert_eq!(remove("/v1/secrets/note").await.0, StatusCode::NO_CONTENT);
+    assert_eq!(remove("/v1/secrets/note").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(controller.put("/v1/secrets/a%20b", "x").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(controller.put("/v1/secrets/empty", "").await.0, StatusCode::BAD_REQUEST);
+
+    for path in ["/v1/secrets", "/v1/stacks/demo", "/v1/stacks/demo/spec", "/v1/config", "/v1/status"] {
+        let body = controller.get(path).await.1.to_string();
+        assert!(!body.contains("hunter"), "{path}: {body}");
+    }
+    assert_eq!(controller.get("/v1/config").await.1["options"]["secrets"], "***");
 }

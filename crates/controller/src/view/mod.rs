@@ -11,7 +11,6 @@ pub use stack::{StackState, StackSummary, StackView};
 use cairn_framework::View;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Settings;
 use crate::state::Options;
 
 /// Addresses at which a service is to be had.
@@ -37,13 +36,13 @@ pub struct InstanceEndpoints {
 }
 
 /// All stacks.
-pub(crate) fn stacks(options: &Options, view: &View, settings: &Settings) -> Vec<StackView> {
-    options.stacks.values().map(|stored| stack::view(stored, view, settings)).collect()
+pub(crate) fn stacks(options: &Options, view: &View) -> Vec<StackView> {
+    options.stacks.values().map(|stored| stack::view(stored, view)).collect()
 }
 
 /// One stack.
-pub(crate) fn stack(options: &Options, name: &str, view: &View, settings: &Settings) -> Option<StackView> {
-    options.stacks.get(name).map(|stored| stack::view(stored, view, settings))
+pub(crate) fn stack(options: &Options, name: &str, view: &View) -> Option<StackView> {
+    options.stacks.get(name).map(|stored| stack::view(stored, view))
 }
 
 impl ServiceView {

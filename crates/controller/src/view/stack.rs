@@ -6,7 +6,6 @@ use cairn_framework::View;
 use serde::{Deserialize, Serialize};
 
 use super::service::{self, ServiceState, ServiceView};
-use crate::settings::Settings;
 use crate::state::StoredStack;
 use crate::task::stack_outputs;
 
@@ -63,7 +62,7 @@ pub struct StackSummary {
     pub message: String,
 }
 
-pub(super) fn view(stored: &StoredStack, view: &View, settings: &Settings) -> StackView {
+pub(super) fn view(stored: &StoredStack, view: &View) -> StackView {
     let order = stored.spec.order();
     let staying = order.iter().filter(|s| !stored.leaving.contains_key(&s.name)).map(|s| s.name.as_str());
     let names = staying.chain(stored.leaving.keys().map(String::as_str));
@@ -86,7 +85,7 @@ pub(super) fn view(stored: &StoredStack, view: &View, settings: &Settings) -> St
         complete,
         errors,
         notes: stored.notes.clone(),
-        outputs: stack_outputs(stored, view, settings),
+        outputs: stack_outputs(stored, view),
         services,
     }
 }

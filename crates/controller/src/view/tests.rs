@@ -6,11 +6,11 @@ use cairn_framework::{Phase, Placement, PlanStatus, View};
 
 use super::{StackView, stack};
 use crate::state::{Destroying, Options};
-use crate::testing::{complete, observe, options, settings, status, view};
+use crate::testing::{complete, observe, options, status, view};
 
 /// The tree as text: stack, services, instances.
 fn text(options: &Options, view: &View) -> String {
-    let tree: StackView = stack(options, "demo", view, &settings()).unwrap();
+    let tree: StackView = stack(options, "demo", view).unwrap();
     let mut text = format!("{} {:?} complete={}\n", tree.name, tree.state, tree.complete);
     for error in &tree.errors {
         let _ = writeln!(text, "! {error}");
@@ -203,7 +203,7 @@ fn a_stack_that_goes() {
 fn a_summary_says_what_holds_a_stack_up() {
     let mut view = serving();
     view.instances.get_mut("demo-kafka").unwrap().needs_restart = true;
-    let summary = stack(&options(), "demo", &view, &settings()).unwrap().summary();
+    let summary = stack(&options(), "demo", &view).unwrap().summary();
     assert_eq!((summary.services, summary.ready), (2, 1));
     assert_eq!(summary.message, "kafka: its scheduler is about to take a new configuration");
 }

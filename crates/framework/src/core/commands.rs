@@ -13,6 +13,7 @@ impl Core {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn given(&mut self, config: Config, now: Millis) -> Result<Vec<Effect>, Vec<crate::Problem>> {
+        self.note_secrets(&config);
         let known = self.state.target.config.as_ref();
         let same = known.is_some_and(|k| k.revision == config.revision && !self.state.target.drifted);
         if known.is_some_and(|k| k.revision > config.revision) || (same && known == Some(&config)) {

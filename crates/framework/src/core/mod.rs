@@ -29,10 +29,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::store::Change;
-use crate::{Config, Model, Problem, Service, Verdict};
+use crate::{Config, Model, Problem, Secrets, Service, Verdict};
 
 pub use event::{Capacity, Effect, Event, Question, Setup};
 pub use matching::Refusal;
+pub(crate) use state::reveal;
 pub(crate) use task::attributes;
 
 use asks::Asks;
@@ -170,6 +171,16 @@ impl Core {
     /// Some instance that has never been placed waits for an offer: the driver should ask for agents' capacities.
     pub fn hungry(&self) -> bool {
         self.wants.placing()
+    }
+
+    /// Takes the values of the configuration file that are secrets for such, wherever they turn up.
+    pub fn note_secrets(&mut self, file: &Config) {
+        self.state.target.secrets = Secrets::of(file, self.service.secrets());
+    }
+
+    /// Values of the configuration that are secrets.
+    pub fn secrets(&self) -> &Secrets {
+        &self.state.target.secrets
     }
 
     /// Effective configuration.

@@ -103,7 +103,9 @@ impl Core {
             .instances
             .iter()
             .map(|spec| {
-                let rendered = self.service.task(&config, spec, &view).map(|task| {
+                let rendered = self.service.task(&config, spec, &view);
+                let guarded = rendered.and_then(|task| self.state.target.secrets.guard(spec, task));
+                let rendered = guarded.map(|task| {
                     let fingerprint = fingerprint(spec, &task);
                     Ready { task, fingerprint }
                 });

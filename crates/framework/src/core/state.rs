@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::store::Change;
-use crate::{Config, InstanceSpec, Placement, Problem};
+use crate::{Config, InstanceSpec, Placement, Problem, Secrets, secrets};
 
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
@@ -27,6 +27,9 @@ pub(crate) struct Identity {
 pub(crate) struct Target {
     /// Effective configuration; `None` before the first one came.
     pub(crate) config: Option<Config>,
+    /// Which of its values are secrets, as the configuration file has them. Not stored, and they neither.
+    #[serde(skip)]
+    pub(crate) secrets: Secrets,
     /// REST has changed the configuration since the controller gave it.
     pub(crate) drifted: bool,
     /// Grows with every change of the target.
@@ -109,6 +112,35 @@ pub(crate) struct State {
     pub(crate) facts: BTreeMap<String, Value>,
 }
 
+impl Target {
+    /// As it is stored.
+    fn concealed(&self) -> Self {
+        let conceal =
+            |config: &Config| Config { options: self.secrets.conceal(&config.options), ..config.clone() };
+        Self { config: self.config.as_ref().map(conceal), ..self.clone() }
+    }
+}
+
+/// Fills in the secrets of what a store holds from the configuration file of this start; `names` are options that are
+/// secrets whatever the file says.
+///
+/// # Errors
+/// As [`State::load`].
+pub(crate) fn reveal(
+    entries: &mut BTreeMap<String, Vec<u8>>,
+    given: &Config,
+    names: &[&str],
+) -> Result<(), Problem> {
+    let Some(entry) = entries.get_mut(TARGET) else { return Ok(()) };
+    let mut target: Target = serde_json::from_slice(entry)
+        .map_err(|e| Problem::new(TARGET, format!("the stored state is damaged: {e}")))?;
+    if let Some(stored) = &mut target.config {
+        secrets::reveal(stored, given, names);
+        *entry = serde_json::to_vec(&target).unwrap_or_default();
+    }
+    Ok(())
+}
+
 impl State {
     /// Reads what a store holds.
     ///
@@ -141,7 +173,7 @@ impl State {
             changes.push(put(FRAMEWORK.into(), &self.identity));
         }
         if self.target != before.target {
-            changes.push(put(TARGET.into(), &self.target));
+            changes.push(put(TARGET.into(), &self.target.concealed()));
         }
         differences(INSTANCE, &before.instances, &self.instances, &mut changes);
         differences(FACT, &before.facts, &self.facts, &mut changes);

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actions::SharedBoard;
 use crate::rest::Problem;
-use crate::{Config, Status, View};
+use crate::{Config, Secrets, Status, View};
 
 /// What an operator can ask of a scheduler.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +73,8 @@ pub struct Published {
     pub view: View,
     /// Effective configuration.
     pub config: Config,
+    /// Which of its values are secrets.
+    pub secrets: Secrets,
     /// Why offers were refused, newest last; bounded.
     pub refusals: Arc<Vec<Value>>,
 }

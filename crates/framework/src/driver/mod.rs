@@ -45,7 +45,7 @@ pub enum Given {
     /// A file with a [`crate::Config`] as JSON, read at every start.
     File(PathBuf),
     /// The service configures itself through its handle; this is what it begins with when nothing is stored.
-    Default(crate::Config),
+    Default(Box<crate::Config>),
 }
 
 /// Why a scheduler ended or could not start.

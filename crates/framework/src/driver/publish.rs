@@ -25,9 +25,10 @@ impl Publisher {
         let last = self.sender.borrow().clone();
         let mut status = core.status(now);
         status.version = last.status.version;
-        let (view, config) = (core.view(), core.config());
+        let (view, config, secrets) = (core.view(), core.config(), core.secrets().clone());
         let refusals = core.refusals();
-        let same = status == last.status && view == last.view && config == last.config;
+        let same =
+            status == last.status && view == last.view && config == last.config && secrets == last.secrets;
         if same && refusals.len() == last.refusals.len() && refusals.last() == last.refusals.last() {
             return;
         }
@@ -35,6 +36,12 @@ impl Publisher {
             self.version = (self.version + 1).max(last.status.version + 1);
         }
         status.version = self.version;
-        self.sender.send_replace(Arc::new(Published { status, view, config, refusals: Arc::new(refusals) }));
+        self.sender.send_replace(Arc::new(Published {
+            status,
+            view,
+            config,
+            secrets,
+            refusals: Arc::new(refusals),
+        }));
     }
 }

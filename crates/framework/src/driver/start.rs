@@ -15,7 +15,7 @@ use super::link::Registration;
 use super::publish::Publisher;
 use super::shell::Shell;
 use super::{Given, RunError, RunOptions};
-use crate::core::{Core, Effect, Setup};
+use crate::core::{Core, Effect, Setup, reveal};
 use crate::rest::{Executable, Token, router};
 use crate::store::{SledStore, Store};
 use crate::{Config, Service};
@@ -43,9 +43,12 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
         executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
     };
     let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
-    let mut core =
-        Core::new(Arc::clone(&service), setup, &store.load()?, ids).map_err(|p| RunError::Config(vec![p]))?;
-    let first = give(&mut core, &options.config)?;
+    let config = read_config(&options.config)?;
+    let damaged = |p| RunError::Config(vec![p]);
+    let mut entries = store.load()?;
+    reveal(&mut entries, &config, service.secrets()).map_err(damaged)?;
+    let mut core = Core::new(Arc::clone(&service), setup, &entries, ids).map_err(damaged)?;
+    let first = give(&mut core, &options.config, config)?;
     let registration = Registration {
         masters,
         framework: options.framework,
@@ -94,16 +97,24 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, RunError> {
     listener.local_addr().map_err(|e| RunError::Listen { address: "its port".into(), reason: e.to_string() })
 }
 
-fn give(core: &mut Core, given: &Given) -> Result<Vec<Effect>, RunError> {
-    let config = match given {
+fn read_config(given: &Given) -> Result<Config, RunError> {
+    match given {
         Given::File(path) => {
             let text = std::fs::read(path).map_err(|e| file_error(path, &e))?;
-            serde_json::from_slice::<Config>(&text).map_err(|e| file_error(path, &e))?
+            serde_json::from_slice(&text).map_err(|e| file_error(path, &e))
         }
-        Given::Default(_) if core.configured() => return Ok(Vec::new()),
-        Given::Default(config) => config.clone(),
-    };
-    core.given(config, now()).map_err(RunError::Config)
+        Given::Default(config) => Ok((**config).clone()),
+    }
+}
+
+fn give(core: &mut Core, given: &Given, config: Config) -> Result<Vec<Effect>, RunError> {
+    if matches!(given, Given::Default(_)) && core.configured() {
+        core.note_secrets(&config);
+        return Ok(Vec::new());
+    }
+    let given = core.given(config, now());
+    // What is wrong with an option may quote it, and this error goes to a log.
+    given.map_err(|problems| RunError::Config(core.secrets().scrub_problems(problems)))
 }
 
 /// SIGTERM or SIGINT.

@@ -7,6 +7,7 @@ mod executable;
 mod nodes;
 mod openapi;
 mod problem;
+mod scrub;
 mod skeleton;
 
 pub use auth::{Token, writes_need_token};

@@ -49,6 +49,7 @@ pub(crate) fn router(
         .merge(super::nodes::routes(service, handle))
         .merge(service.routes(handle.clone()))
         .fallback(unknown)
+        .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         // For resources where a GET changes something: the service has to ask the token itself.
         .layer(Extension(token.clone()))

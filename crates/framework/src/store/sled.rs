@@ -1,6 +1,7 @@
 //! State on this machine's disk, in sled.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Change, SCHEMA, Store, StoreError};
@@ -30,6 +31,9 @@ impl SledStore {
             .flush_every_ms(None)
             .open()
             .map_err(|e| open_error(&place, &e))?;
+        // Nobody but this scheduler has a reason to look at it.
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+            .map_err(|e| StoreError::Broken { place: place.clone(), reason: e.to_string() })?;
         let store = Self { db, place };
         store.check_schema()?;
         Ok(store)
