@@ -4,6 +4,7 @@
 //! `cargo test -p cairn-tests --test e2e -- NAME` runs what contains NAME; `CAIRN_BIN` and `CAIRN_DIST` name what is run.
 
 mod example;
+mod examples;
 mod kafka;
 mod kcat;
 mod kraft;
@@ -48,7 +49,14 @@ impl<W: Send + 'static> Story<W> {
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let stories = [kafka::story(), kraft::story(), example::story(), service::story(), trouble::story()];
+    let stories = [
+        kafka::story(),
+        kraft::story(),
+        example::story(),
+        examples::story(),
+        service::story(),
+        trouble::story(),
+    ];
     let mut trials = Vec::new();
     let mut ends = Vec::new();
     for (steps, end) in stories {
