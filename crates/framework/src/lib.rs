@@ -7,6 +7,7 @@
 //! - [`store`]: where intent is kept before anything happens;
 //! - [`kit`]: what services have in common;
 //! - [`http`]: a client for services that speak HTTP;
+//! - [`operation`]: named work inside running instances;
 //! - [`rest`]: the skeleton that every scheduler serves, and problem documents.
 
 pub mod core;
@@ -14,6 +15,7 @@ pub mod driver;
 pub mod http;
 pub mod kit;
 pub mod model;
+pub mod operation;
 pub mod rest;
 mod secrets;
 pub mod service;
@@ -23,6 +25,7 @@ pub mod store;
 pub use cairn_units::Constraint;
 pub use driver::{Accepted, Command, Given, Handle, Published, RunError, RunOptions, run};
 pub use model::{Artifact, Config, InstanceSpec, Model, PortSpec, Problem, Strategy, VolumeSpec};
+pub use operation::{Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
 pub use rest::Refused;
 pub use secrets::Secrets;
 pub use service::{Action, Ask, Moment, Service, Verdict, Wait};

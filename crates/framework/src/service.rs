@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cairn_task::TaskSpec;
 
 use crate::kit::Nodes;
-use crate::{Config, Handle, InstanceSpec, Model, Problem, View};
+use crate::{Config, Handle, InstanceSpec, Model, Operate, OperationSpec, Problem, Progress, View};
 
 /// A service that the SDK keeps running.
 ///
@@ -47,6 +47,28 @@ pub trait Service: Send + Sync + 'static {
     async fn settle(&self, config: &Config, view: &View) -> Verdict {
         let _ = (config, view);
         Verdict::Go
+    }
+
+    /// Work that operators can ask for inside running instances; see [`crate::operation`].
+    fn operations(&self) -> Vec<OperationSpec> {
+        Vec::new()
+    }
+
+    /// Everything that is wrong with the arguments of an operation; their names are known to be right.
+    fn check_operation(
+        &self,
+        operation: &str,
+        arguments: &serde_json::Map<String, serde_json::Value>,
+    ) -> Vec<Problem> {
+        let _ = (operation, arguments);
+        Vec::new()
+    }
+
+    /// Begins a step of an operation, or goes on with it: called again and again until it is over, and so idempotent.
+    /// [`Handle::carry_out`] does this where the step is a command. A time-out counts as `Running`.
+    async fn operate(&self, handle: &Handle, step: &Operate) -> Progress {
+        let _ = handle;
+        Progress::Failed(format!("{} has no operation {}", self.name(), step.operation))
     }
 
     /// REST resources of its own, merged with the skeleton. State-changing ones are behind the token already.

@@ -77,6 +77,10 @@ pub struct InstanceStatus {
     pub failures: u32,
     /// It runs with a configuration older than the target.
     pub needs_restart: bool,
+    /// The place that it had before an operator replaced it: its data there is given up, and it is launched anew under the
+    /// same name. Stays until the next replacement, so a task that names it stays the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Placement>,
 }
 
 impl InstanceStatus {

@@ -15,6 +15,8 @@ const AGAIN_MAX: Millis = 3_000;
 pub(crate) enum Topic {
     /// A gate.
     Gate(String, Action, Moment),
+    /// A step of an operation, by operation and instance.
+    Operate(String, String),
     /// The service's declared inner things.
     Settle,
 }

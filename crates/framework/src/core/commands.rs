@@ -59,7 +59,7 @@ impl Core {
     pub fn command(&mut self, command: Command, now: Millis) -> (Result<Accepted, Problem>, Vec<Effect>) {
         let before = self.state.clone();
         let mut out = Out::default();
-        if let Err(problem) = self.carry_out(command, &mut out) {
+        if let Err(problem) = self.carry_out(command, now, &mut out) {
             return (Err(problem), Vec::new());
         }
         let changed = self.state != before;
@@ -69,7 +69,7 @@ impl Core {
         (Ok(Accepted { generation: self.state.target.generation, changed }), self.effects(out))
     }
 
-    fn carry_out(&mut self, command: Command, out: &mut Out) -> Result<(), Problem> {
+    fn carry_out(&mut self, command: Command, now: Millis, out: &mut Out) -> Result<(), Problem> {
         match command {
             Command::Configure { config, expected } => self.configure(*config, expected),
             Command::Restart(names) => self.each(&names, |record| {
@@ -103,6 +103,10 @@ impl Core {
             }
             Command::Force(step) => self.force(&step, out),
             Command::DeleteData(name) => self.delete_data(&name),
+            Command::Operate { id, operation, instances, arguments } => {
+                self.begin_operation(id, &operation, &instances, arguments, now)
+            }
+            Command::AbortOperation(id) => self.abort_operation(&id),
             Command::Destroy { delete_data } => self.destroy(delete_data),
         }
     }
@@ -141,14 +145,14 @@ impl Core {
         Ok(())
     }
 
-    fn unknown_instance(&self, name: &str) -> Problem {
+    pub(crate) fn unknown_instance(&self, name: &str) -> Problem {
         let known: Vec<_> = self.model.instances.iter().map(|i| i.name.as_str()).collect();
         Problem::not_found("unknown-instance", format!("there is no instance {name}"))
             .hint(format!("instances: {}", known.join(", ")))
     }
 
-    /// Gives up an instance's place. Its old task is taken for dead because the operator says so, unless it is known to
-    /// live.
+    /// Gives up an instance's place and data, to launch it anew under the same name, elsewhere if it can be. Only when it
+    /// does not run, or when nobody can tell: then its old task is taken for dead because the operator says so.
     fn replace(&mut self, name: &str) -> Result<(), Problem> {
         if !self.in_target(name) {
             return Err(self.unknown_instance(name));
@@ -157,10 +161,14 @@ impl Core {
         let Some(record) = self.state.instances.get_mut(name) else { return Ok(()) };
         if record.task.is_some() && phase != Phase::Unreachable {
             return Err(Problem::conflict("instance-alive", format!("{name} has a live task ({phase:?})"))
-                .hint("stop it first; replace is for instances whose agent is gone"));
+                .hint("stop it first: replace deletes its data and launches it anew"));
+        }
+        if let Some(placement) = record.placement.take() {
+            record.given_up.insert(placement.agent_id.clone());
+            record.replaces = Some(placement);
         }
         record.task = None;
-        record.placement = None;
+        record.goal = Goal::Run;
         record.deployed = false;
         self.live.remove(name);
         Ok(())

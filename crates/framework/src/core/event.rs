@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Millis;
 use crate::store::Change;
-use crate::{Ask, Config, Verdict, View};
+use crate::{Ask, Config, Operate, Progress, Verdict, View};
 
 /// What the core needs to know about its surroundings once.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,8 @@ pub enum Event {
     Remember(String, Value),
     /// An answer to a question.
     Verdict(u64, Verdict),
+    /// An answer to a question about a step of an operation.
+    Progress(u64, Progress),
     /// Time has passed.
     Tick,
 }
@@ -76,6 +78,8 @@ pub enum Question {
     Gate(Ask),
     /// [`crate::Service::settle`].
     Settle(Config, View),
+    /// [`crate::Service::operate`].
+    Operate(Box<Operate>),
 }
 
 /// Something to do.

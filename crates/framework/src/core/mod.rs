@@ -1,7 +1,7 @@
 //! The pure state machine: `step(event, now) -> effects`. No I/O, no clock, no randomness, no hash order.
 //!
 //! One file a decision: [`next`] what an instance needs, [`matching`] which offers do, [`updates`] what a status means,
-//! [`steps`] which change may go on, [`report`] what people see.
+//! [`steps`] which change may go on, [`operations`] which work inside instances does, [`report`] what people see.
 
 mod agents;
 mod asks;
@@ -12,6 +12,7 @@ mod live;
 mod matching;
 mod next;
 mod offers;
+mod operations;
 mod reconcile;
 mod render;
 mod report;
@@ -208,6 +209,7 @@ impl Core {
                 self.noted(changed);
             }
             Event::Verdict(number, verdict) => self.verdict(number, &verdict, now, &mut out),
+            Event::Progress(number, progress) => self.progressed(number, progress, now),
             Event::Tick => {}
         }
         self.advance(now, &mut out);
@@ -246,7 +248,7 @@ impl Core {
             asks::Topic::Gate(instance, action, moment) if *verdict == Verdict::Go => {
                 self.go(&instance, action, moment, now, out);
             }
-            asks::Topic::Gate(..) => {}
+            asks::Topic::Gate(..) | asks::Topic::Operate(..) => {}
         }
     }
 
@@ -256,6 +258,7 @@ impl Core {
         self.render_stale();
         if self.link == Link::Registered {
             self.take_steps(now, out);
+            self.operate(now, out);
             self.finish_destroy(out);
             self.want_offers(now, out);
             self.reconcile_due(now, out);

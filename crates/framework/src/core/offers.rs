@@ -100,6 +100,7 @@ impl Core {
             supply.taken = self.taken.get(&supply.agent_id).cloned().unwrap_or_default();
         }
         let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
+        self.give_up(&supplies, &mut uses);
         for (name, purpose) in self.purposes(now) {
             match purpose {
                 Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
@@ -120,6 +121,20 @@ impl Core {
                 true => SOON,
             };
             out.calls.push(self.answer(offer, used, refuse_seconds));
+        }
+    }
+
+    /// Gives back what replaced instances have left on their former agents.
+    fn give_up(&self, supplies: &[Supply], uses: &mut [Use]) {
+        for (supply, used) in supplies.iter().zip(uses) {
+            let left = |name: &&String| {
+                self.state.instances.get(*name).is_some_and(|record| {
+                    let lives_there =
+                        record.placement.as_ref().is_some_and(|p| p.agent_id == supply.agent_id);
+                    record.given_up.contains(&supply.agent_id) && !lives_there
+                })
+            };
+            used.cleanups.extend(supply.own.keys().filter(left).cloned());
         }
     }
 
@@ -153,7 +168,14 @@ impl Core {
             peers: &peers,
         };
         let mut refusals = Vec::new();
-        for index in by_load(supplies, &peers) {
+        let mut order = by_load(supplies, &peers);
+        // Where it was replaced, something was wrong: that agent only if no other will do.
+        let former = record.replaces.as_ref().map(|p| p.agent_id.as_str());
+        order.sort_by_key(|index| Some(supplies[*index].agent_id.as_str()) == former);
+        for index in order {
+            if uses[index].cleanups.iter().any(|n| n == name) {
+                continue;
+            }
             let ids = &mut self.ids;
             match fit(&supplies[index], &demand, &mut |path| {
                 format!("{name}.{}.{}", path.replace('/', "-"), ids())
@@ -174,6 +196,7 @@ impl Core {
         if let Some(record) = self.state.instances.get_mut(name)
             && record.placement.as_ref() != Some(&found.placement)
         {
+            record.given_up.remove(&found.placement.agent_id);
             record.placement = Some(found.placement.clone());
             self.stale = true;
         }

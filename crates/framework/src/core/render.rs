@@ -86,6 +86,7 @@ impl Core {
                 record.retired = false;
                 record.deployed = false;
                 record.delete_data = false;
+                record.replaces = None;
                 record.goal = super::state::Goal::Run;
             }
         }

@@ -77,6 +77,7 @@ impl Core {
             task_id: record.and_then(|r| Some(r.task.as_ref()?.id.clone())),
             failures: live.failures,
             needs_restart: self.outdated(name),
+            replaces: record.and_then(|r| r.replaces.clone()),
         }
     }
 
@@ -210,7 +211,10 @@ impl Core {
                 None => (PlanStatus::Pending, said),
             },
             Next::Verify(_) => (PlanStatus::Started, said),
-            Next::Disrupt(_) => (PlanStatus::Pending, said),
+            Next::Disrupt(_) => match self.operated(name) {
+                Some(operation) => (PlanStatus::Pending, format!("waits for operation {operation}")),
+                None => (PlanStatus::Pending, said),
+            },
             Next::Busy | Next::CleanUp | Next::Retire => match instance.phase {
                 Phase::Running | Phase::Unhealthy => (PlanStatus::Started, said),
                 _ => (PlanStatus::Starting, said),

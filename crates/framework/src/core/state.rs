@@ -1,17 +1,18 @@
 //! What is stored: intent and identity, never transient states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::store::Change;
-use crate::{Config, InstanceSpec, Placement, Problem, Secrets, secrets};
+use crate::{Config, InstanceSpec, Operation, Placement, Problem, Secrets, secrets};
 
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
 const INSTANCE: &str = "instance/";
 const FACT: &str = "fact/";
+const OPERATION: &str = "operation/";
 
 /// Identity on the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,10 @@ pub(crate) struct Record {
     pub(crate) restart: u64,
     /// It has been ready at least once since it was added.
     pub(crate) deployed: bool,
+    /// The place it had before it was replaced. Kept, because its task may name it.
+    pub(crate) replaces: Option<Placement>,
+    /// Agents on which it may still hold what it has given up there, data included.
+    pub(crate) given_up: BTreeSet<String>,
     /// Its volumes are to be deleted.
     pub(crate) delete_data: bool,
     /// It has been removed; only its place and data remain.
@@ -110,6 +115,8 @@ pub(crate) struct State {
     pub(crate) instances: BTreeMap<String, Record>,
     /// What the service wants to know again after a restart of this program.
     pub(crate) facts: BTreeMap<String, Value>,
+    /// Operations that were asked for, by id.
+    pub(crate) operations: BTreeMap<String, Operation>,
 }
 
 impl Target {
@@ -159,6 +166,8 @@ impl State {
                         state.instances.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
                     } else if let Some(name) = other.strip_prefix(FACT) {
                         state.facts.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
+                    } else if let Some(id) = other.strip_prefix(OPERATION) {
+                        state.operations.insert(id.to_owned(), serde_json::from_slice(value).map_err(bad)?);
                     }
                 }
             }
@@ -177,6 +186,7 @@ impl State {
         }
         differences(INSTANCE, &before.instances, &self.instances, &mut changes);
         differences(FACT, &before.facts, &self.facts, &mut changes);
+        differences(OPERATION, &before.operations, &self.operations, &mut changes);
         changes
     }
 }

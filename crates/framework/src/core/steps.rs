@@ -54,8 +54,10 @@ impl Core {
 
     fn drop_moot_asks(&mut self, needs: &[(String, Next)]) {
         let settle = self.all_verified(needs);
+        let steps = &self.state.operations;
         self.asks.retain(|topic| match topic {
             Topic::Settle => settle,
+            Topic::Operate(id, instance) => steps.get(id).is_some_and(|o| o.is_on(instance)),
             Topic::Gate(name, action, moment) => needs.iter().any(|(n, next)| {
                 n == name
                     && match next {
@@ -110,6 +112,9 @@ impl Core {
 
     /// A healthy member may be touched only while all others serve; one that does not serve may be helped at any time.
     fn may_disrupt(&self, name: &str, action: Action) -> bool {
+        if self.operated(name).is_some() && self.serves(name) {
+            return false;
+        }
         if self.model.independent || (action != Action::Remove && !self.serves(name)) {
             return true;
         }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actions::SharedBoard;
 use crate::rest::Problem;
-use crate::{Config, Secrets, Status, View};
+use crate::{Config, Operation, Secrets, Status, View};
 
 /// What an operator can ask of a scheduler.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,8 @@ pub enum Command {
     },
     /// Start instances that were stopped; forgets their back-off.
     Start(Vec<String>),
-    /// Give up an instance's place and volume, because its agent is gone for good, and launch it anew.
+    /// Give up an instance's place, delete its data, and launch it anew under the same name, elsewhere if that can be. It
+    /// must be stopped, or its agent out of reach.
     Replace(String),
     /// Stop making changes; recovery goes on.
     Pause,
@@ -38,6 +39,19 @@ pub enum Command {
     Continue,
     /// Take one step as done, or its gate as open, once; an operator has said so.
     Force(String),
+    /// Begin an operation on instances.
+    Operate {
+        /// Its identity, new: `[A-Za-z0-9._-]`, at most 60 characters.
+        id: String,
+        /// Which operation.
+        operation: String,
+        /// On which instances, in this order.
+        instances: Vec<String>,
+        /// What the service takes with it.
+        arguments: serde_json::Map<String, Value>,
+    },
+    /// End an operation.
+    AbortOperation(String),
     /// Delete the volume of a removed instance.
     DeleteData(String),
     /// Stop everything, in order, and leave the cluster.
@@ -75,6 +89,8 @@ pub struct Published {
     pub config: Config,
     /// Which of its values are secrets.
     pub secrets: Secrets,
+    /// Operations, newest first; ended ones up to a bound.
+    pub operations: Vec<Operation>,
     /// Why offers were refused, newest last; bounded.
     pub refusals: Arc<Vec<Value>>,
 }

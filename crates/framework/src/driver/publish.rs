@@ -26,9 +26,12 @@ impl Publisher {
         let mut status = core.status(now);
         status.version = last.status.version;
         let (view, config, secrets) = (core.view(), core.config(), core.secrets().clone());
-        let refusals = core.refusals();
-        let same =
-            status == last.status && view == last.view && config == last.config && secrets == last.secrets;
+        let (operations, refusals) = (core.operations(), core.refusals());
+        let same = status == last.status
+            && view == last.view
+            && config == last.config
+            && secrets == last.secrets
+            && operations == last.operations;
         if same && refusals.len() == last.refusals.len() && refusals.last() == last.refusals.last() {
             return;
         }
@@ -36,12 +39,8 @@ impl Publisher {
             self.version = (self.version + 1).max(last.status.version + 1);
         }
         status.version = self.version;
-        self.sender.send_replace(Arc::new(Published {
-            status,
-            view,
-            config,
-            secrets,
-            refusals: Arc::new(refusals),
-        }));
+        let refusals = Arc::new(refusals);
+        let published = Published { status, view, config, secrets, operations, refusals };
+        self.sender.send_replace(Arc::new(published));
     }
 }

@@ -7,15 +7,14 @@ use cairn_mesos::client::SchedulerEvent;
 use tokio::sync::mpsc;
 
 use super::RunError;
-use super::actions::SharedBoard;
 use super::capacities;
 use super::clock::now;
-use super::handle::Request;
+use super::handle::{Handle, Request};
 use super::link::{Link, Registration, meaning};
 use super::publish::Publisher;
 use crate::core::{Core, Effect, Event, Millis, Question};
 use crate::store::{Store, StoreError};
-use crate::{Service, Verdict};
+use crate::{Progress, Service, Verdict};
 
 /// A gate that has not answered by then counts as closed.
 const GATE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,7 +31,7 @@ pub(crate) struct Shell {
     pub(crate) registration: Registration,
     pub(crate) publisher: Publisher,
     pub(crate) requests: mpsc::Receiver<Request>,
-    board: SharedBoard,
+    handle: Handle,
     link: Option<Link>,
     helpers: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
@@ -48,7 +47,7 @@ impl Shell {
         registration: Registration,
         publisher: Publisher,
         requests: mpsc::Receiver<Request>,
-        board: SharedBoard,
+        handle: Handle,
     ) -> Self {
         let (helpers, events) = mpsc::channel(EVENTS);
         Self {
@@ -58,7 +57,7 @@ impl Shell {
             registration,
             publisher,
             requests,
-            board,
+            handle,
             link: None,
             helpers,
             events,
@@ -112,7 +111,7 @@ impl Shell {
             && let Some(message) = &event.message
         {
             // The executor of a task is called like it.
-            self.board.note(&message.executor_id.value, &message.data);
+            self.handle.board.note(&message.executor_id.value, &message.data);
             return Ok(());
         }
         match meaning(event) {
@@ -178,17 +177,26 @@ impl Shell {
 
     fn ask(&self, number: u64, question: Question) {
         let (service, helpers) = (Arc::clone(&self.service), self.helpers.clone());
+        let handle = self.handle.clone();
         tokio::spawn(async move {
-            let answer = async {
-                match question {
-                    Question::Gate(ask) => service.gate(&ask).await,
-                    Question::Settle(config, view) => service.settle(&config, &view).await,
+            let late = |_| Verdict::Wait("its gate does not answer".into());
+            let limit = GATE_TIMEOUT;
+            let answer = match question {
+                Question::Gate(ask) => {
+                    let verdict = tokio::time::timeout(limit, service.gate(&ask)).await;
+                    Event::Verdict(number, verdict.unwrap_or_else(late))
+                }
+                Question::Settle(config, view) => {
+                    let verdict = tokio::time::timeout(limit, service.settle(&config, &view)).await;
+                    Event::Verdict(number, verdict.unwrap_or_else(late))
+                }
+                Question::Operate(step) => {
+                    let progress = tokio::time::timeout(limit, service.operate(&handle, &step)).await;
+                    let late = |_| Progress::Running("the service does not answer".into());
+                    Event::Progress(number, progress.unwrap_or_else(late))
                 }
             };
-            let verdict = tokio::time::timeout(GATE_TIMEOUT, answer)
-                .await
-                .unwrap_or_else(|_| Verdict::Wait("its gate does not answer".into()));
-            let _ = helpers.send(Event::Verdict(number, verdict)).await;
+            let _ = helpers.send(answer).await;
         });
     }
 

@@ -8,7 +8,6 @@ use cairn_mesos::client::Masters;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::actions::SharedBoard;
 use super::clock::now;
 use super::handle::Handle;
 use super::link::Registration;
@@ -57,10 +56,9 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     };
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
-    let board = SharedBoard::default();
-    let handle = Handle { requests, published, board: Arc::clone(&board) };
+    let handle = Handle { requests, published, board: Arc::default() };
     let rest = router(&service, &handle, token, executable);
-    let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, board);
+    let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, handle.clone());
     service.start(handle);
     tracing::info!(%address, "serving");
     let server = tokio::spawn(async move { axum::serve(listener, rest).await });

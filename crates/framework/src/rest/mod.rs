@@ -6,6 +6,7 @@ mod config;
 mod executable;
 mod nodes;
 mod openapi;
+mod operations;
 mod problem;
 mod scrub;
 mod skeleton;

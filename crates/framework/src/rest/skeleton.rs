@@ -47,6 +47,7 @@ pub(crate) fn router(
         .merge(super::config::routes(handle.clone(), service.secrets()))
         .route("/v1/artifacts/cairn", get(move || async move { executable.serve().await }))
         .merge(super::nodes::routes(service, handle))
+        .merge(super::operations::routes(service, handle))
         .merge(service.routes(handle.clone()))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))

@@ -1,5 +1,6 @@
 //! Whole stories: deploy, crash, change, scale, restart, destroy.
 
+mod operations;
 mod world;
 
 use cairn_mesos::v1::TaskState;
@@ -10,7 +11,11 @@ use crate::{Action, Moment, Phase, PlanStatus, Verdict};
 use world::World;
 
 fn deployed(options: serde_json::Value) -> World {
-    let mut world = World::new(3);
+    deployed_on(3, options)
+}
+
+fn deployed_on(agents: usize, options: serde_json::Value) -> World {
+    let mut world = World::new(agents);
     world.start(1, options);
     world.pass(1_000);
     assert!(world.status().complete, "{:#?}", world.status());
@@ -230,6 +235,39 @@ fn an_unreachable_instance_is_not_replaced_until_an_operator_says_so() {
     assert!(world.status().complete);
     let refused = world.command(Command::Replace("node-1".into())).unwrap_err();
     assert_eq!(refused.kind, "instance-alive");
+}
+
+#[test]
+fn a_stopped_instance_is_replaced_elsewhere_and_leaves_nothing() {
+    let mut world = deployed(json!({ "count": 2 }));
+    let (before, volumes) = (world.status().instances[0].placement.clone().unwrap(), world.volumes());
+    world.command(Command::Stop { instances: vec!["node-0".into()], force: false }).unwrap();
+    world.pass(2_000);
+    world.command(Command::Replace("node-0".into())).unwrap();
+    world.pass(5_000);
+    assert!(world.status().complete, "{:#?}", world.status().plan);
+    let instance = world.status().instances[0].clone();
+    assert_ne!(instance.placement.unwrap().agent_id, before.agent_id);
+    assert_eq!(instance.replaces, Some(before), "its task is told whom it replaces");
+    assert_eq!(world.volumes().len(), 2, "the old volume is gone");
+    assert_ne!(world.volumes(), volumes);
+    let task = world.task_of("node-0");
+    world.restart();
+    world.pass(5_000);
+    assert_eq!(world.task_of("node-0"), task, "and that stays so");
+}
+
+#[test]
+fn the_only_agent_takes_a_replacement_too() {
+    let mut world = deployed_on(1, json!({ "count": 1 }));
+    let volumes = world.volumes();
+    world.command(Command::Stop { instances: vec!["node-0".into()], force: false }).unwrap();
+    world.pass(2_000);
+    world.command(Command::Replace("node-0".into())).unwrap();
+    world.pass(5_000);
+    assert!(world.status().complete);
+    assert_eq!(world.volumes().len(), 1);
+    assert_ne!(world.volumes(), volumes);
 }
 
 #[test]

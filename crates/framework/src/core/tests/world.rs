@@ -13,8 +13,8 @@ use crate::core::{Core, Effect, Event, Millis, Question, Setup};
 use crate::driver::Command;
 use crate::store::{MemoryStore, Store};
 use crate::{
-    Action, Config, InstanceSpec, Model, Moment, PortSpec, Problem, Service, Status, Strategy, Verdict, View,
-    VolumeSpec, Wait,
+    Action, Config, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec, Problem, Progress,
+    Service, Status, Strategy, Verdict, View, VolumeSpec, Wait,
 };
 
 /// What the fake service's gates say; `Go` unless told otherwise.
@@ -58,7 +58,7 @@ impl Service for Fake {
         Ok(Model { instances: instances.collect(), deploy, ..Model::default() })
     }
 
-    fn task(&self, config: &Config, _: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
         let endpoints = view.endpoints("main");
         if number(config, "peers", 0) == 1 && endpoints.len() < view.target.len() {
             return Err(Wait::Peers(format!("knows {} of {} peers", endpoints.len(), view.target.len())));
@@ -66,7 +66,18 @@ impl Service for Fake {
         if let Some(reason) = view.observed.get("hold").and_then(|v| v.as_str()) {
             return Err(Wait::For(reason.to_owned()));
         }
-        Ok(TaskSpec { command: vec![format!("run {}", number(config, "mark", 0))], ..TaskSpec::default() })
+        let mut command = vec![format!("run {}", number(config, "mark", 0))];
+        let replaced = view.instances.get(&instance.name).and_then(|i| i.replaces.as_ref());
+        command.extend(replaced.map(|p| format!("replaces {}", p.agent_id)));
+        Ok(TaskSpec { command, ..TaskSpec::default() })
+    }
+
+    fn operations(&self) -> Vec<OperationSpec> {
+        let flush = OperationSpec::new("flush", "All at once");
+        vec![
+            OperationSpec::new("tidy", "One after the other"),
+            OperationSpec { parallel: true, arguments: &[("depth", "How deep")], ..flush },
+        ]
     }
 
     fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
@@ -89,6 +100,10 @@ pub(crate) struct World {
     agents: BTreeMap<String, Resources>,
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) killed: Vec<String>,
+    /// How operations go on an instance; done unless told otherwise.
+    progress: BTreeMap<String, Progress>,
+    /// Ids of steps as they were asked for.
+    pub(crate) operated: Vec<String>,
     /// Tasks become ready by themselves.
     pub(crate) obedient: bool,
     pub(crate) suppressed: bool,
@@ -131,6 +146,8 @@ impl World {
             agents,
             tasks: BTreeMap::new(),
             killed: Vec::new(),
+            progress: BTreeMap::new(),
+            operated: Vec::new(),
             obedient: true,
             suppressed: false,
             filtered_until: 0,
@@ -165,6 +182,17 @@ impl World {
 
     pub(crate) fn rule(&self, instance: &str, action: Action, moment: Moment, verdict: Verdict) {
         self.rules.lock().unwrap().insert((instance.into(), action, moment), verdict);
+    }
+
+    /// How operations go on an instance from now on.
+    pub(crate) fn progress(&mut self, instance: &str, progress: Progress) {
+        self.progress.insert(instance.into(), progress);
+    }
+
+    fn operate(&mut self, step: &Operate) -> Progress {
+        assert!(self.task_of(&step.instance).is_some(), "steps are for instances that run");
+        self.operated.push(format!("{}{}", if step.abort { "abort " } else { "" }, step.id));
+        self.progress.get(&step.instance).cloned().unwrap_or_else(|| Progress::Done(String::new()))
     }
 
     /// Gives a configuration as the controller does, and registers.
@@ -313,6 +341,11 @@ impl World {
                             self.rules.lock().unwrap().get(&key).cloned().unwrap_or(Verdict::Go)
                         }
                         Question::Settle(..) => Verdict::Go,
+                        Question::Operate(step) => {
+                            let progress = self.operate(&step);
+                            self.events.push_back(Event::Progress(number, progress));
+                            continue;
+                        }
                     };
                     self.events.push_back(Event::Verdict(number, verdict));
                 }
