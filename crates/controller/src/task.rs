@@ -129,6 +129,8 @@ fn child_config(
         distributions,
         distribution,
         definition,
+        stack: stack.spec.name.clone(),
+        service: service.name.clone(),
     })
 }
 

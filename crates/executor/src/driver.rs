@@ -221,7 +221,12 @@ impl Driver {
         };
         let place = place::of(task, agent, &self.env, &self.sandbox);
         self.task = Some((spec.clone(), place.clone()));
-        let service = Service { spec, place, path: std::env::var("PATH").unwrap_or_default() };
+        let service = Service {
+            spec,
+            place,
+            path: std::env::var("PATH").unwrap_or_default(),
+            agent: self.env.agent.to_string(),
+        };
         let (stop, stops) = mpsc::channel(STOPS);
         self.stops.insert(id.clone(), stop);
         let (mine, mut told) = mpsc::channel(STOPS);

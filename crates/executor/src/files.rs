@@ -30,6 +30,12 @@ pub(crate) fn write(sandbox: &Path, file: &ConfigFile, owner: Option<u32>) -> Re
     write_whole(&path, file, owner).map_err(failed)
 }
 
+/// Makes a directory below `sandbox`, with those above it.
+pub(crate) fn directory(sandbox: &Path, path: &str) -> Result<(), FileError> {
+    let relative = relative(path)?.join("inside");
+    create_parents(sandbox, &relative, None).map_err(|source| FileError::Io { path: path.to_owned(), source })
+}
+
 /// Through a temporary file, so that a service never reads half a file, and a link left by an archive is replaced
 /// rather than followed.
 fn write_whole(path: &Path, file: &ConfigFile, owner: Option<u32>) -> io::Result<()> {

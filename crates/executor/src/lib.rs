@@ -8,6 +8,7 @@ mod action;
 mod child;
 mod driver;
 mod files;
+mod follow;
 mod group;
 mod monitor;
 mod place;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::child::Launch;
 use crate::files;
+use crate::follow::Follower;
 use crate::group::Group;
 use crate::monitor;
 use crate::ports::{self, PortTaken};
@@ -86,6 +87,8 @@ pub(crate) struct Service {
     pub(crate) place: Place,
     /// Value of PATH, for the check of required programs.
     pub(crate) path: String,
+    /// Where its agent listens.
+    pub(crate) agent: String,
 }
 
 impl Service {
@@ -107,7 +110,11 @@ impl Service {
                 Err(Unfit::Port(taken)) => return End::PortTaken(taken),
             },
         };
-        ready.serve(&spec, stops, reports).await
+        let follower = match ready.follower(&spec).await {
+            Ok(follower) => follower,
+            Err(message) => return End::Failed(message),
+        };
+        ready.serve(&spec, follower, stops, reports).await
     }
 }
 
@@ -143,6 +150,13 @@ impl Prepared<'_> {
         Ok(spec)
     }
 
+    async fn follower(&self, spec: &TaskSpec) -> Result<Option<Follower>, String> {
+        if spec.follow.is_empty() {
+            return Ok(None);
+        }
+        Follower::start(&spec.follow, &self.sandbox, &self.service.agent).await.map(Some)
+    }
+
     async fn run_to_end(&self, spec: &TaskSpec, argv: &[String]) -> Result<(), String> {
         let name = argv.first().map_or("", String::as_str);
         let mark = Mark::set(&self.sandbox);
@@ -168,9 +182,16 @@ impl Prepared<'_> {
     async fn serve(
         &self,
         spec: &TaskSpec,
+        follower: Option<Follower>,
         stops: &mut mpsc::Receiver<Stop>,
         reports: &mpsc::Sender<Report>,
     ) -> End {
+        let following = async {
+            match follower {
+                Some(follower) => follower.run().await,
+                None => std::future::pending().await,
+            }
+        };
         let mark = Mark::set(&self.sandbox);
         let (mut child, mut group) = match self.spawn(spec, &spec.command) {
             Ok(started) => started,
@@ -181,6 +202,7 @@ impl Prepared<'_> {
             status = child.wait() => Event::Exited(status),
             Some(stop) = stops.recv() => Event::Stop(stop),
             why = monitor::watch(spec, &self.sandbox, reports) => Event::GivenUp(why),
+            never = following => match never {},
         };
         match event {
             Event::Exited(status) => {

@@ -29,6 +29,12 @@ pub struct Config {
     /// describes. Absent for schedulers that know their service themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Box<Value>>,
+    /// The stack that the service belongs to. Empty: none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stack: String,
+    /// What the stack calls the service.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub service: String,
 }
 
 impl Config {

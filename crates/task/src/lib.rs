@@ -9,12 +9,19 @@
 /// another one.
 pub const LABEL_PORT_TAKEN: &str = "port-taken";
 
+/// Label of a framework: the stack it belongs to.
+pub const LABEL_STACK: &str = "stack";
+/// Label of a framework: what its stack calls it.
+pub const LABEL_SERVICE: &str = "service";
+
 mod action;
+mod follow;
 mod probe;
 mod render;
 mod spec;
 
 pub use action::{Action, ActionReport, ActionState, OUTPUT_MAX, Order};
+pub use follow::{FollowSpec, Followed, matches};
 pub use probe::{HealthSpec, Probe, ProbeKind, ReadySpec};
 pub use render::{Place, RenderError};
 pub use spec::{ConfigFile, FileMode, TaskSpec};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HealthSpec, Place, ReadySpec, RenderError};
+use crate::{FollowSpec, HealthSpec, Place, ReadySpec, RenderError};
 
 /// One service process with all that surrounds it. Every string that is marked *template* may use the variables of
 /// [`Place`], for example `{{ ports.client }}`.
@@ -31,6 +31,9 @@ pub struct TaskSpec {
     /// User and group id to run as, where the executor is root and the service must not be. Sandbox and volumes are
     /// given to it. Without effect where the executor is not root.
     pub run_as: Option<u32>,
+    /// Files of other tasks on the agent that it wants to see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub follow: Vec<FollowSpec>,
 }
 
 /// Permission bits of a rendered file.

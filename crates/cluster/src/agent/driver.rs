@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cairn_mesos::v1::FrameworkInfo;
 use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -67,6 +68,8 @@ pub(crate) enum Input {
     Subscribe(Key, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
     /// An executor sends something; answered when it is stored. False: the agent does not know the executor.
     Call(Key, Box<Call>, oneshot::Sender<bool>),
+    /// Somebody asks which frameworks have something here.
+    Frameworks(oneshot::Sender<Vec<FrameworkInfo>>),
 }
 
 /// A running agent. Dropping it ends the agent and leaves its containers running.
@@ -267,6 +270,10 @@ impl Driver {
                 let known = self.core.expects(&key);
                 self.step(Event::Executor(key, call)).await?;
                 let _ = reply.send(known);
+                Ok(())
+            }
+            Input::Frameworks(reply) => {
+                let _ = reply.send(self.core.frameworks());
                 Ok(())
             }
         }

@@ -11,9 +11,9 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use cairn_mesos::codec::{CodecError, MediaType};
 use cairn_mesos::recordio;
-use cairn_mesos::v1::TaskState;
 use cairn_mesos::v1::executor::{Call, Event, call};
 use cairn_mesos::v1::task_status::Source;
+use cairn_mesos::v1::{TaskState, agent};
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -170,28 +170,47 @@ fn check(call: &Call, key: &Key) -> Result<(), Refusal> {
     }
 }
 
-async fn operator(headers: HeaderMap, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    struct Question {
-        r#type: String,
+async fn operator(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
+    match answer(&web, &headers, &body).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
     }
-    if content_type(&headers) != Ok(MediaType::Json) {
-        let why = format!("Expecting 'Content-Type' of {}", MediaType::Json);
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
+}
+
+/// What operators, and executors that want to know their neighbours, may ask.
+async fn answer(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Refusal> {
+    let sent = content_type(headers)?;
+    let media = accepted(headers)?;
+    let call: agent::Call =
+        sent.decode(body).map_err(|e| (StatusCode::BAD_REQUEST, format!("Failed to parse body: {e}")))?;
+    let mut response = agent::Response::default();
+    match call.r#type() {
+        agent::call::Type::GetHealth => {
+            response.set_type(agent::response::Type::GetHealth);
+            response.get_health = Some(agent::response::GetHealth { healthy: true });
+        }
+        agent::call::Type::GetFrameworks => {
+            response.set_type(agent::response::Type::GetFrameworks);
+            response.get_frameworks = Some(frameworks(web).await?);
+        }
+        other => {
+            let why = format!("This agent does not answer {}", other.as_str_name());
+            return Err((StatusCode::NOT_IMPLEMENTED, why));
+        }
     }
-    match serde_json::from_slice::<Question>(&body) {
-        Ok(question) if question.r#type == "GET_HEALTH" => {
-            axum::Json(serde_json::json!({"type": "GET_HEALTH", "get_health": {"healthy": true}}))
-                .into_response()
-        }
-        Ok(question) => {
-            (StatusCode::NOT_IMPLEMENTED, format!("This agent does not answer {}", question.r#type))
-                .into_response()
-        }
-        Err(error) => {
-            (StatusCode::BAD_REQUEST, format!("Failed to parse body into JSON: {error}")).into_response()
-        }
-    }
+    let body = media.encode(&response).map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, media.as_str())], body).into_response())
+}
+
+async fn frameworks(web: &Web) -> Result<agent::response::GetFrameworks, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    ask(web, Input::Frameworks(reply)).await?;
+    let infos = answer.await.map_err(|_| gone())?;
+    let framework = |framework_info| agent::response::get_frameworks::Framework { framework_info };
+    Ok(agent::response::GetFrameworks {
+        frameworks: infos.into_iter().map(framework).collect(),
+        completed_frameworks: Vec::new(),
+    })
 }
 
 /// Which part of which file.

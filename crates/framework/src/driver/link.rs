@@ -1,5 +1,6 @@
 //! The subscription with the master, and calls to it in order.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_mesos::client::{ClientError, Masters, Options, SchedulerClient, SchedulerEvent};
@@ -24,6 +25,8 @@ pub(crate) struct Registration {
     pub(crate) framework: String,
     pub(crate) principal: String,
     pub(crate) webui: String,
+    /// Labels of the framework.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A live line to the master. Dropping it detaches: the master keeps the framework's tasks.
@@ -100,8 +103,14 @@ fn framework_info(registration: &Registration, id: Option<&str>) -> v1::Framewor
             .into_iter()
             .map(|c| v1::framework_info::Capability { r#type: Some(c as i32) })
             .collect(),
+        labels: labels(&registration.labels),
         ..v1::FrameworkInfo::default()
     }
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> Option<v1::Labels> {
+    let label = |(key, value): (&String, &String)| v1::Label { key: key.clone(), value: Some(value.clone()) };
+    (!labels.is_empty()).then(|| v1::Labels { labels: labels.iter().map(label).collect() })
 }
 
 /// The user that tasks run as: the one who runs this scheduler. Agents without the right to switch ignore it.

@@ -1,10 +1,12 @@
 //! Starting a scheduler: state, configuration, REST, registration.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cairn_mesos::client::Masters;
+use cairn_task::{LABEL_SERVICE, LABEL_STACK};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -53,6 +55,7 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
         framework: options.framework,
         principal: PRINCIPAL.into(),
         webui: format!("http://{address}/"),
+        labels: labels(&core.config()),
     };
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
@@ -65,6 +68,15 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     let ended = shell.run(first, stop_signal()).await;
     server.abort();
     ended
+}
+
+/// What a framework says of itself on the cluster beside its name, from which stack and service cannot be told.
+fn labels(config: &Config) -> BTreeMap<String, String> {
+    [(LABEL_STACK, &config.stack), (LABEL_SERVICE, &config.service)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .collect()
 }
 
 fn read_token(path: &Path) -> Result<Token, RunError> {

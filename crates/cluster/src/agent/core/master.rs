@@ -17,12 +17,7 @@ impl Core {
     pub(super) fn link_up(&mut self, cx: &mut Context<'_>) {
         self.registered = false;
         let alive = || self.containers.values().filter(|c| !c.forget);
-        let mut frameworks: Vec<FrameworkInfo> = Vec::new();
-        for container in alive() {
-            if !frameworks.iter().any(|f| f.id == container.framework.id) {
-                frameworks.push(container.framework.clone());
-            }
-        }
+        let frameworks = self.frameworks();
         let executors = alive()
             .filter(|c| c.kind == Kind::Custom && !c.is_over())
             .filter_map(|c| Some((c.framework.id.clone()?, c.info.clone())))
@@ -41,6 +36,17 @@ impl Core {
             executors,
             tasks,
         });
+    }
+
+    /// The frameworks that have something here.
+    pub(crate) fn frameworks(&self) -> Vec<FrameworkInfo> {
+        let mut frameworks: Vec<FrameworkInfo> = Vec::new();
+        for container in self.containers.values().filter(|c| !c.forget) {
+            if !frameworks.iter().any(|f| f.id == container.framework.id) {
+                frameworks.push(container.framework.clone());
+            }
+        }
+        frameworks
     }
 
     pub(super) fn master(&mut self, message: ToAgent, cx: &mut Context<'_>) {
