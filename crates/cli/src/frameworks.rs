@@ -20,7 +20,13 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 2] = [
+pub(crate) const BUILT_IN: [BuiltIn; 3] = [
+    BuiltIn {
+        name: "flume",
+        service: cairn_flume::service,
+        spec: cairn_flume::SPEC,
+        options: cairn_flume::options_schema,
+    },
     BuiltIn {
         name: "kafka",
         service: cairn_kafka::service,

@@ -124,6 +124,7 @@ impl Writer<'_> {
             run_as: group.run_as.as_ref().and_then(|user| {
                 self.filler.value(&self.at("run_as"), user, "the number of a user", |text| text.parse().ok())
             }),
+            ..TaskSpec::default()
         }
     }
 

@@ -1,0 +1,352 @@
+//! What a stack may set. The comments on the fields are their documentation.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cairn_framework::kit::{Settings, check};
+use cairn_framework::{Config, Problem};
+use cairn_units::{Constraint, Size};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{follow, properties};
+
+/// What a JVM of Flume needs beside its heap: code, threads, buffers of the file channel.
+const BESIDE: Size = Size::from_mib(96);
+
+/// Options of Flume.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// Version of Flume.
+    pub version: String,
+    /// How many: `"*"` is one on every agent of the cluster that `constraints` admit, also on those that come later; a
+    /// number is so many, each on an agent of its own.
+    pub count: Count,
+    /// What is shipped.
+    pub sources: Sources,
+    /// Where lines wait until a sink has taken them.
+    pub channel: Channel,
+    /// Topic that lines go to. The key of a record is the name of its file, so that lines of a file stay in order.
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]+$"), length(max = 249))]
+    pub topic: String,
+    /// What Kafka must have done before a line counts as taken.
+    #[schemars(extend("enum" = ["all", "1", "0"]))]
+    pub acks: String,
+    /// Lines that a source or a sink handles at a time.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub batch: u32,
+    /// Further sinks by name, each with all its properties, for example `log: { type: logger }`. Each gets all lines.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-zA-Z][a-zA-Z0-9_-]*$" }))]
+    pub sinks: BTreeMap<String, Settings>,
+    /// CPUs of each.
+    #[schemars(range(min = 0.01))]
+    pub cpus: f64,
+    /// Heap of each.
+    pub heap: Size,
+    /// Memory of each. Without it: the heap, a quarter of it, and 96MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Size>,
+    /// Persistent volume of each, for how far files have been read and for lines that wait.
+    pub disk: Size,
+    /// Where they may run, for example `hostname:like:web.*`.
+    #[schemars(with = "Vec<Constraint>")]
+    pub constraints: Vec<String>,
+    /// Further entries of Flume's configuration, without the name of the agent: `sources.files.idleTimeout: 60000`,
+    /// `sinks.kafka.kafka.producer.compression.type: lz4`. They replace defaults. What the framework sets itself (what
+    /// there is and how it is connected, files, directories, topic and servers) cannot be replaced.
+    pub config: Settings,
+    /// Further options of the JVM, each an item.
+    pub jvm_options: Vec<String>,
+    /// Serve Flume's own counters over HTTP (`/metrics`, port `metrics`). Flume listens on all addresses of its machine
+    /// for that, so it does not work where several agents share a machine.
+    pub metrics: bool,
+}
+
+/// Where lines come from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Sources {
+    /// Files of the machine: absolute paths whose last part may hold `*`. New files are found, and every line from the
+    /// beginning of a file is shipped.
+    pub files: Vec<String>,
+    /// A command, run by a shell; each line that it prints is shipped. It is started again when it ends. What it printed
+    /// while Flume was down is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<String>,
+    /// Tasks of this stack whose logs are followed: `"*"` all, `kafka/*` those of a service, `kafka/broker-0` one. Tasks
+    /// that come are found within seconds. Flume itself is left out.
+    pub tasks: Patterns,
+    /// Which files of these tasks, below their sandboxes.
+    #[schemars(extend("default" = ["stdout", "stderr"]))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_files: Option<Vec<String>>,
+}
+
+/// Where lines wait.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Channel {
+    /// `file` keeps them on the volume and loses none when Flume is killed; `memory` is quicker and loses those that wait.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Lines that may wait; when there are as many, sources stop reading. Without it: a million, in memory ten thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100))]
+    pub capacity: Option<u32>,
+}
+
+/// Kind of a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Kind {
+    /// On the volume.
+    #[default]
+    File,
+    /// In memory.
+    Memory,
+}
+
+/// One pattern or several.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum Patterns {
+    /// None.
+    #[default]
+    #[schemars(skip)]
+    None,
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Patterns {
+    /// All of them.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// How many instances there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// One on every agent.
+    EveryAgent,
+    /// So many.
+    Number(u32),
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::EveryAgent => serializer.serialize_str("*"),
+            Self::Number(number) => serializer.serialize_u32(*number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u32),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self::Number(number)),
+            Written::Text(text) if text == "*" => Ok(Self::EveryAgent),
+            Written::Text(text) => Err(de::Error::custom(format!("`{text}` is neither a number nor `*`"))),
+        }
+    }
+}
+
+impl JsonSchema for Count {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string"], "minimum": 1, "maximum": 1000, "pattern": r"^\*$" })
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            version: "1.11.0".into(),
+            count: Count::EveryAgent,
+            sources: Sources::default(),
+            channel: Channel::default(),
+            topic: "logs".into(),
+            acks: "all".into(),
+            batch: 500,
+            sinks: BTreeMap::new(),
+            cpus: 0.2,
+            heap: Size::from_mib(128),
+            mem: None,
+            disk: Size::from_mib(1024),
+            constraints: Vec::new(),
+            config: Settings::new(),
+            jvm_options: Vec::new(),
+            metrics: false,
+        }
+    }
+}
+
+impl Options {
+    /// Reads and checks the options of a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
+        let options: Self = config.parse()?;
+        let mut problems = Vec::new();
+        options.check_sources(config, &mut problems);
+        options.check_sinks(config, &mut problems);
+        check::cpus("cpus", options.cpus, &mut problems);
+        check::memory("", options.heap, Size::from_mib(48), options.memory(), BESIDE, &mut problems);
+        check::at_least("disk", options.disk, Size::from_mib(128), &mut problems);
+        check::constraints("constraints", &options.constraints, &mut problems);
+        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
+        let managed = properties::managed(&options, "KAFKA", "");
+        let reserved = |key: &str| managed.contains_key(key) || properties::connects(key);
+        check::entries("config", "Flume's configuration", &options.config, reserved, &mut problems);
+        if matches!(options.count, Count::Number(0)) {
+            problems.push(Problem::new("count", "must be at least 1, or `*`"));
+        }
+        if problems.is_empty() { Ok(options) } else { Err(problems) }
+    }
+
+    /// Memory to reserve for each.
+    pub fn memory(&self) -> Size {
+        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + self.heap.mib() / 4 + BESIDE.mib()))
+    }
+
+    fn check_sources(&self, config: &Config, problems: &mut Vec<Problem>) {
+        let Sources { files, exec, tasks, .. } = &self.sources;
+        if files.is_empty() && exec.is_none() && tasks.list().is_empty() {
+            let help = "set `files`, `exec` or `tasks`, for example `sources: { tasks: \"*\" }`";
+            problems.push(Problem::new("sources", "there is nothing to ship").help(help));
+        }
+        for (at, file) in files.iter().enumerate() {
+            let option = format!("sources.files.{at}");
+            let path = Path::new(file);
+            let folder = path.parent().map(Path::to_string_lossy).unwrap_or_default();
+            if !path.is_absolute() || path.file_name().is_none() || file.ends_with('/') {
+                problems.push(Problem::new(option, format!("`{file}` is not the absolute path of a file")));
+            } else if folder.contains('*') {
+                let help = "name each folder by a line of its own; `*` may stand in the last part only";
+                problems.push(Problem::new(option, format!("`{file}`: no `*` in folders")).help(help));
+            }
+        }
+        if let Some(command) = exec {
+            check::line("sources.exec", command, problems);
+        }
+        follow::check(&self.sources, config, problems);
+    }
+
+    fn check_sinks(&self, config: &Config, problems: &mut Vec<Problem>) {
+        let kafka = config.inputs.contains_key("kafka");
+        if !kafka && self.sinks.is_empty() {
+            let help = "bind it, for example `kafka: ${kafka.bootstrap}`, or set `sinks`";
+            problems.push(Problem::new("kafka", "is missing: there is nowhere to ship to").help(help));
+        }
+        for (name, settings) in &self.sinks {
+            let at = format!("sinks.{name}");
+            let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            if name.is_empty() || name.contains(odd) || name == "kafka" {
+                problems.push(Problem::new(at.clone(), "cannot be the name of a sink of your own"));
+            }
+            if !settings.contains_key("type") {
+                problems.push(Problem::new(at.clone(), "has no `type`, for example `type: file_roll`"));
+            }
+            check::entries(&at, "Flume's configuration", settings, |key| key == "channel", problems);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(options: Value) -> Result<Options, String> {
+        let inputs = [("kafka".to_owned(), "127.0.0.1:9092".to_owned())].into();
+        let config = Config { options, inputs, stack: "logs".into(), ..Config::default() };
+        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn little_has_to_be_said() {
+        let options = read(json!({ "sources": { "tasks": "*" } })).unwrap();
+        assert_eq!((options.count, options.channel.kind), (Count::EveryAgent, Kind::File));
+        assert_eq!((options.heap.mib(), options.memory().mib()), (128, 256));
+        let options = read(json!({ "count": 2, "sources": { "tasks": ["a/*", "b"] } })).unwrap();
+        assert_eq!((options.count, options.sources.tasks.list().len()), (Count::Number(2), 2));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let told = read(json!({
+            "count": 0, "cpus": 0, "heap": "1GiB", "mem": "1GiB", "disk": "1MiB", "jvmOptions": ["-Xmx1g"],
+            "sources": { "files": ["x.log", "/var/*/a.log"], "exec": "a\nb", "tasks": "kafka/", "taskFiles": ["../x"] },
+            "sinks": { "kafka": {}, "own": { "channel": "c", "type": "logger" } },
+            "config": {
+                "sources.files.positionFile": "/tmp/x", "sinks.kafka.kafka.topic": "other", "channels": "x",
+                "sources.files.interceptors": "mine", "sources.files.idleTimeout": 1000,
+            },
+        }))
+        .unwrap_err();
+        for part in [
+            "count: ",
+            "cpus: ",
+            "mem: ",
+            "disk: ",
+            "jvmOptions.0: ",
+            "sources.files.0: `x.log` is not",
+            "sources.files.1: `/var/*/a.log`: no `*` in folders",
+            "sources.exec: ",
+            "sources.tasks: ",
+            "sources.taskFiles.0: ",
+            "sinks.kafka: cannot be the name",
+            "sinks.own.channel: cannot be overridden",
+            "config.sources.files.positionFile: ",
+            "config.sinks.kafka.kafka.topic: ",
+            "config.channels: ",
+            "config.sources.files.interceptors: ",
+        ] {
+            assert!(told.contains(part), "{part} is missing in {told}");
+        }
+        assert!(!told.contains("idleTimeout"), "{told}");
+    }
+
+    #[test]
+    fn there_is_something_to_ship_and_somewhere_to_ship_it() {
+        let problems = Options::read(&Config::default()).unwrap_err();
+        let options: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
+        assert_eq!(options, ["sources", "kafka"]);
+        let alone = json!({ "sources": { "exec": "date" }, "sinks": { "log": { "type": "logger" } } });
+        assert!(Options::read(&Config { options: alone, ..Config::default() }).is_ok());
+        let lost = json!({ "sources": { "tasks": "*" }, "sinks": { "log": { "type": "logger" } } });
+        assert!(
+            Options::read(&Config { options: lost, ..Config::default() }).unwrap_err()[0]
+                .message
+                .contains("no stack")
+        );
+    }
+}

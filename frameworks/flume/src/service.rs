@@ -1,0 +1,61 @@
+//! Flume as the SDK sees it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use cairn_framework::kit::check;
+use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Service, View, VolumeSpec, Wait};
+use cairn_task::TaskSpec;
+
+use crate::options::{Count, Options};
+use crate::task::{self, METRICS};
+
+/// What instances are called, with a number.
+const AGENT: &str = "agent";
+
+/// Flume.
+#[derive(Debug)]
+pub(crate) struct Flume;
+
+#[async_trait]
+impl Service for Flume {
+    fn name(&self) -> &str {
+        "flume"
+    }
+
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
+        let options = Options::read(config)?;
+        let mut archive = config.archive(&options.version)?;
+        archive.extract = true;
+        let agent = InstanceSpec {
+            name: AGENT.into(),
+            cpus: options.cpus,
+            #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
+            mem: options.memory().mib() as f64,
+            ports: options.metrics.then(|| PortSpec::any(METRICS)).into_iter().collect(),
+            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
+            constraints: check::read_constraints(&options.constraints),
+            artifacts: vec![archive],
+            one_per_agent: true,
+            ..InstanceSpec::default()
+        };
+        let numbered = |number| InstanceSpec { name: format!("{AGENT}-{number}"), ..agent.clone() };
+        Ok(match options.count {
+            Count::Number(count) => {
+                Model { instances: (0..count).map(numbered).collect(), independent: true, ..Model::default() }
+            }
+            Count::EveryAgent => Model { each_agent: Some(agent), independent: true, ..Model::default() },
+        })
+    }
+
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+        let options = Options::read(config)?;
+        let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
+        Ok(task::task(config, &options, place))
+    }
+
+    fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
+        let topic = Options::read(config).map(|o| o.topic).unwrap_or_default();
+        BTreeMap::from([("agents".to_owned(), view.target.len().to_string()), ("topic".to_owned(), topic)])
+    }
+}
