@@ -20,7 +20,13 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 3] = [
+pub(crate) const BUILT_IN: [BuiltIn; 4] = [
+    BuiltIn {
+        name: "camel",
+        service: cairn_camel::service,
+        spec: cairn_camel::SPEC,
+        options: cairn_camel::options_schema,
+    },
     BuiltIn {
         name: "flume",
         service: cairn_flume::service,
