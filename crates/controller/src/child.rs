@@ -92,7 +92,7 @@ pub(crate) fn progress(status: &Status) -> String {
     if let Some(step) = steps().find(|s| !s.message.is_empty()) {
         return format!("{}: {}", step.name, step.message);
     }
-    if let Some(instance) = status.instances.iter().find(|i| !i.is_ready()) {
+    if let Some(instance) = status.instances.iter().find(|i| !i.is_fine()) {
         let detail =
             if instance.message.is_empty() { String::new() } else { format!(": {}", instance.message) };
         return format!("{} {}{detail}", instance.name, phase_word(instance.phase));
@@ -117,6 +117,8 @@ pub(crate) fn phase_word(phase: Phase) -> &'static str {
         Phase::Reconciling => "reconciling",
         Phase::BackOff => "failed, waits for its next try",
         Phase::Stopped => "stopped",
+        Phase::Finished => "finished",
+        Phase::Failed => "given up",
     }
 }
 

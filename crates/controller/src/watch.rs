@@ -66,7 +66,9 @@ fn answers(phase: Phase) -> bool {
         | Phase::Running
         | Phase::Stopping
         | Phase::BackOff
-        | Phase::Stopped => false,
+        | Phase::Stopped
+        | Phase::Finished
+        | Phase::Failed => false,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_units::{Constraint, Duration, Size, suggest};
+use cairn_units::{Constraint, Duration, Schedule, Size, suggest};
 
 use crate::engine::{self, is_template};
 use crate::model::{Definition, Exchange, Group, HealthDef, Lines, Output, ReadyDef};
-use crate::{Command, Text};
+use crate::{Command, Job, Text};
 
 /// Longest name of a task.
 const MAX_INSTANCE: usize = 24;
@@ -83,19 +83,6 @@ pub fn check(definition: &Definition, known: &Known) -> Vec<Mistake> {
     }
     checker.cycles();
     checker.mistakes
-}
-
-/// The groups whose places a text uses: those under `peers`, all of them where it uses `peers` as a whole.
-pub fn peers_in<'a>(variables: &'a [String], groups: &'a BTreeMap<String, Group>) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    for variable in variables {
-        match variable.strip_prefix("peers") {
-            Some("") => found.extend(groups.keys().map(String::as_str)),
-            Some(rest) => found.extend(rest.strip_prefix('.').and_then(|rest| rest.split('.').next())),
-            None => {}
-        }
-    }
-    found
 }
 
 struct Checker<'a> {
@@ -245,7 +232,7 @@ impl Checker<'_> {
                 }
                 _ => {
                     let message = "an artifact is either a `uri` or a `distribution`".to_owned();
-                    self.tell(&path, "bad-artifact", message, "one of them, not both");
+                    self.tell(&path, "bad-artifact", message, "exactly one of them");
                 }
             }
             if let Some(sha256) = &artifact.sha256 {
@@ -266,7 +253,7 @@ impl Checker<'_> {
                 (Some(_), None) | (None, Some(_)) => {}
                 _ => {
                     let message = format!("the file `{file}` has either a `text` or a `from`");
-                    self.tell(&path, "bad-file", message, "one of them, not both");
+                    self.tell(&path, "bad-file", message, "exactly one of them");
                 }
             }
             if let Some(text) = whole.text.filter(|_| !whole.raw) {
@@ -382,6 +369,22 @@ impl Checker<'_> {
 
     /// What does not go together.
     fn kind(&mut self, name: &str, group: &Group) {
+        let keys = [
+            ("schedule", group.schedule.is_some()),
+            ("overlap", group.overlap.is_some()),
+            ("missed", group.missed.is_some()),
+        ];
+        let timing = keys.into_iter().find(|(_, set)| *set).map(|(key, _)| key);
+        if let Some(schedule) = &group.schedule {
+            let path = ["groups", name, "schedule"];
+            if !is_template(&schedule.0)
+                && let Err(error) = schedule.0.parse::<Schedule>()
+            {
+                let message = format!("`{}` is not a schedule: {}", schedule.0, error.reason);
+                self.tell(&path, "bad-schedule", message, "").help = Some(error.help);
+            }
+            self.text(&path, &schedule.0, Stage::Plan);
+        }
         let mut refuse = |key: &'static str, message: &str| {
             self.tell(&["groups", name, key], "bad-combination", message.to_owned(), "");
         };
@@ -391,36 +394,44 @@ impl Checker<'_> {
         if group.job.is_some() && group.max_unavailable.is_some() {
             refuse("max_unavailable", "a job is not changed one task after the other");
         }
+        if let Some(key) = timing.filter(|_| group.job != Some(Job::Timed)) {
+            refuse(key, "only jobs with `job: timed` have times");
+        }
+        if group.job == Some(Job::Timed) && group.schedule.is_none() {
+            refuse("job", "a timed job needs a `schedule`, for example `0 3 * * *`");
+        }
+        if group.job == Some(Job::Timed) && group.gang.is_some() {
+            refuse("gang", "a gang starts when it can, not at a time");
+        }
+        if group.external && !is_template(&group.count.0) && group.count.0 != "1" {
+            refuse("count", "a scheduler of its own is one task: two would take turns at being thrown out");
+        }
         if group.external && (group.job.is_some() || group.gang.is_some()) {
             refuse("external", "a scheduler of its own is neither a job nor part of a gang");
         }
     }
 
-    /// Groups that wait for each other, by `after` or because one needs the places of the other.
+    /// Groups that wait for each other: by `after`, because one needs the places of the other, or because both start
+    /// together. Without an `after` among them nobody waits for long.
     fn cycles(&mut self) {
-        let waits: BTreeMap<&str, BTreeSet<&str>> = self
-            .definition
-            .groups
-            .iter()
-            .map(|(name, group)| (name.as_str(), group.after.iter().map(String::as_str).collect()))
-            .collect();
-        for name in self.definition.groups.keys() {
-            let mut seen = BTreeSet::new();
-            let mut next: Vec<&str> = waits.get(name.as_str()).into_iter().flatten().copied().collect();
-            while let Some(other) = next.pop() {
-                if seen.insert(other) {
-                    next.extend(waits.get(other).into_iter().flatten());
+        let groups = &self.definition.groups;
+        let waits: BTreeMap<&str, BTreeSet<String>> =
+            groups.iter().map(|(name, group)| (name.as_str(), needed(name, group, groups))).collect();
+        for (name, group) in groups {
+            for (index, other) in group.after.iter().enumerate() {
+                let mut seen: BTreeSet<&str> = BTreeSet::new();
+                let mut next = vec![other.as_str()];
+                while let Some(one) = next.pop() {
+                    if seen.insert(one) {
+                        next.extend(waits.get(one).into_iter().flatten().map(String::as_str));
+                    }
                 }
-            }
-            if seen.contains(name.as_str()) {
-                let message = format!("`{name}` waits for itself");
-                let others: Vec<&str> = seen.into_iter().filter(|other| other != name).collect();
-                let help = if others.is_empty() {
-                    None
-                } else {
-                    Some(format!("by way of {}", suggest::list(&others)))
-                };
-                self.tell(&["groups", name, "after"], "cycle", message, "").help = help;
+                if seen.contains(name.as_str()) {
+                    let index = index.to_string();
+                    let message = format!("`{name}` waits for `{other}`, which waits for `{name}`");
+                    let help = "by `after`, by `peers` in a text, or because they are one gang".to_owned();
+                    self.tell(&["groups", name, "after", &index], "cycle", message, "").help = Some(help);
+                }
             }
         }
     }
@@ -505,6 +516,19 @@ impl Checker<'_> {
             mistake.help = Some("outputs are for everybody who may read".into());
         }
     }
+}
+
+/// Groups without which a group does not start.
+fn needed(name: &str, group: &Group, groups: &BTreeMap<String, Group>) -> BTreeSet<String> {
+    let mut needed: BTreeSet<String> = group.after.iter().cloned().collect();
+    needed.extend(group.peers(groups));
+    if group.gang.is_some() {
+        needed.extend(
+            groups.iter().filter(|(_, other)| other.gang == group.gang).map(|(name, _)| name.clone()),
+        );
+    }
+    needed.remove(name);
+    needed
 }
 
 /// A port or a range; `None` for anything else.

@@ -16,7 +16,7 @@ mod words;
 pub use check::{Known, Mistake, OptionFact};
 pub use model::{
     ArtifactDef, Definition, Exchange, FetchedOutput, FileDef, FileMode, Group, HealthDef, Job, Lines,
-    Output, Ports, ReadyDef, WholeFile,
+    MissedDef, Output, OverlapDef, Ports, ReadyDef, WholeFile,
 };
 pub use text::Text;
 pub use words::{Command, Words, WordsError};

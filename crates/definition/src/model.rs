@@ -1,11 +1,11 @@
 //! What a definition says, as YAML has it. The comments are the reference that editors show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Text};
+use crate::{Command, Text, engine};
 
 /// A service as data: groups of tasks and what they give to others. Every text may be a template in which `options`,
 /// `inputs` and, where it is known, the place of a task are variables.
@@ -81,6 +81,16 @@ pub struct Group {
     /// Its tasks run to completion instead of for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
+    /// When a timed job runs, in UTC: a cron expression such as `0 3 * * *`, or a repeating interval of ISO 8601 such as
+    /// `R/2026-01-01T00:00:00Z/PT1H`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Text>,
+    /// A timed job: its time comes and the last run is not over [default: skip].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<OverlapDef>,
+    /// A timed job: times that have passed while its scheduler was away [default: run].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedDef>,
     /// How often a failed job, or a failed gang, is tried again before an operator is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
@@ -110,6 +120,45 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+impl Group {
+    /// All texts that are filled in at the launch of a task.
+    fn texts(&self) -> Vec<String> {
+        let words = |command: &Command| command.words().unwrap_or_default();
+        let ready = self.ready.clone().unwrap_or_default();
+        let health = self.health.clone().unwrap_or_default();
+        let exchanges = [ready.exchange, health.exchange].into_iter().flatten().map(|exchange| exchange.to);
+        let probes = [ready.command.as_ref(), health.command.as_ref()].into_iter().flatten();
+        let commands = std::iter::once(&self.command).chain(probes);
+        commands
+            .chain(&self.prepare)
+            .flat_map(words)
+            .chain(
+                self.files.values().map(FileDef::whole).filter(|file| !file.raw).filter_map(|file| file.text),
+            )
+            .chain(self.env.values().map(|text| text.0.clone()))
+            .chain([ready.tcp, ready.http, health.tcp, health.http].into_iter().flatten())
+            .chain(exchanges)
+            .collect()
+    }
+
+    /// The groups whose places its texts use: those under `peers`, all where one uses `peers` as a whole.
+    pub fn peers(&self, groups: &BTreeMap<String, Self>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for variable in self.texts().iter().flat_map(|text| engine::variables(text).unwrap_or_default()) {
+            match variable.strip_prefix("peers") {
+                Some("") => found.extend(groups.keys().cloned()),
+                Some(rest) => {
+                    found.extend(
+                        rest.strip_prefix('.').and_then(|rest| rest.split('.').next()).map(str::to_owned),
+                    );
+                }
+                None => {}
+            }
+        }
+        found
+    }
+}
+
 /// A job's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +167,30 @@ pub enum Job {
     Once,
     /// Once for each change of what it runs.
     Change,
+    /// At the times of `schedule`.
+    Timed,
+}
+
+/// What happens when a time comes and the last run is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlapDef {
+    /// The new run does not happen.
+    Skip,
+    /// It happens once the last one is over.
+    Queue,
+    /// The last one is stopped.
+    Replace,
+}
+
+/// What happens with times that have passed while the scheduler was away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedDef {
+    /// One run makes up for all of them.
+    Run,
+    /// They are left out.
+    Skip,
 }
 
 /// A file that the agent fetches: one of `uri` and `distribution`.

@@ -23,10 +23,17 @@ pub mod status;
 pub mod store;
 
 pub use cairn_units::Constraint;
-pub use driver::{Accepted, Command, Given, Handle, Published, RunError, RunOptions, run};
-pub use model::{Artifact, Config, InstanceSpec, Model, PortSpec, Problem, Strategy, VolumeSpec};
+pub use driver::{
+    Accepted, Command, Foreign, ForeignError, Given, Handle, Published, RunError, RunOptions, run,
+};
+pub use model::{
+    Artifact, Config, GoalState, InstanceSpec, Missed, Model, Overlap, PortSpec, Problem, Rolling, Strategy,
+    Timing, VolumeSpec,
+};
 pub use operation::{Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
 pub use rest::Refused;
 pub use secrets::Secrets;
 pub use service::{Action, Ask, Moment, Service, Verdict, Wait};
-pub use status::{Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Status, Step, View};
+pub use status::{
+    Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Run, RunState, Status, Step, View,
+};

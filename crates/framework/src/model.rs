@@ -6,6 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use cairn_units::Schedule;
+
 use crate::Constraint;
 
 /// What a scheduler is configured with: by the controller through a file, later changed through REST.
@@ -154,11 +156,87 @@ pub struct InstanceSpec {
     pub constraints: Vec<Constraint>,
     /// Files fetched before it starts, the executor apart.
     pub artifacts: Vec<Artifact>,
+    /// What it is there for.
+    pub goal: GoalState,
+    /// How often a job, or a gang, that fails is tried again before it is given up. Absent: for ever.
+    pub retries: Option<u32>,
+    /// When a job runs. Absent: as soon as it can.
+    pub timing: Option<Timing>,
+    /// Instances of one gang are launched all together or not at all; when one fails, all are started anew. Once every
+    /// job among them has finished, the others are stopped.
+    pub gang: Option<String>,
+    /// With whom it takes turns when it is changed.
+    pub rolling: Rolling,
     /// After an end that nobody asked for, wait at least so long before the next launch, milliseconds. For services
     /// that hold a session elsewhere which has to expire first.
     pub relaunch_ms: u64,
     /// Never on an agent on which another instance of the framework has its place.
     pub one_per_agent: bool,
+}
+
+/// When an instance has reached what it is there for; names as in dcos-commons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum GoalState {
+    /// It runs for ever; an end is a failure.
+    #[default]
+    Running,
+    /// It runs to completion, and again when what it runs has changed.
+    Finish,
+    /// It runs to completion, and never again unless somebody asks.
+    Once,
+}
+
+/// When a job runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The times.
+    pub schedule: Schedule,
+    /// What happens when a time comes and the last run is not over.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// What happens when a time has passed while this scheduler was away.
+    #[serde(default)]
+    pub missed: Missed,
+}
+
+/// A time has come and the last run is not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new run does not happen.
+    #[default]
+    Skip,
+    /// It happens once the last one is over.
+    Queue,
+    /// The last one is stopped.
+    Replace,
+}
+
+/// Times that have passed while the scheduler was away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// One run makes up for all of them.
+    #[default]
+    Run,
+    /// They are left out.
+    Skip,
+}
+
+/// Changes take down at most so many of those with the same group at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rolling {
+    /// Name of the group; by default all instances form one.
+    pub group: String,
+    /// How many may be down at once, at least 1.
+    pub at_once: u32,
+}
+
+impl Default for Rolling {
+    fn default() -> Self {
+        Self { group: String::new(), at_once: 1 }
+    }
 }
 
 /// A port of an instance. Once assigned it is kept.

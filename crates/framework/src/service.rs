@@ -71,6 +71,13 @@ pub trait Service: Send + Sync + 'static {
         Progress::Failed(format!("{} has no operation {}", self.name(), step.operation))
     }
 
+    /// Asked when a service is destroyed and none of its tasks runs any more, before it leaves the cluster: the place to
+    /// take away what it has brought about elsewhere. Asked again while the answer is [`Verdict::Wait`].
+    async fn farewell(&self, config: &Config, view: &View) -> Verdict {
+        let _ = (config, view);
+        Verdict::Go
+    }
+
     /// REST resources of its own, merged with the skeleton. State-changing ones are behind the token already.
     fn routes(&self, handle: Handle) -> axum::Router {
         let _ = handle;

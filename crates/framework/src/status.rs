@@ -57,6 +57,45 @@ pub enum Phase {
     BackOff,
     /// Stopped on request.
     Stopped,
+    /// A job that is done, or that waits for its time.
+    Finished,
+    /// A job or gang that has failed too often and waits for an operator.
+    Failed,
+}
+
+/// How a run of a job stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It is under way.
+    #[default]
+    Running,
+    /// It has ended well.
+    Finished,
+    /// It has failed.
+    Failed,
+    /// It was stopped.
+    Stopped,
+    /// Its time came while the last run was not over.
+    Skipped,
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// Its task; empty for one that did not happen.
+    pub task_id: String,
+    /// How it stands.
+    pub state: RunState,
+    /// When it began, milliseconds since the epoch.
+    pub started_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// What its process exited with.
+    pub exit_code: Option<i32>,
+    /// Last words.
+    pub message: String,
 }
 
 /// One instance, as people see it.
@@ -81,12 +120,23 @@ pub struct InstanceStatus {
     /// same name. Stays until the next replacement, so a task that names it stays the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Placement>,
+    /// Last runs of a job, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+    /// When a timed job runs next, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_run_ms: Option<u64>,
 }
 
 impl InstanceStatus {
     /// It serves.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
+    }
+
+    /// It serves, or is a job that is done.
+    pub fn is_fine(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Finished)
     }
 }
 

@@ -4,13 +4,16 @@
 //! to write instead; [`suggest`] finds the word that was meant.
 
 mod amount;
+mod calendar;
 mod constraint;
 mod duration;
 mod placement;
+mod schedule;
 mod size;
 pub mod suggest;
 
 pub use amount::UnitError;
 pub use constraint::{Constraint, ConstraintError, Operator};
 pub use duration::Duration;
+pub use schedule::Schedule;
 pub use size::Size;

@@ -1,9 +1,12 @@
 //! A group as instances.
 
 use cairn_definition::check::parse_port;
-use cairn_definition::{ArtifactDef, Group, Lines};
-use cairn_framework::{Artifact, Config, Constraint, InstanceSpec, PortSpec, Problem, VolumeSpec};
-use cairn_units::Size;
+use cairn_definition::{ArtifactDef, Group, Job, Lines, MissedDef, OverlapDef};
+use cairn_framework::{
+    Artifact, Config, Constraint, GoalState, InstanceSpec, Missed, Overlap, PortSpec, Problem, Rolling,
+    Timing, VolumeSpec,
+};
+use cairn_units::{Schedule, Size};
 
 use crate::spec::{Filler, instance_name};
 
@@ -31,9 +34,44 @@ pub(crate) fn instances(
         volumes: volumes(name, group, filler),
         constraints: constraints(&at("constraints"), &group.constraints, filler),
         artifacts: artifacts(&at("artifacts"), group, config, filler),
+        goal: match group.job {
+            None => GoalState::Running,
+            Some(Job::Change) => GoalState::Finish,
+            Some(Job::Once | Job::Timed) => GoalState::Once,
+        },
+        retries: retries(group),
+        timing: timing(&at("schedule"), group, filler),
+        gang: group.gang.clone(),
+        rolling: Rolling { group: name.to_owned(), at_once: group.max_unavailable.unwrap_or(1) },
         ..InstanceSpec::default()
     };
     (0..count).map(|index| InstanceSpec { name: instance_name(name, index), ..one.clone() }).collect()
+}
+
+/// Services are started anew for ever; jobs and gangs are given up some time.
+fn retries(group: &Group) -> Option<u32> {
+    let default = match group.job {
+        Some(Job::Timed) => Some(0),
+        Some(Job::Once | Job::Change) => Some(3),
+        None => group.gang.is_some().then_some(3),
+    };
+    group.retries.or(default)
+}
+
+fn timing(path: &str, group: &Group, filler: &mut Filler<'_>) -> Option<Timing> {
+    let text = group.schedule.as_ref()?;
+    let schedule =
+        filler.value(path, text, "a schedule such as `0 3 * * *`", |text| text.parse::<Schedule>().ok())?;
+    let overlap = match group.overlap {
+        None | Some(OverlapDef::Skip) => Overlap::Skip,
+        Some(OverlapDef::Queue) => Overlap::Queue,
+        Some(OverlapDef::Replace) => Overlap::Replace,
+    };
+    let missed = match group.missed {
+        None | Some(MissedDef::Run) => Missed::Run,
+        Some(MissedDef::Skip) => Missed::Skip,
+    };
+    Some(Timing { schedule, overlap, missed })
 }
 
 /// A number of MiB, or a size.

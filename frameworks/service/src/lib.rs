@@ -1,11 +1,13 @@
 //! Anything that a framework spec describes under `service:`, and schedulers that others wrote.
 //!
 //! - `spec`: the definition as it comes with the configuration, and the variables of its templates;
+//! - `foreign`: schedulers that a group runs;
 //! - `group`: a group as instances;
 //! - `task`: the task of an instance;
 //! - `service`: all of it as the SDK drives it;
 //! - `rest`: resources of its own.
 
+mod foreign;
 mod group;
 mod rest;
 mod service;

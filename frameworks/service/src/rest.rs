@@ -2,23 +2,31 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use cairn_framework::rest::{Problem, Resource, accepted};
+use cairn_definition::Group;
+use cairn_framework::rest::{Body, Problem, Resource, accepted};
 use cairn_framework::{Command, Handle, Refused};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::spec::{Spec, split_name};
 
-pub(crate) const RESOURCES: [Resource; 2] = [
+pub(crate) const RESOURCES: [Resource; 5] = [
     ("get", "/v1/groups", "Groups of tasks: how many, how many are ready"),
+    ("put", "/v1/groups/{group}", "How many tasks a group has: {count}, where an option says so"),
     ("post", "/v1/groups/{group}/{verb}", "restart, stop, start all tasks of a group"),
+    ("get", "/v1/jobs", "Jobs: how they stand, when they run next, their last runs with exit codes"),
+    ("post", "/v1/jobs/{job}/run", "Run a job now, whether it is done or not"),
 ];
 
 pub(crate) fn routes(handle: Handle) -> Router {
     Router::new()
         .route("/v1/groups", get(groups))
+        .route("/v1/groups/{group}", put(resize))
         .route("/v1/groups/{group}/{verb}", post(verb))
+        .route("/v1/jobs", get(jobs))
+        .route("/v1/jobs/{job}/run", post(run))
         .with_state(handle)
 }
 
@@ -32,7 +40,7 @@ async fn groups(State(handle): State<Handle>) -> Refused<Json<Value>> {
     let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
     let one = |name: &String| {
         let members = members(&handle, name);
-        let ready = members.iter().filter(|i| i.is_ready()).count();
+        let ready = members.iter().filter(|i| i.is_fine()).count();
         json!({
             "group": name, "count": members.len(), "ready": ready,
             "instances": members.iter().map(|i| &i.name).collect::<Vec<_>>(),
@@ -41,16 +49,52 @@ async fn groups(State(handle): State<Handle>) -> Refused<Json<Value>> {
     Ok(Json(json!({ "groups": spec.service.groups.keys().map(one).collect::<Vec<_>>() })))
 }
 
+fn group_of<'a>(spec: &'a Spec, group: &str) -> Refused<&'a Group> {
+    spec.service.groups.get(group).ok_or_else(|| {
+        let known: Vec<&str> = spec.service.groups.keys().map(String::as_str).collect();
+        Problem::not_found("unknown-group", format!("there is no group {group}"))
+            .hint(format!("groups: {}", known.join(", ")))
+    })
+}
+
+#[derive(Deserialize)]
+struct Size {
+    count: u32,
+}
+
+/// Changes the option that the group's count is, where it is nothing but an option.
+async fn resize(
+    State(handle): State<Handle>,
+    Path(group): Path<String>,
+    Body(size): Body<Size>,
+) -> Refused<Response> {
+    let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
+    let count = &group_of(&spec, &group)?.count.0;
+    let inner = count.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    let option = inner.and_then(|text| text.trim().strip_prefix("options.")).map(str::to_owned);
+    let Some(option) = option.filter(|name| spec.option(name).is_some()) else {
+        return Err(Problem::conflict(
+            "fixed-count",
+            format!("the framework spec fixes the count of {group}: {count}"),
+        )
+        .hint("write `count: \"{{ options.NAME }}\"` in the spec, and let stacks set the option"));
+    };
+    let change = |options: &mut Value| {
+        if !options.is_object() {
+            *options = json!({});
+        }
+        options[option.as_str()] = size.count.into();
+        Ok(())
+    };
+    Ok(accepted(&handle.change(change).await?))
+}
+
 async fn verb(
     State(handle): State<Handle>,
     Path((group, verb)): Path<(String, String)>,
 ) -> Refused<Response> {
     let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
-    if !spec.service.groups.contains_key(&group) {
-        let known: Vec<&str> = spec.service.groups.keys().map(String::as_str).collect();
-        return Err(Problem::not_found("unknown-group", format!("there is no group {group}"))
-            .hint(format!("groups: {}", known.join(", "))));
-    }
+    group_of(&spec, &group)?;
     let instances: Vec<String> = members(&handle, &group).into_iter().map(|i| i.name).collect();
     let command = match verb.as_str() {
         "restart" => Command::Restart(instances),
@@ -62,4 +106,28 @@ async fn verb(
         }
     };
     Ok(accepted(&handle.command(command).await?))
+}
+
+/// Every task of a group that is a job.
+async fn jobs(State(handle): State<Handle>) -> Refused<Json<Value>> {
+    let published = handle.published();
+    let spec = Spec::read(&published.config).map_err(Problem::invalid)?;
+    let of = |name: &str| spec.service.groups.get(split_name(name)?.0)?.job;
+    let jobs = published.status.instances.iter().filter_map(|i| {
+        Some(json!({
+            "job": i.name, "kind": of(&i.name)?, "phase": i.phase, "message": i.message,
+            "next_run_ms": i.next_run_ms, "runs": i.runs,
+        }))
+    });
+    Ok(Json(json!({ "jobs": jobs.collect::<Vec<_>>() })))
+}
+
+async fn run(State(handle): State<Handle>, Path(job): Path<String>) -> Refused<Response> {
+    let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
+    let is_job = |name: &str| Some(spec.service.groups.get(split_name(name)?.0)?.job.is_some());
+    if is_job(&job) != Some(true) {
+        return Err(Problem::not_found("unknown-job", format!("there is no job {job}"))
+            .hint("GET /v1/jobs lists them"));
+    }
+    Ok(accepted(&handle.command(Command::Restart(vec![job])).await?))
 }

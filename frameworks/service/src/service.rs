@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use cairn_definition::Output;
 use cairn_definition::engine;
 use cairn_framework::rest::Resource;
-use cairn_framework::{Config, Handle, InstanceSpec, Model, Problem, Service, View, Wait};
+use cairn_framework::{
+    Action, Ask, Config, Handle, InstanceSpec, Model, Moment, Problem, Service, Verdict, View, Wait,
+};
 use cairn_task::TaskSpec;
 
 use crate::spec::{Filler, Spec, split_name};
-use crate::{group, rest, task};
+use crate::{foreign, group, rest, task};
 
 /// Whatever the definition in the configuration describes.
 #[derive(Debug, Default)]
@@ -61,6 +63,29 @@ impl Service for Described {
             }
         };
         spec.service.outputs.iter().filter_map(one).collect()
+    }
+
+    /// A scheduler of its own is there once it has registered; one that goes is followed by its framework.
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        let Some((group, _)) = split_name(&ask.instance) else { return Verdict::Go };
+        let known = Spec::read(&ask.config).ok().and_then(|mut spec| spec.service.groups.remove(group));
+        let name = task::scheduler_name(&ask.view.framework, group);
+        let external = known.as_ref().is_none_or(|group| group.external);
+        match (ask.moment, ask.action) {
+            (Moment::After, Action::Launch | Action::Restart) if external => {
+                foreign::registered(&ask.view.master, &name).await
+            }
+            (Moment::After, Action::Remove) if external => foreign::gone(&ask.view.master, &[name]).await,
+            _ => Verdict::Go,
+        }
+    }
+
+    async fn farewell(&self, config: &Config, view: &View) -> Verdict {
+        let groups = Spec::read(config).map(|spec| spec.service.groups).unwrap_or_default();
+        let external = groups.iter().filter(|(_, group)| group.external);
+        let names: Vec<String> =
+            external.map(|(name, _)| task::scheduler_name(&view.framework, name)).collect();
+        foreign::gone(&view.master, &names).await
     }
 
     fn routes(&self, handle: Handle) -> axum::Router {

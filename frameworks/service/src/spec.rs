@@ -47,7 +47,7 @@ impl Spec {
     }
 
     /// The schema of an option.
-    fn option(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn option(&self, name: &str) -> Option<&Value> {
         self.options.get("properties")?.get(name)
     }
 

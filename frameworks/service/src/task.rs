@@ -1,8 +1,7 @@
 //! The task of an instance: everything is filled in here, but for what only the executor knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use cairn_definition::check::peers_in;
 use cairn_definition::{Command, Exchange, FileMode as Mode, Group, HealthDef, ReadyDef, Text, engine};
 use cairn_framework::{Problem, View, Wait};
 use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
@@ -58,9 +57,11 @@ pub(crate) fn scheduler_name(framework: &str, group: &str) -> String {
 fn wait_for_groups(group: &Group, view: &View) -> Result<(), Wait> {
     for other in &group.after {
         let members = view.target.iter().filter(|name| belongs(name, other));
-        let behind = members.filter_map(|name| view.instances.get(name)).find(|i| !i.is_ready());
+        let behind = members.filter_map(|name| view.instances.get(name)).find(|i| !i.is_fine());
         if let Some(instance) = behind {
-            return Err(Wait::For(format!("waits for {}", instance.name)));
+            let why =
+                if instance.message.is_empty() { String::new() } else { format!(": {}", instance.message) };
+            return Err(Wait::For(format!("waits for {}{why}", instance.name)));
         }
     }
     Ok(())
@@ -72,35 +73,13 @@ fn belongs(instance: &str, group: &str) -> bool {
 
 /// What a group's texts say of others can be written down once all of those have their places.
 fn wait_for_peers(spec: &Spec, group: &Group, view: &View) -> Result<(), Wait> {
-    let mut needed = BTreeSet::new();
-    for text in texts(group) {
-        let variables = engine::variables(&text).unwrap_or_default();
-        needed.extend(peers_in(&variables, &spec.service.groups).into_iter().map(str::to_owned));
-    }
+    let needed = group.peers(&spec.service.groups);
     let missing =
         |name: &&String| needed.iter().any(|group| belongs(name, group)) && view.placement(name).is_none();
     match view.target.iter().find(missing) {
         Some(name) => Err(Wait::Peers(format!("waits for the place of {name}"))),
         None => Ok(()),
     }
-}
-
-/// All texts of a group that are filled in at its launch.
-fn texts(group: &Group) -> Vec<String> {
-    let words = |command: &Command| command.words().unwrap_or_default();
-    let ready = group.ready.clone().unwrap_or_default();
-    let health = group.health.clone().unwrap_or_default();
-    let exchanges = [ready.exchange, health.exchange].into_iter().flatten().map(|exchange| exchange.to);
-    let commands =
-        [Some(&group.command), ready.command.as_ref(), health.command.as_ref()].into_iter().flatten();
-    commands
-        .chain(&group.prepare)
-        .flat_map(words)
-        .chain(group.files.values().filter_map(|file| file.whole().text))
-        .chain(group.env.values().map(|text| text.0.clone()))
-        .chain([ready.tcp, ready.http, health.tcp, health.http].into_iter().flatten())
-        .chain(exchanges)
-        .collect()
 }
 
 struct Writer<'a> {

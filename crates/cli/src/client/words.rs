@@ -82,5 +82,7 @@ pub(crate) fn phase(phase: Phase) -> Word {
         Phase::Reconciling => Word::new("reconciling", Mood::Going),
         Phase::BackOff => Word::new("back-off", Mood::Bad),
         Phase::Stopped => Word::new("stopped", Mood::Bad),
+        Phase::Finished => Word::new("finished", Mood::Good),
+        Phase::Failed => Word::new("failed", Mood::Bad),
     }
 }

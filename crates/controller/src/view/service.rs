@@ -166,9 +166,13 @@ fn judge(known: Option<&InstanceStatus>, observed: &Observed, revision: u64) -> 
             (ServiceState::Starting, format!("its scheduler: {}", word()))
         }
         Phase::Stopped => (ServiceState::Stopped, "its scheduler is stopped".into()),
-        Phase::BackOff | Phase::Unreachable | Phase::Reconciling | Phase::Unhealthy => {
-            (ServiceState::Unreachable, format!("its scheduler: {}", word()))
-        }
+        // A scheduler is no job: the last two do not happen.
+        Phase::BackOff
+        | Phase::Unreachable
+        | Phase::Reconciling
+        | Phase::Unhealthy
+        | Phase::Finished
+        | Phase::Failed => (ServiceState::Unreachable, format!("its scheduler: {}", word())),
         Phase::Ready => serving(known, observed, revision),
     }
 }

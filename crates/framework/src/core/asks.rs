@@ -19,6 +19,8 @@ pub(crate) enum Topic {
     Operate(String, String),
     /// The service's declared inner things.
     Settle,
+    /// What a destroyed service leaves behind.
+    Farewell,
 }
 
 #[derive(Debug, Clone, Default)]

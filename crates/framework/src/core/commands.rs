@@ -46,6 +46,9 @@ impl Core {
         self.state.target.generation += 1;
         self.remodel();
         // New orders deserve a new try at once.
+        for record in self.state.instances.values_mut() {
+            record.failed = 0;
+        }
         for live in self.live.values_mut() {
             live.retry_at = 0;
         }
@@ -75,9 +78,13 @@ impl Core {
             Command::Restart(names) => self.each(&names, |record| {
                 record.goal = Goal::Run;
                 record.restart += 1;
+                record.failed = 0;
             }),
             Command::Start(names) => {
-                self.each(&names, |record| record.goal = Goal::Run)?;
+                self.each(&names, |record| {
+                    record.goal = Goal::Run;
+                    record.failed = 0;
+                })?;
                 for name in &names {
                     let live = self.live_mut(name);
                     live.retry_at = 0;

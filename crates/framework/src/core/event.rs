@@ -80,6 +80,8 @@ pub enum Question {
     Settle(Config, View),
     /// [`crate::Service::operate`].
     Operate(Box<Operate>),
+    /// [`crate::Service::farewell`].
+    Farewell(Config, View),
 }
 
 /// Something to do.

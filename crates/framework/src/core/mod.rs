@@ -8,6 +8,8 @@ mod asks;
 mod backoff;
 mod commands;
 mod event;
+mod gang;
+mod job;
 mod live;
 mod matching;
 mod next;
@@ -87,6 +89,10 @@ pub struct Core {
     refusals: Vec<Value>,
     /// Ports by agent that something else listens on, as executors have told.
     taken: BTreeMap<String, BTreeSet<u16>>,
+    /// A gang did not fit into the last offers: all are asked for anew then, so that they come together.
+    gang_again: Option<Millis>,
+    /// What a destroyed service has brought about elsewhere is gone.
+    farewell: bool,
 }
 
 impl std::fmt::Debug for Core {
@@ -144,6 +150,8 @@ impl Core {
             outputs: BTreeMap::new(),
             refusals: Vec::new(),
             taken: BTreeMap::new(),
+            gang_again: None,
+            farewell: false,
         };
         core.remodel();
         Ok(core)
@@ -245,6 +253,7 @@ impl Core {
                 self.settled = *verdict == Verdict::Go;
                 self.settle_at = now + SETTLE_EVERY;
             }
+            asks::Topic::Farewell => self.farewell = *verdict == Verdict::Go,
             asks::Topic::Gate(instance, action, moment) if *verdict == Verdict::Go => {
                 self.go(&instance, action, moment, now, out);
             }
@@ -256,10 +265,11 @@ impl Core {
     fn advance(&mut self, now: Millis, out: &mut Out) {
         self.follow_agents();
         self.render_stale();
+        self.keep_time(now);
         if self.link == Link::Registered {
             self.take_steps(now, out);
             self.operate(now, out);
-            self.finish_destroy(out);
+            self.finish_destroy(now, out);
             self.want_offers(now, out);
             self.reconcile_due(now, out);
         }
@@ -273,6 +283,12 @@ impl Core {
         }
         for live in self.live.values().filter(|l| l.retry_at > now) {
             out.wake_at(live.retry_at);
+        }
+        if let Some(at) = self.next_time().filter(|at| *at > now) {
+            out.wake_at(at);
+        }
+        if let Some(at) = self.gang_again.filter(|at| *at > now) {
+            out.wake_at(at);
         }
         if self.settled && self.settle_at > now {
             out.wake_at(self.settle_at);

@@ -1,6 +1,6 @@
 //! Answers every offer at once, and tells the master whether offers are wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_mesos::v1;
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
 use super::state::{Record, TaskRecord};
-use super::{Core, Millis, Out, REFUSALS, live::Live, task};
+use super::{Core, Millis, Out, REFUSALS, job, live::Live, task};
 use crate::{Phase, Placement, Wait};
 
 /// Seconds for which a declined offer stays away while something is still wanted.
@@ -17,6 +17,9 @@ const SOON: f64 = 2.0;
 const LONG: f64 = 86_400.0;
 /// After resources were given back: the next offer tells whether they are really gone.
 const NOW: f64 = 0.1;
+
+/// Pause before offers that did not hold a whole gang are asked for anew.
+const GANG_AGAIN: Millis = 2_000;
 
 /// What offers are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl Wants {
 }
 
 /// What one offer is used for.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Use {
     fits: Vec<(String, Fit, Option<String>)>,
     cleanups: Vec<String>,
@@ -60,7 +63,8 @@ impl Core {
     pub(crate) fn want_offers(&mut self, now: Millis, out: &mut Out) {
         let wanted: BTreeMap<String, Purpose> = self.purposes(now).into_iter().collect();
         let news = wanted.iter().any(|(name, purpose)| self.wants.wanted.get(name) != Some(purpose));
-        if news && !self.wants.fresh {
+        let again = self.gang_again.take_if(|at| *at <= now).is_some();
+        if (news || again) && !self.wants.fresh {
             out.calls.push(task::revive());
             self.wants.suppressed = false;
         } else if wanted.is_empty() && !self.wants.suppressed {
@@ -72,7 +76,12 @@ impl Core {
     }
 
     fn purposes(&self, now: Millis) -> Vec<(String, Purpose)> {
-        self.names().into_iter().filter_map(|name| Some((name.clone(), self.purpose(&name, now)?))).collect()
+        let all: Vec<_> = self
+            .names()
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), self.purpose(&name, now)?)))
+            .collect();
+        self.whole_gangs(all)
     }
 
     fn purpose(&self, name: &str, now: Millis) -> Option<Purpose> {
@@ -101,16 +110,28 @@ impl Core {
         }
         let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
         self.give_up(&supplies, &mut uses);
+        let mut placed = BTreeSet::new();
         for (name, purpose) in self.purposes(now) {
             match purpose {
                 Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
-                Purpose::Launch { .. } => self.place(&name, &mut supplies, &mut uses, now),
+                Purpose::Launch { .. } if placed.contains(&name) => {}
+                Purpose::Launch { .. } => match self.gang_to_launch(&name) {
+                    None => {
+                        self.place(&name, &mut supplies, &mut uses, now);
+                    }
+                    Some(gang) => {
+                        self.place_gang(&gang, &mut supplies, &mut uses, now);
+                        placed.extend(gang);
+                    }
+                },
             }
         }
         self.render_stale();
         for used in &mut uses {
             for (name, _, task_id) in &mut used.fits {
-                *task_id = self.launch(name, now);
+                if self.gang_is_rendered(name) {
+                    *task_id = self.launch(name, now);
+                }
             }
         }
         let idle = self.purposes(now).is_empty();
@@ -156,8 +177,27 @@ impl Core {
         }
     }
 
-    fn place(&mut self, name: &str, supplies: &mut [Supply], uses: &mut [Use], now: Millis) {
-        let Some(record) = self.state.instances.get(name) else { return };
+    /// All of a gang or none of it.
+    fn place_gang(&mut self, gang: &[String], supplies: &mut Vec<Supply>, uses: &mut Vec<Use>, now: Millis) {
+        let before = (supplies.clone(), uses.clone());
+        let places: Vec<_> =
+            gang.iter().map(|n| self.state.instances.get(n).and_then(|r| r.placement.clone())).collect();
+        if gang.iter().all(|name| self.place(name, supplies, uses, now)) {
+            return;
+        }
+        (*supplies, *uses) = before;
+        for (name, place) in gang.iter().zip(places) {
+            if let Some(record) = self.state.instances.get_mut(name) {
+                record.placement = place;
+            }
+        }
+        self.stale = true;
+        self.gang_again.get_or_insert(now + GANG_AGAIN);
+    }
+
+    /// Whether a place was found.
+    fn place(&mut self, name: &str, supplies: &mut [Supply], uses: &mut [Use], now: Millis) -> bool {
+        let Some(record) = self.state.instances.get(name) else { return false };
         let record = record.clone();
         let peers = self.peers(name);
         let peers: Vec<&Placement> = peers.iter().collect();
@@ -184,12 +224,13 @@ impl Core {
                     supplies[index].take(name, &found);
                     self.settle_down(name, &found);
                     uses[index].fits.push((name.to_owned(), found, None));
-                    return;
+                    return true;
                 }
                 Err(refusal) => refusals.push((supplies[index].hostname.clone(), refusal)),
             }
         }
         self.note_refusals(name, &refusals, now);
+        false
     }
 
     fn settle_down(&mut self, name: &str, found: &Fit) {
@@ -227,6 +268,9 @@ impl Core {
             first: !record.deployed,
             ..TaskRecord::default()
         });
+        if record.is_job() {
+            job::note_start(record, &id, now);
+        }
         self.stale = true;
         let live = self.live_mut(name);
         *live = Live { phase: Phase::Staging, heard: now, failures: live.failures, ..Live::default() };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Core;
-use crate::{Artifact, InstanceSpec, Model, Wait};
+use crate::{Artifact, GoalState, InstanceSpec, Model, Overlap, Wait};
 
 /// The task of an instance as it should be, or why there is none yet.
 pub(crate) type Rendered = Result<Ready, Wait>;
@@ -88,6 +88,8 @@ impl Core {
                 record.delete_data = false;
                 record.replaces = None;
                 record.goal = super::state::Goal::Run;
+                record.done = None;
+                record.failed = 0;
             }
         }
     }
@@ -124,6 +126,11 @@ impl Core {
             Some(Ok(ready)) => ready.fingerprint != task.fingerprint,
             _ => false,
         };
-        changed || task.restart != record.restart
+        let asked = task.restart != record.restart;
+        match (&record.spec.timing, record.spec.goal) {
+            (Some(timing), _) => asked && timing.overlap == Overlap::Replace,
+            (None, GoalState::Once) => asked,
+            (None, _) => changed || asked,
+        }
     }
 }

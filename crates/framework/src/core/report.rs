@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::asks::Topic;
-use super::next::Next;
-use super::state::Goal;
+use super::next::{Next, Want};
 use super::{Core, Link, Millis};
 use crate::status::PlanPhase;
 use crate::{
@@ -63,10 +62,17 @@ impl Core {
     fn instance(&self, name: &str) -> InstanceStatus {
         let live = self.live.get(name).cloned().unwrap_or_default();
         let record = self.state.instances.get(name);
-        let stopped = record.is_some_and(|r| r.goal == Goal::Stop && r.task.is_none());
-        let phase = if stopped { Phase::Stopped } else { live.phase };
+        let idle = record.is_some_and(|r| r.task.is_none());
+        let phase = match self.want_of(name) {
+            Want::Stop if idle => Phase::Stopped,
+            Want::Rest if idle => Phase::Finished,
+            Want::Run if idle && self.gave_up(name) => Phase::Failed,
+            _ => live.phase,
+        };
         let message = match phase {
             Phase::Waiting => self.why_waiting(name),
+            Phase::Failed => self.why_given_up(name),
+            Phase::Finished => self.last_failure(name),
             _ => live.message,
         };
         InstanceStatus {
@@ -78,6 +84,8 @@ impl Core {
             failures: live.failures,
             needs_restart: self.outdated(name),
             replaces: record.and_then(|r| r.replaces.clone()),
+            runs: record.map(|r| r.runs.clone()).unwrap_or_default(),
+            next_run_ms: self.time_of(name),
         }
     }
 
@@ -196,6 +204,9 @@ impl Core {
             _ => instance.message.clone(),
         };
         match next {
+            _ if self.is_timed(name) => (PlanStatus::Complete, String::new()),
+            Next::GivenUp => (PlanStatus::Error, self.why_given_up(name)),
+            Next::CleanUp if self.in_target(name) => (PlanStatus::Complete, String::new()),
             Next::Nothing => (
                 PlanStatus::Complete,
                 if instance.phase == Phase::Stopped {
@@ -260,7 +271,10 @@ impl Core {
             id: "leave".into(),
             name: "leave the cluster".into(),
             status: left,
-            message: String::new(),
+            message: match self.asks.last(&Topic::Farewell) {
+                Some(Verdict::Wait(reason) | Verdict::Refuse(reason)) => reason.clone(),
+                _ => String::new(),
+            },
         };
         vec![phase("stop", "parallel", stop), phase("leave", "serial", vec![leave])]
     }

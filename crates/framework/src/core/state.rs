@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Millis;
 use crate::store::Change;
-use crate::{Config, InstanceSpec, Operation, Placement, Problem, Secrets, secrets};
+use crate::{Config, GoalState, InstanceSpec, Operation, Placement, Problem, Run, Secrets, secrets};
 
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
@@ -61,6 +62,16 @@ pub(crate) struct TaskRecord {
     pub(crate) killing: bool,
 }
 
+/// A job has run to completion, or was given up until its next time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Done {
+    /// What it ran.
+    pub(crate) fingerprint: String,
+    /// The request for a run that it answers.
+    pub(crate) restart: u64,
+}
+
 /// Whether an instance should run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,9 +107,22 @@ pub(crate) struct Record {
     pub(crate) delete_data: bool,
     /// It has been removed; only its place and data remain.
     pub(crate) retired: bool,
+    /// A job's last completion.
+    pub(crate) done: Option<Done>,
+    /// Failures of a job or gang since it was last asked for.
+    pub(crate) failed: u32,
+    /// A job's last runs, oldest first.
+    pub(crate) runs: Vec<Run>,
+    /// A timed job's times up to this one have been dealt with.
+    pub(crate) timed_to: Option<Millis>,
 }
 
 impl Record {
+    /// It runs to completion.
+    pub(crate) fn is_job(&self) -> bool {
+        self.spec.goal != GoalState::Running
+    }
+
     /// It has a place with all the ports it needs; one of them may have been given up because somebody else holds it.
     pub(crate) fn is_placed(&self) -> bool {
         self.placement

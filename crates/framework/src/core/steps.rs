@@ -2,6 +2,7 @@
 
 use super::asks::Topic;
 use super::next::{Next, Want, next, want};
+use super::state::Record;
 use super::{Core, Millis, Out, task};
 use crate::core::event::Question;
 use crate::{Action, Ask, Moment, Phase, Strategy};
@@ -15,6 +16,7 @@ impl Core {
             self.stop_all(&needs, out);
             return;
         }
+        self.keep_gangs_whole(now, out);
         for (name, next) in &needs {
             if let Some((action, moment)) = self.question(name, next, &needs) {
                 self.ask(name, action, moment, now, out);
@@ -34,14 +36,14 @@ impl Core {
         if self.away.contains(name) && record.goal == super::state::Goal::Run {
             return Next::Nothing;
         }
-        next(record, &live, self.want_of(name), self.outdated(name), now)
+        next(record, &live, self.want_of(name), self.outdated(name), self.gave_up(name), now)
     }
 
     pub(crate) fn want_of(&self, name: &str) -> Want {
         self.state
             .instances
             .get(name)
-            .map_or(Want::Leave, |r| want(r, self.in_target(name), self.destroying()))
+            .map_or(Want::Leave, |r| want(r, self.in_target(name), self.destroying(), self.done(name)))
     }
 
     /// Names in the target's order, then those that are not in it any more.
@@ -53,10 +55,11 @@ impl Core {
     }
 
     fn drop_moot_asks(&mut self, needs: &[(String, Next)]) {
-        let settle = self.all_verified(needs);
+        let (settle, destroying) = (self.all_verified(needs), self.destroying());
         let steps = &self.state.operations;
         self.asks.retain(|topic| match topic {
             Topic::Settle => settle,
+            Topic::Farewell => destroying,
             Topic::Operate(id, instance) => steps.get(id).is_some_and(|o| o.is_on(instance)),
             Topic::Gate(name, action, moment) => needs.iter().any(|(n, next)| {
                 n == name
@@ -96,7 +99,7 @@ impl Core {
     /// With a serial strategy, everybody before it serves.
     fn turn(&self, name: &str, needs: &[(String, Next)]) -> bool {
         self.model.deploy == Strategy::Parallel
-            || needs.iter().take_while(|(n, _)| n != name).all(|(n, _)| self.serves(n))
+            || needs.iter().take_while(|(n, _)| n != name).all(|(n, _)| self.serves(n) || self.done(n))
     }
 
     /// Ready, and its gate has said so.
@@ -110,20 +113,24 @@ impl Core {
         verified && self.live.get(name).is_some_and(|l| l.phase == Phase::Ready)
     }
 
-    /// A healthy member may be touched only while all others serve; one that does not serve may be helped at any time.
+    /// A healthy member may be touched only while enough of the others serve; one that does not serve may be helped at any time.
     fn may_disrupt(&self, name: &str, action: Action) -> bool {
         if self.operated(name).is_some() && self.serves(name) {
             return false;
         }
-        if self.model.independent || (action != Action::Remove && !self.serves(name)) {
+        let is_job = self.state.instances.get(name).is_some_and(Record::is_job);
+        if self.model.independent || is_job || (action != Action::Remove && !self.serves(name)) {
             return true;
         }
-        let others = self.state.instances.iter().filter(|(n, _)| *n != name);
-        others.into_iter().all(|(n, record)| {
+        let Some(own) = self.state.instances.get(name).map(|r| &r.spec.rolling) else { return true };
+        let others =
+            self.state.instances.iter().filter(|(n, r)| *n != name && r.spec.rolling.group == own.group);
+        let down = others.filter(|(n, record)| {
             let stopping = record.task.as_ref().is_some_and(|t| t.killing);
-            let counts = self.want_of(n) == Want::Run && !self.away.contains(n);
-            !stopping && (!counts || self.serves(n))
-        })
+            let counts = self.want_of(n) == Want::Run && !self.away.contains(*n);
+            stopping || (counts && !self.serves(n))
+        });
+        down.count() < own.at_once.max(1) as usize
     }
 
     fn ask(&mut self, name: &str, action: Action, moment: Moment, now: Millis, out: &mut Out) {
@@ -199,13 +206,18 @@ impl Core {
     }
 
     /// Leaves the cluster once nothing is left to do there.
-    pub(crate) fn finish_destroy(&mut self, out: &mut Out) {
+    pub(crate) fn finish_destroy(&mut self, now: Millis, out: &mut Out) {
         if self.state.target.destroy.is_none() || self.state.target.destroyed {
             return;
         }
         let done = self.state.instances.values().all(|r| r.task.is_none() && r.retired)
             && self.state.instances.keys().all(|n| self.need(n, 0) != Next::CleanUp);
-        if done {
+        if done && !self.farewell {
+            if let Some(number) = self.asks.due(&Topic::Farewell, now) {
+                out.asks.push((number, Question::Farewell(self.config(), self.view())));
+            }
+        } else if done {
+            self.farewell = false;
             self.state.target.destroyed = true;
             if self.state.instances.values().all(|r| r.placement.is_none()) {
                 self.state.facts.clear();
@@ -222,7 +234,9 @@ impl Core {
             && !self.destroying()
             && self.problems.is_empty()
             && (self.model.each_agent.is_none() || self.knows_agents())
-            && needs.iter().all(|(_, next)| matches!(next, Next::Nothing | Next::CleanUp))
+            && needs
+                .iter()
+                .all(|(name, next)| matches!(next, Next::Nothing | Next::CleanUp) || self.is_timed(name))
     }
 
     fn settle_due(&mut self, needs: &[(String, Next)], now: Millis, out: &mut Out) {

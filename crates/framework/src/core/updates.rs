@@ -6,8 +6,8 @@ use cairn_mesos::v1::TaskStatus;
 
 use super::live::{Live, Meaning, meaning};
 use super::state::State;
-use super::{Core, Millis, Out, backoff, task};
-use crate::Phase;
+use super::{Core, Millis, Out, backoff, job, task};
+use crate::{Phase, RunState};
 
 /// How many taken ports of an agent are remembered.
 const TAKEN: usize = 64;
@@ -65,8 +65,10 @@ impl Core {
         if live.phase != phase || !reconciled {
             live.message = words(status, phase);
         }
-        if live.phase != phase {
-            live.phase = phase;
+        let before = std::mem::replace(&mut live.phase, phase);
+        if before != phase {
+            // What others run may wait for this one to serve.
+            self.stale |= phase == Phase::Ready || before == Phase::Ready;
             self.asks.hurry();
         }
     }
@@ -77,15 +79,24 @@ impl Core {
 
     fn over(&mut self, name: &str, status: &TaskStatus, now: Millis) {
         self.avoid_taken_port(name, status);
+        let since = self.live.get(name).and_then(|live| live.ready_since);
+        let recovered = since.is_some_and(|since| now.saturating_sub(since) >= backoff::RECOVERED);
         let Some(record) = self.state.instances.get_mut(name) else { return };
         let Some(task) = record.task.take() else { return };
+        let ending = job::Ending::of(status, task.killing);
+        if ending.is_failure() && (record.is_job() || record.spec.gang.is_some()) {
+            record.failed = if recovered { 1 } else { record.failed.saturating_add(1) };
+        }
+        if record.is_job() {
+            job::note_end(record, &task, &ending, now);
+        }
+        let finished = record.is_job() && ending.state == RunState::Finished;
         let relaunch = record.spec.relaunch_ms;
         let served = record.deployed;
         let live = self.live_mut(name);
-        let recovered = live.ready_since.is_some_and(|since| now.saturating_sub(since) >= backoff::RECOVERED);
         live.ready_since = None;
         live.heard = now;
-        if task.killing {
+        if task.killing || finished {
             *live = Live { phase: Phase::Waiting, ..Live::default() };
         } else {
             live.failures = if recovered { 1 } else { live.failures + 1 };

@@ -6,12 +6,14 @@
 mod actions;
 mod capacities;
 mod clock;
+mod foreign;
 mod handle;
 mod link;
 mod publish;
 mod shell;
 mod start;
 
+pub use foreign::{Foreign, ForeignError};
 pub use handle::{Accepted, Command, Handle, Published};
 pub use start::run;
 

@@ -190,6 +190,10 @@ impl Shell {
                     let verdict = tokio::time::timeout(limit, service.settle(&config, &view)).await;
                     Event::Verdict(number, verdict.unwrap_or_else(late))
                 }
+                Question::Farewell(config, view) => {
+                    let verdict = tokio::time::timeout(limit, service.farewell(&config, &view)).await;
+                    Event::Verdict(number, verdict.unwrap_or_else(late))
+                }
                 Question::Operate(step) => {
                     let progress = tokio::time::timeout(limit, service.operate(&handle, &step)).await;
                     let late = |_| Progress::Running("the service does not answer".into());

@@ -39,16 +39,20 @@ impl SledStore {
         Ok(store)
     }
 
+    fn note_schema(&self) -> Result<(), StoreError> {
+        self.db.insert(SCHEMA_KEY, SCHEMA.to_string().as_bytes()).map_err(|e| self.broken(&e))?;
+        self.db.flush().map_err(|e| self.broken(&e)).map(|_| ())
+    }
+
     fn check_schema(&self) -> Result<(), StoreError> {
         match self.db.get(SCHEMA_KEY).map_err(|e| self.broken(&e))? {
-            None => {
-                self.db.insert(SCHEMA_KEY, SCHEMA.to_string().as_bytes()).map_err(|e| self.broken(&e))?;
-                self.db.flush().map_err(|e| self.broken(&e)).map(|_| ())
-            }
+            None => self.note_schema(),
             Some(found) => {
                 let found = String::from_utf8_lossy(&found).into_owned();
                 match found.parse::<u32>() {
-                    Ok(n) if n <= SCHEMA => Ok(()),
+                    Ok(SCHEMA) => Ok(()),
+                    // Fields have only been added since.
+                    Ok(n) if n < SCHEMA => self.note_schema(),
                     _ => Err(StoreError::Newer { place: self.place.clone(), found }),
                 }
             }
@@ -128,7 +132,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         {
             let store = SledStore::open(dir.path()).unwrap();
-            store.db.insert(SCHEMA_KEY, "2".as_bytes()).unwrap();
+            store.db.insert(SCHEMA_KEY, (SCHEMA + 1).to_string().as_bytes()).unwrap();
             store.db.flush().unwrap();
         }
         assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Newer { .. })));

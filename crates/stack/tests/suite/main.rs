@@ -1,6 +1,7 @@
 //! Specs as files: bad ones and what is said of them, good ones and what becomes of them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bad_frameworks;
 mod bad_specs;
 mod frameworks;
 mod good_specs;

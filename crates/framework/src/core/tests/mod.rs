@@ -1,5 +1,7 @@
 //! Whole stories: deploy, crash, change, scale, restart, destroy.
 
+mod gangs;
+mod jobs;
 mod operations;
 mod world;
 
@@ -450,4 +452,24 @@ fn one_instance_an_agent_follows_the_agents() {
     world.pass(2_000);
     assert!(world.status().complete);
     assert_eq!(world.status().instances.len(), 2);
+}
+
+#[test]
+fn a_destroyed_service_leaves_once_nothing_of_it_is_left_elsewhere() {
+    let mut world = deployed(json!({ "count": 2 }));
+    world.rule(
+        "farewell",
+        Action::Remove,
+        Moment::After,
+        Verdict::Wait("a framework of its own is there".into()),
+    );
+    world.command(Command::Destroy { delete_data: true }).unwrap();
+    world.pass(10_000);
+    let status = world.status();
+    assert!(world.tasks.is_empty() && !status.destroyed);
+    let leave = status.plan.phases.last().unwrap().steps[0].clone();
+    assert_eq!(leave.message, "a framework of its own is there");
+    world.rule("farewell", Action::Remove, Moment::After, Verdict::Go);
+    world.pass(10_000);
+    assert!(world.status().destroyed);
 }

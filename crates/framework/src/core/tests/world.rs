@@ -13,8 +13,8 @@ use crate::core::{Core, Effect, Event, Millis, Question, Setup};
 use crate::driver::Command;
 use crate::store::{MemoryStore, Store};
 use crate::{
-    Action, Config, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec, Problem, Progress,
-    Service, Status, Strategy, Verdict, View, VolumeSpec, Wait,
+    Action, Config, GoalState, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec, Problem,
+    Progress, Service, Status, Strategy, Timing, Verdict, View, VolumeSpec, Wait,
 };
 
 /// What the fake service's gates say; `Go` unless told otherwise.
@@ -37,6 +37,25 @@ fn instances_of(config: &Config) -> InstanceSpec {
     }
 }
 
+/// `jobs`: so many of the first nodes run to completion, with the `goal` FINISH or ONCE; `cron`, `overlap`, `missed`
+/// and `retries` are theirs. `gang`: all form one.
+fn job_of(index: u64, config: &Config, spec: InstanceSpec) -> InstanceSpec {
+    let read = |key: &str| config.options.get(key).cloned().unwrap_or_default();
+    let gang = (number(config, "gang", 0) == 1).then(|| "gang".to_owned());
+    let retries = read("retries").as_u64().map(|n| u32::try_from(n).unwrap());
+    if index >= number(config, "jobs", 0) {
+        let retries = retries.filter(|_| gang.is_some());
+        return InstanceSpec { gang, retries, ..spec };
+    }
+    let timing = read("cron").as_str().map(|cron| Timing {
+        schedule: cron.parse().unwrap(),
+        overlap: serde_json::from_value(read("overlap")).unwrap_or_default(),
+        missed: serde_json::from_value(read("missed")).unwrap_or_default(),
+    });
+    let goal = serde_json::from_value(read("goal")).unwrap_or(GoalState::Once);
+    InstanceSpec { goal, gang, retries, timing, volumes: Vec::new(), ..spec }
+}
+
 #[async_trait]
 impl Service for Fake {
     fn name(&self) -> &str {
@@ -48,8 +67,8 @@ impl Service for Fake {
         if count > 9 {
             return Err(vec![Problem::new("count", "too many")]);
         }
-        let instances =
-            (0..count).map(|i| InstanceSpec { name: format!("node-{i}"), ..instances_of(config) });
+        let instances = (0..count)
+            .map(|i| InstanceSpec { name: format!("node-{i}"), ..job_of(i, config, instances_of(config)) });
         if number(config, "each", 0) == 1 {
             let each = InstanceSpec { name: "node".into(), one_per_agent: true, ..instances_of(config) };
             return Ok(Model { each_agent: Some(each), ..Model::default() });
@@ -239,6 +258,13 @@ impl World {
         }
     }
 
+    /// Lets much time pass: the timers of the core are what wakes it.
+    pub(crate) fn skip(&mut self, millis: Millis) {
+        self.now += millis;
+        self.send(Event::Tick);
+        self.pass(1_000);
+    }
+
     /// The scheduler process dies and another one starts on the same store.
     pub(crate) fn restart(&mut self) {
         self.events.clear();
@@ -257,6 +283,16 @@ impl World {
             self.tasks.remove(&id);
         }
         self.send(Event::Update(Box::new(status(&id, Some(agent), state, healthy))));
+    }
+
+    /// A task's process ends by itself.
+    pub(crate) fn exit(&mut self, instance: &str, code: i32) {
+        let id = self.task_of(instance).unwrap_or_else(|| panic!("{instance} has no task"));
+        let agent = self.tasks.remove(&id).map(|t| t.info.agent_id);
+        let state = if code == 0 { v1::TaskState::TaskFinished } else { v1::TaskState::TaskFailed };
+        let message = Some(format!("Command exited with status {code}"));
+        let ended = v1::TaskStatus { message, ..status(&id, agent, state, None) };
+        self.send(Event::Update(Box::new(ended)));
     }
 
     /// The executor finds a port taken before it starts the service.
@@ -345,6 +381,10 @@ impl World {
                             let progress = self.operate(&step);
                             self.events.push_back(Event::Progress(number, progress));
                             continue;
+                        }
+                        Question::Farewell(..) => {
+                            let key = ("farewell".to_owned(), Action::Remove, Moment::After);
+                            self.rules.lock().unwrap().get(&key).cloned().unwrap_or(Verdict::Go)
                         }
                     };
                     self.events.push_back(Event::Verdict(number, verdict));

@@ -115,7 +115,7 @@ fn broker(published: &Published, options: &Options, id: u32) -> Value {
 
 fn task_state(phase: Phase) -> &'static str {
     match phase {
-        Phase::Waiting | Phase::BackOff | Phase::Stopped => "pending",
+        Phase::Waiting | Phase::BackOff | Phase::Stopped | Phase::Finished | Phase::Failed => "pending",
         Phase::Staging | Phase::Starting | Phase::Running => "starting",
         Phase::Ready | Phase::Unhealthy => "running",
         Phase::Stopping => "stopping",

@@ -1,0 +1,71 @@
+//! Stories of gangs: all or none.
+
+use serde_json::json;
+
+use super::world::World;
+use crate::{Phase, PlanStatus};
+
+#[test]
+fn a_gang_that_does_not_fit_as_a_whole_holds_nothing() {
+    // Two agents of 4 CPUs take one node of 2 and a bit each: five do not fit.
+    let mut world = World::new(2);
+    world.start(1, json!({ "count": 5, "gang": 1, "cpus": 2 }));
+    world.pass(10_000);
+    assert!(world.tasks.is_empty());
+    assert!(world.nothing_reserved(), "what is held would keep another gang from starting");
+    assert!(!world.status().instances[4].message.is_empty());
+    world.give(2, json!({ "count": 2, "gang": 1, "cpus": 2 }));
+    world.pass(10_000);
+    assert_eq!(world.tasks.len(), 2);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn when_one_fails_all_are_started_anew() {
+    let mut world = World::new(3);
+    world.start(1, json!({ "count": 3, "gang": 1 }));
+    world.pass(2_000);
+    assert!(world.status().complete);
+    let before: Vec<_> = world.tasks.keys().cloned().collect();
+    world.exit("node-1", 1);
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 3);
+    assert!(before.iter().all(|task| !world.tasks.contains_key(task)), "all of them are new");
+    assert!(world.status().complete);
+    assert_eq!(world.volumes().len(), 3, "where they were");
+}
+
+#[test]
+fn the_helpers_of_a_job_go_when_it_is_done() {
+    let mut world = World::new(3);
+    world.start(1, json!({ "count": 3, "gang": 1, "jobs": 1 }));
+    world.pass(2_000);
+    assert_eq!(world.tasks.len(), 3);
+    assert!(!world.status().complete);
+    world.exit("node-0", 0);
+    world.pass(5_000);
+    assert!(world.tasks.is_empty());
+    let status = world.status();
+    assert!(status.complete, "{status:#?}");
+    assert!(status.instances.iter().all(|i| i.phase == Phase::Finished));
+    world.restart();
+    world.pass(5_000);
+    assert!(world.tasks.is_empty() && world.status().complete, "done is done");
+}
+
+#[test]
+fn what_some_have_finished_is_done_again_when_another_fails() {
+    let mut world = World::new(3);
+    world.start(1, json!({ "count": 3, "gang": 1, "jobs": 3, "retries": 1 }));
+    world.pass(2_000);
+    world.exit("node-0", 0);
+    world.pass(2_000);
+    assert_eq!(world.tasks.len(), 2, "one that has finished is no failure");
+    world.exit("node-1", 1);
+    world.pass(5_000);
+    assert_eq!(world.tasks.len(), 3);
+    world.exit("node-2", 1);
+    world.pass(60_000);
+    assert!(world.tasks.is_empty(), "the second failure of the gang is one too many");
+    assert_eq!(world.status().plan.status, PlanStatus::Error);
+}

@@ -1,0 +1,73 @@
+//! Frameworks of others on the same cluster: schedulers that a service runs as its tasks.
+
+use cairn_mesos::client::{ClientError, Masters, OperatorClient, Options};
+use cairn_mesos::v1::{FrameworkId, master};
+
+/// A look at the cluster that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the master at {master} cannot be asked: {source}")]
+pub struct ForeignError {
+    master: String,
+    source: ClientError,
+}
+
+/// Frameworks of others, found by their names.
+#[derive(Debug)]
+pub struct Foreign {
+    master: String,
+    client: OperatorClient,
+}
+
+impl Foreign {
+    /// Those of the cluster of `master`, as [`crate::View::master`] has it.
+    ///
+    /// # Errors
+    /// When that is not the address of a master.
+    pub fn on(master: &str) -> Result<Self, ForeignError> {
+        let failed = |source| ForeignError { master: master.to_owned(), source };
+        let masters: Masters = master.parse().map_err(failed)?;
+        let client = OperatorClient::new(masters, Options::default()).map_err(failed)?;
+        Ok(Self { master: master.to_owned(), client })
+    }
+
+    fn failed(&self, source: ClientError) -> ForeignError {
+        ForeignError { master: self.master.clone(), source }
+    }
+
+    /// Ids of the frameworks of that name that have not been torn down, and whether one of them is connected.
+    async fn named(&self, name: &str) -> Result<(Vec<String>, bool), ForeignError> {
+        let mut call = master::Call::default();
+        call.set_type(master::call::Type::GetFrameworks);
+        let answer = self.client.call(&call).await.map_err(|e| self.failed(e))?;
+        let all = answer.get_frameworks.map(|f| f.frameworks).unwrap_or_default();
+        let found: Vec<_> = all.into_iter().filter(|f| f.framework_info.name == name).collect();
+        let connected = found.iter().any(|f| f.connected);
+        Ok((found.into_iter().filter_map(|f| f.framework_info.id).map(|id| id.value).collect(), connected))
+    }
+
+    /// Whether a framework of that name is registered and connected.
+    ///
+    /// # Errors
+    /// When the master cannot be asked.
+    pub async fn is_registered(&self, name: &str) -> Result<bool, ForeignError> {
+        Ok(self.named(name).await?.1)
+    }
+
+    /// Tears down all frameworks of that name, with their tasks; `true` once there is none.
+    ///
+    /// # Errors
+    /// When the master cannot be asked.
+    pub async fn tear_down(&self, name: &str) -> Result<bool, ForeignError> {
+        let (ids, _) = self.named(name).await?;
+        for value in &ids {
+            let teardown = master::call::Teardown { framework_id: FrameworkId { value: value.clone() } };
+            let mut call = master::Call { teardown: Some(teardown), ..master::Call::default() };
+            call.set_type(master::call::Type::Teardown);
+            // It answers with nothing, which is no message; what counts is that the framework is gone the next time.
+            if let Err(error) = self.client.call(&call).await {
+                tracing::debug!(framework = name, id = value, %error, "torn down");
+            }
+        }
+        Ok(self.named(name).await?.0.is_empty())
+    }
+}
