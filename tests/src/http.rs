@@ -41,6 +41,18 @@ impl Http {
         self.try_send(method, path, body).unwrap()
     }
 
+    /// Sends text of a media type.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    #[allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
+    pub fn send_as(&self, method: &str, path: &str, media_type: &str, text: &str) -> (u16, Value) {
+        let method = method.parse().unwrap_or(reqwest::Method::GET);
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header("content-type", media_type).body(text.to_owned());
+        self.runtime.block_on(answer(request)).unwrap()
+    }
+
     /// The same, for when it is not sure that somebody answers.
     ///
     /// # Errors
@@ -61,12 +73,7 @@ impl Http {
             Some(json) => request = request.json(&json),
             None => {}
         }
-        self.runtime.block_on(async {
-            let response = request.send().await?;
-            let status = response.status().as_u16();
-            let text = response.text().await?;
-            Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
-        })
+        self.runtime.block_on(answer(request))
     }
 
     /// GET that must succeed.
@@ -78,4 +85,11 @@ impl Http {
         assert!((200..300).contains(&status), "GET {path}: {status} {body:#}");
         body
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, Value), reqwest::Error> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }

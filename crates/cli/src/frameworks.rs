@@ -20,12 +20,18 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 4] = [
+pub(crate) const BUILT_IN: [BuiltIn; 5] = [
     BuiltIn {
         name: "camel",
         service: cairn_camel::service,
         spec: cairn_camel::SPEC,
         options: cairn_camel::options_schema,
+    },
+    BuiltIn {
+        name: "elasticsearch",
+        service: cairn_elasticsearch::service,
+        spec: cairn_elasticsearch::SPEC,
+        options: cairn_elasticsearch::options_schema,
     },
     BuiltIn {
         name: "flume",

@@ -91,14 +91,11 @@ fn relative(path: &str) -> Result<PathBuf, FileError> {
 /// write where it is meant to. A volume that belongs to somebody else is given with all that it holds.
 pub(crate) fn hand_over(sandbox: &Path, owner: u32) -> io::Result<()> {
     chown(sandbox, Some(owner), Some(owner))?;
-    passable(sandbox, owner)?;
     for entry in fs::read_dir(sandbox)? {
         let path = entry?.path();
         let is_volume = path.is_symlink() && path.is_dir();
         if is_volume && fs::metadata(&path)?.uid() != owner {
-            let volume = path.canonicalize()?;
-            passable(&volume, owner)?;
-            give_all(&volume, owner)?;
+            give_all(&path.canonicalize()?, owner)?;
         }
     }
     Ok(())
@@ -117,26 +114,27 @@ fn give_all(folder: &Path, owner: u32) -> io::Result<()> {
     chown(folder, Some(owner), Some(owner))
 }
 
-/// Whether `user` may pass through every folder on the way to a path.
-fn passable(path: &Path, user: u32) -> io::Result<()> {
-    for folder in path.ancestors().skip(1) {
-        let about = fs::metadata(folder)?;
-        let bit = if about.uid() == user {
-            0o100
-        } else if about.gid() == user {
-            0o010
-        } else {
-            0o001
-        };
-        if about.mode() & bit == 0 {
-            return Err(io::Error::other(format!(
-                "it may not pass through {}: use a work directory that everybody may pass through, for example below \
-                 /var/lib, or `chmod o+x` that folder",
-                folder.display()
-            )));
+/// The first folder on the way to the sandbox, or to a volume linked into it, that `user` may not pass through.
+pub(crate) fn closed_to(sandbox: &Path, user: u32) -> io::Result<Option<PathBuf>> {
+    let mut ways = vec![sandbox.to_owned()];
+    for entry in fs::read_dir(sandbox)? {
+        let path = entry?.path();
+        if path.is_symlink() && path.is_dir() {
+            ways.push(path.canonicalize()?);
         }
     }
-    Ok(())
+    for folder in ways.iter().flat_map(|way| way.ancestors().skip(1)) {
+        let about = fs::metadata(folder)?;
+        let bit = match (about.uid() == user, about.gid() == user) {
+            (true, _) => 0o100,
+            (_, true) => 0o010,
+            _ => 0o001,
+        };
+        if about.mode() & bit == 0 {
+            return Ok(Some(folder.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -193,10 +191,10 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
         let nobody = 65_534;
-        let told = passable(&closed.join("sandbox"), nobody).unwrap_err().to_string();
-        assert!(told.contains(&closed.display().to_string()), "{told}");
+        let sandbox = closed.join("sandbox");
+        assert_eq!(closed_to(&sandbox, nobody).unwrap(), Some(closed.clone()));
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o701)).unwrap();
-        assert!(passable(&closed.join("sandbox"), nobody).is_ok());
+        assert_eq!(closed_to(&sandbox, nobody).unwrap(), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod probe;
 mod service;
 mod session;
 mod tail;
+mod user;
 
 use std::ffi::OsString;
 

@@ -21,6 +21,7 @@ use crate::group::Group;
 use crate::monitor;
 use crate::ports::{self, PortTaken};
 use crate::tail::Mark;
+use crate::user;
 
 /// Time between SIGTERM and SIGKILL when nobody says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -126,18 +127,17 @@ struct Prepared<'a> {
 impl Prepared<'_> {
     /// Everything that comes before the start. The error is the message of the failure.
     async fn prepare(&self) -> Result<TaskSpec, Unfit> {
-        let mut spec =
-            self.service.spec.render(&self.service.place).map_err(|e| format!("Cannot render {e}"))?;
-        // Who is not root cannot become anybody else, and need not.
-        spec.run_as = spec.run_as.filter(|_| rustix::process::geteuid().is_root());
+        let spec = self.service.spec.render(&self.service.place).map_err(|e| format!("Cannot render {e}"))?;
+        let (spec, owner) =
+            user::adapt(spec, &self.sandbox).map_err(|e| format!("Cannot look at the sandbox: {e}"))?;
         if spec.command.is_empty() {
             return Err("The task has no command".to_owned().into());
         }
         check_requirements(&spec.requires, &self.service.path)?;
         for file in &spec.files {
-            files::write(&self.sandbox, file, spec.run_as).map_err(|e| e.to_string())?;
+            files::write(&self.sandbox, file, owner).map_err(|e| e.to_string())?;
         }
-        if let Some(owner) = spec.run_as {
+        if let Some(owner) = owner {
             files::hand_over(&self.sandbox, owner)
                 .map_err(|e| format!("Cannot give the sandbox to user {owner}: {e}"))?;
         }

@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p cairn-tests --test e2e -- NAME` runs what contains NAME; `CAIRN_BIN` and `CAIRN_DIST` name what is run.
 
+mod elasticsearch;
 mod example;
 mod examples;
 mod kafka;
@@ -54,6 +55,7 @@ fn main() {
         kraft::story(),
         example::story(),
         examples::story(),
+        elasticsearch::story(),
         service::story(),
         trouble::story(),
     ];

@@ -1,0 +1,144 @@
+//! Requests to whichever node answers.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cairn_framework::http::{self, reason};
+use cairn_framework::{InstanceStatus, View};
+use futures_util::StreamExt;
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use crate::nodes::HTTP;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of an answer: a line for each shard of a large cluster is some megabytes.
+const LARGEST: usize = 32 << 20;
+
+/// Why there is no answer, or not the one that was hoped for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No node answers; the reason of the last one.
+    #[error("no node answers: {0}")]
+    Silent(String),
+    /// The cluster refuses.
+    #[error("{reason}")]
+    Refused { status: u16, reason: String },
+}
+
+impl ApiError {
+    /// It would say the same next time.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { status: 400..=499, .. })
+            && !self.is(404)
+            && !self.is(408)
+            && !self.is(429)
+    }
+
+    pub(crate) fn is(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+}
+
+/// The cluster, by the addresses of its nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(Vec<String>);
+
+impl Client {
+    /// Through any of the nodes that are ready, or, if none is, of those that have a task.
+    pub(crate) fn of(view: &View) -> Self {
+        let endpoint = |i: &InstanceStatus| i.placement.as_ref().and_then(|p| p.endpoint(HTTP));
+        let those = |which: fn(&InstanceStatus) -> bool| -> Vec<String> {
+            view.instances.values().filter(|i| which(i)).filter_map(endpoint).collect()
+        };
+        let ready = those(InstanceStatus::is_ready);
+        Self(if ready.is_empty() { those(|i| i.task_id.is_some()) } else { ready })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// A request with a body of JSON, if any; an empty answer is null.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ApiError> {
+        let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+        let (status, answer) = self.send(method, path, body, TIMEOUT).await?;
+        let text = String::from_utf8_lossy(&answer);
+        if (200..300).contains(&status) {
+            return Ok(serde_json::from_str(&text).unwrap_or_default());
+        }
+        Err(ApiError::Refused { status, reason: told(status, &text) })
+    }
+
+    /// The same with bytes, and with whatever status the answer has. The next node is asked only if one cannot be reached.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), ApiError> {
+        let mut last = "none is running".to_owned();
+        for endpoint in &self.0 {
+            let Some(client) = client() else { break };
+            let request = client
+                .request(method.clone(), format!("http://{endpoint}{path}"))
+                .timeout(timeout)
+                .header("content-type", "application/json")
+                .body(body.clone());
+            match request.send().await {
+                Ok(response) => return read(response).await.map_err(ApiError::Silent),
+                Err(error) if error.is_connect() => last = reason(error),
+                Err(error) => return Err(ApiError::Silent(reason(error))),
+            }
+        }
+        Err(ApiError::Silent(last))
+    }
+}
+
+fn client() -> Option<&'static reqwest::Client> {
+    static CLIENT: OnceLock<Option<reqwest::Client>> = OnceLock::new();
+    CLIENT.get_or_init(|| http::client().ok()).as_ref()
+}
+
+async fn read(response: Response) -> Result<(u16, Vec<u8>), String> {
+    let status = response.status().as_u16();
+    let mut bytes = Vec::new();
+    let mut stream = response.bytes_stream();
+    while let Some(piece) = stream.next().await {
+        bytes.extend_from_slice(&piece.map_err(reason)?);
+        if bytes.len() > LARGEST {
+            return Err(format!("the answer is larger than {} MiB", LARGEST >> 20));
+        }
+    }
+    Ok((status, bytes))
+}
+
+/// The reason that an error's body gives.
+fn told(status: u16, text: &str) -> String {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    let error = &body["error"];
+    let causes = error["root_cause"].as_array().into_iter().flatten().filter_map(|c| c["reason"].as_str());
+    let reason = error["reason"].as_str().or_else(|| error.as_str());
+    let all: Vec<&str> = reason.into_iter().chain(causes.filter(|c| Some(*c) != reason)).take(3).collect();
+    if all.is_empty() { format!("HTTP {status}") } else { all.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_in_the_clusters_words() {
+        let body =
+            r#"{"error":{"root_cause":[{"reason":"no such setting"}],"reason":"invalid"},"status":400}"#;
+        assert_eq!(told(400, body), "invalid: no such setting");
+        assert_eq!(told(405, r#"{"error":"Incorrect HTTP method","status":405}"#), "Incorrect HTTP method");
+        assert_eq!(told(503, "<html>"), "HTTP 503");
+    }
+}

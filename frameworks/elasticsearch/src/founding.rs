@@ -1,0 +1,146 @@
+//! Who founds a new cluster, once and never again.
+//!
+//! A new cluster is founded by the majority of the nodes that its founders are told of (`cluster.initial_master_nodes`). If
+//! nodes with empty volumes were told so beside a cluster that is merely down, they would found a second one. So what is
+//! known about it is stored, before anything is done:
+//!
+//! - [`FOUNDERS`]: the nodes that found the cluster, written down while nobody has a place yet. Whoever of them is launched,
+//!   whenever, is told the same list: a foundation that was interrupted is finished, by whoever finishes it.
+//! - [`CLUSTER`]: the id of the cluster, as soon as a node tells it. From then on nobody is told to found anything.
+//!
+//! Both end with the last volume. All other nodes wait for [`CLUSTER`] and join.
+
+use std::time::Duration;
+
+use cairn_framework::{Handle, InstanceStatus, View, Wait};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::nodes;
+use crate::options::Options;
+
+/// Fact: names of the nodes that found the cluster.
+pub(crate) const FOUNDERS: &str = "founders";
+/// Fact: id of the cluster.
+pub(crate) const CLUSTER: &str = "cluster";
+
+/// Pause between two looks at a cluster that is being founded.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Names for `cluster.initial_master_nodes`; none if the node joins a cluster that there is.
+///
+/// # Errors
+/// What it waits for.
+pub(crate) fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
+    if view.facts.contains_key(CLUSTER) {
+        return Ok(Vec::new());
+    }
+    let names = view.facts.get(FOUNDERS).and_then(Value::as_array);
+    let names = names.ok_or_else(|| Wait::For("it is being looked whether the cluster exists".into()))?;
+    let names: Vec<String> = names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect();
+    if !names.iter().any(|name| name == instance) {
+        return Err(Wait::For("it joins as soon as the cluster is founded".into()));
+    }
+    let missing: Vec<_> =
+        names.iter().filter(|n| view.target.contains(n) && view.placement(n).is_none()).cloned().collect();
+    if missing.is_empty() {
+        Ok(names)
+    } else {
+        Err(Wait::Peers(format!("places for {}", missing.join(", "))))
+    }
+}
+
+/// What is to be remembered as founders now; `None`: what is remembered already.
+fn note(options: &Options, view: &View) -> Option<Value> {
+    let placed = view.instances.values().any(|i| i.placement.is_some());
+    let known = view.facts.get(FOUNDERS);
+    if view.target.is_empty() || view.facts.contains_key(CLUSTER) || (placed && known.is_some()) {
+        return None;
+    }
+    let founders = json!(nodes::masters(options));
+    (known != Some(&founders)).then_some(founders)
+}
+
+/// Runs until the driver ends: on every change of state, until the cluster is known.
+pub(crate) async fn watch(handle: Handle) {
+    let mut changes = handle.subscribe();
+    loop {
+        let published = changes.borrow_and_update().clone();
+        let view = &published.view;
+        if let Some(founders) = Options::read(&published.config).ok().and_then(|options| note(&options, view))
+        {
+            handle.remember(FOUNDERS, founders).await;
+        }
+        let founding =
+            !view.facts.contains_key(CLUSTER) && view.instances.values().any(InstanceStatus::is_ready);
+        if founding && let Some(id) = cluster_id(view).await {
+            handle.remember(CLUSTER, id.into()).await;
+        }
+        let pause = if founding { PAUSE } else { Duration::MAX };
+        if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
+            return;
+        }
+    }
+}
+
+async fn cluster_id(view: &View) -> Option<String> {
+    let state =
+        Client::of(view).get("/_cluster/state/metadata?filter_path=cluster_uuid,master_node").await.ok()?;
+    let id = state["cluster_uuid"].as_str().filter(|id| !id.is_empty() && *id != "_na_")?;
+    Some(id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_framework::Placement;
+
+    fn view(target: usize, placed: usize, facts: Value) -> View {
+        let mut view = View { target: (0..target).map(|i| format!("node-{i}")).collect(), ..View::default() };
+        for (at, name) in view.target.clone().into_iter().enumerate() {
+            let placement = (at < placed).then(Placement::default);
+            view.instances.insert(name.clone(), InstanceStatus { name, placement, ..Default::default() });
+        }
+        view.facts = serde_json::from_value(facts).unwrap();
+        view
+    }
+
+    fn three() -> Value {
+        json!({ "founders": ["node-0", "node-1", "node-2"] })
+    }
+
+    #[test]
+    fn founders_are_noted_before_places_are_looked_for_and_then_stay() {
+        let options = |nodes| Options { nodes, ..Options::default() };
+        assert_eq!(note(&options(3), &view(3, 0, json!({}))), Some(three()["founders"].clone()));
+        assert_eq!(note(&options(3), &view(3, 0, three())), None);
+        assert_eq!(
+            note(&options(1), &view(1, 0, three())),
+            Some(json!(["node-0"])),
+            "nothing has happened yet"
+        );
+        assert_eq!(note(&options(5), &view(5, 1, three())), None, "it has begun");
+        assert_eq!(note(&options(3), &view(3, 3, json!({ "cluster": "u" }))), None);
+    }
+
+    #[test]
+    fn founders_wait_for_all_places_and_are_told_alike() {
+        let waiting = founders("node-0", &view(3, 1, three())).unwrap_err();
+        assert_eq!(waiting, Wait::Peers("places for node-1, node-2".into()));
+        let all = view(4, 4, three());
+        assert_eq!(founders("node-2", &all).unwrap(), ["node-0", "node-1", "node-2"]);
+        assert!(matches!(founders("node-3", &all), Err(Wait::For(_))), "it joins later");
+        assert!(
+            matches!(founders("node-0", &view(3, 3, json!({}))), Err(Wait::For(_))),
+            "nothing is known yet"
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_exists_is_never_founded_again() {
+        let mut exists = three();
+        exists["cluster"] = json!("u-1");
+        // All volumes new, as after a replacement of everything: they must not found another cluster.
+        assert_eq!(founders("node-0", &view(3, 3, exists)).unwrap(), Vec::<String>::new());
+    }
+}

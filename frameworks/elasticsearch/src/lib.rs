@@ -1,0 +1,41 @@
+//! Elasticsearch and OpenSearch clusters: what is different about them among the services that the SDK keeps running.
+//!
+//! - [`Options`]: what a stack may set; `nodes`: which nodes follow from it;
+//! - `task`, `run.sh`: the files and the command line of a node;
+//! - `founding`: who founds a new cluster, once and never again;
+//! - `client`, `survey`: how the cluster is, asked from itself;
+//! - `gate`: what is safe when; `act`: what a gate has done about it;
+//! - `declared`: indices and templates are kept as declared;
+//! - `rest`: resources of its own.
+
+mod act;
+mod client;
+mod declared;
+mod founding;
+mod gate;
+mod nodes;
+mod options;
+mod rest;
+mod service;
+mod survey;
+mod task;
+
+use std::sync::Arc;
+
+use cairn_framework::Service;
+
+pub use cairn_units::Size;
+pub use options::{Group, Options, Predicate, Role};
+
+/// The framework spec; its options are those of [`options_schema`].
+pub const SPEC: &str = include_str!("../framework.yaml");
+
+/// The service, for [`cairn_framework::run`].
+pub fn service() -> Arc<dyn Service> {
+    Arc::new(service::Elasticsearch)
+}
+
+/// JSON Schema of [`Options`].
+pub fn options_schema() -> serde_json::Value {
+    schemars::schema_for!(Options).to_value()
+}

@@ -1,0 +1,127 @@
+//! Elasticsearch as the SDK sees it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use cairn_framework::kit::{Nodes, check};
+use cairn_framework::rest::Resource;
+use cairn_framework::{
+    Ask, Config, Constraint, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict,
+    View, VolumeSpec, Wait,
+};
+use cairn_task::TaskSpec;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::nodes::{self, HTTP, NODES, TRANSPORT};
+use crate::options::Options;
+use crate::survey::Survey;
+use crate::{act, declared, founding, gate, rest, task};
+
+/// Elasticsearch and OpenSearch.
+#[derive(Debug)]
+pub(crate) struct Elasticsearch;
+
+#[async_trait]
+impl Service for Elasticsearch {
+    fn name(&self) -> &'static str {
+        "elasticsearch"
+    }
+
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
+        let options = Options::read(config)?;
+        let mut archive = config.archive(&options.version)?;
+        archive.extract = true;
+        let instance = |(name, node): (String, Options)| InstanceSpec {
+            name,
+            cpus: node.cpus,
+            #[allow(clippy::cast_precision_loss, reason = "MiB")]
+            mem: node.memory().mib() as f64,
+            ports: [HTTP, TRANSPORT].map(PortSpec::any).to_vec(),
+            volumes: vec![VolumeSpec { path: "data".into(), size: node.disk.mib() }],
+            constraints: constraints(&node),
+            artifacts: vec![archive.clone()],
+            ..InstanceSpec::default()
+        };
+        let instances = nodes::all(&options).into_iter().map(instance).collect();
+        Ok(Model { instances, deploy: Strategy::Parallel, ..Model::default() })
+    }
+
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+        let options = Options::read(config)?;
+        let own = nodes::all(&options).into_iter().find(|(name, _)| *name == instance.name);
+        let (_, own) = own.ok_or_else(|| Wait::For("it is no node of the cluster".into()))?;
+        task::task(instance, &options, &own, view)
+    }
+
+    fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
+        let options = Options::read(config).unwrap_or_default();
+        let http: Vec<String> = view.endpoints(HTTP).iter().map(|e| format!("http://{e}")).collect();
+        BTreeMap::from([
+            ("http".to_owned(), http.join(",")),
+            ("transport".to_owned(), view.endpoints(TRANSPORT).join(",")),
+            ("cluster".to_owned(), task::cluster_name(&options, &view.framework)),
+            ("names".to_owned(), view.names(HTTP).join(",")),
+        ])
+    }
+
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        match Options::read(&ask.config) {
+            Ok(options) => act::carry_out(&ask.view, |survey| gate::decide(ask, &options, survey)).await,
+            Err(problems) => Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        let options = match Options::read(config) {
+            Ok(options) => options,
+            Err(problems) => return Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+        };
+        match act::carry_out(view, |survey| gate::settle(&options, view, survey)).await {
+            Verdict::Go => declared::keep(&options, &Client::of(view)).await,
+            other => other,
+        }
+    }
+
+    fn routes(&self, handle: Handle) -> axum::Router {
+        rest::routes(handle)
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        rest::RESOURCES.to_vec()
+    }
+
+    fn nodes(&self) -> Vec<Nodes> {
+        vec![NODES]
+    }
+
+    async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
+        let Ok(survey) = Survey::take(view).await else { return BTreeMap::new() };
+        let about = |name: &String| {
+            let member = survey.member(name);
+            let about = json!({
+                "member": member.is_some(),
+                "elected": member.is_some_and(|m| m.elected),
+                "shards": survey.copies_on(name).count(),
+                "draining": survey.excluded.contains(name),
+            });
+            (name.clone(), about)
+        };
+        view.instances.keys().map(about).collect()
+    }
+
+    fn start(&self, handle: Handle) {
+        tokio::spawn(founding::watch(handle));
+    }
+}
+
+/// A node without a zone could not be told apart from the others, so each must have one.
+fn constraints(node: &Options) -> Vec<Constraint> {
+    let mut constraints = check::read_constraints(&node.constraints);
+    let spread = node.zones.as_ref().map(|zone| format!("{zone}:groupBy"));
+    let zoned = |zone: &String| constraints.iter().any(|c| c.attribute == *zone);
+    if let Some(Ok(spread)) = spread.filter(|_| !node.zones.as_ref().is_some_and(zoned)).map(|s| s.parse()) {
+        constraints.push(spread);
+    }
+    constraints
+}
