@@ -256,6 +256,25 @@ impl Cairn {
         all
     }
 
+    /// What all files of this name in the folder hold, for example the `stdout` of all tasks.
+    pub fn files(&self, name: &str) -> Vec<String> {
+        let mut folders = vec![self.folder()];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            // What goes away meanwhile is not there.
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    Ok(kind) if kind.is_file() && entry.file_name() == *name => {
+                        found.extend(fs::read_to_string(entry.path()).ok());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
     /// The last lines of the controller's and the cluster's logs, for a failure's report.
     pub fn logs(&self) -> String {
         let tail = |name: &str| {

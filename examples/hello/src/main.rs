@@ -8,8 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cairn_framework::driver::Given;
-use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, RunOptions, Service, View, Wait, run};
-use cairn_task::{ConfigFile, Probe, ProbeKind, ReadySpec, TaskSpec};
+use cairn_framework::kit::Nodes;
+use cairn_framework::{
+    Config, Handle, InstanceSpec, Model, Operate, OperationSpec, PortSpec, Problem, Progress, RunOptions,
+    Service, View, Wait, run,
+};
+use cairn_task::{Action, ConfigFile, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
 
 /// What a stack may set; framework.yaml says the same as a JSON Schema.
@@ -27,6 +31,14 @@ impl Default for Options {
 }
 
 struct Hello;
+
+/// Asks for the page at the first argument as often as the second says.
+const WARM_UP: &str = "import sys, time, urllib.request
+for n in range(int(sys.argv[2])):
+    urllib.request.urlopen(sys.argv[1]).read()
+    time.sleep(0.05)
+    print(n + 1)
+";
 
 #[async_trait::async_trait]
 impl Service for Hello {
@@ -74,6 +86,25 @@ impl Service for Hello {
             ready: Some(ReadySpec { probe, deadline_ms: 30_000 }),
             ..TaskSpec::default()
         })
+    }
+
+    /// What operators can have done: `POST /v1/operations {"operation": "warm-up", "nodes": "*", "times": 100}`.
+    fn operations(&self) -> Vec<OperationSpec> {
+        let warm_up = OperationSpec::new("warm-up", "Each server asks itself for its page");
+        vec![OperationSpec { arguments: &[("times", "How often; 10 without it")], ..warm_up }]
+    }
+
+    /// A command beside the server; its last line is what `GET /v1/operations` shows meanwhile.
+    async fn operate(&self, handle: &Handle, step: &Operate) -> Progress {
+        let url = "http://{{ address }}:{{ ports.http }}/?warm-up";
+        let times = step.argument("times").unwrap_or_else(|| "10".into());
+        let argv = ["python3", "-u", "-c", WARM_UP, url, &times].map(str::to_owned).to_vec();
+        handle.carry_out(step, Action { argv, timeout_ms: 600_000, ..Action::default() }).await
+    }
+
+    /// Its servers have numbers: the SDK serves `/v1/servers` and lets operations name them.
+    fn nodes(&self) -> Vec<Nodes> {
+        vec![Nodes { count: "count", port: "http", ..Nodes::new("web", "servers") }]
     }
 
     /// What dependents may use: `${hello.urls}`.

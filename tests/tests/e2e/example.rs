@@ -1,11 +1,12 @@
 //! The framework of one's own in `examples/hello`, as its reader would try it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use cairn_tests::{Cairn, Http, cairn, until};
 use libtest_mimic::Trial;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::Story;
@@ -31,7 +32,8 @@ fn hello(cairn: &mut Cairn) {
     let state = cairn.folder().join("state").display().to_string();
     let args =
         ["--master", &cairn.master(), "--framework", "hello", "--state", &state, "--port", &port.to_string()];
-    let mut scheduler = cairn.spawn_program(&build(), &args);
+    let program = build();
+    let mut scheduler = cairn.spawn_program(&program, &args);
     let http = Http::new(&format!("http://127.0.0.1:{port}"), None);
     let urls = until("the example serves", Duration::from_secs(60), || {
         let (_, status) = http.try_send("GET", "/v1/status", None).ok()?;
@@ -40,6 +42,8 @@ fn hello(cairn: &mut Cairn) {
     });
     let first = urls.split(',').next().unwrap_or_default().trim_end_matches('/');
     assert_eq!(Http::new(first, None).get("/"), json!("Hello from web-0\n"));
+    let restart = || cairn.spawn_program(&program, &args);
+    warm_up(cairn, &http, &mut scheduler, restart);
     http.send("POST", "/v1/destroy", None);
     until("it has left the cluster", Duration::from_secs(30), || {
         (http.get("/v1/status")["destroyed"] == json!(true)).then_some(())
@@ -47,4 +51,40 @@ fn hello(cairn: &mut Cairn) {
     assert!(cairn.processes(&["http.server"]).is_empty());
     let _ = scheduler.kill();
     let _ = scheduler.wait();
+}
+
+/// An operation goes on while its scheduler is dead, is not begun a second time, and ends when it is told to.
+fn warm_up(cairn: &Cairn, http: &Http, scheduler: &mut Child, restart: impl Fn() -> Child) {
+    let begin = |times: u32| {
+        let body = json!({ "operation": "warm-up", "servers": "*", "times": times });
+        let (status, begun) = http.send("POST", "/v1/operations", Some(body));
+        assert_eq!(status, 202, "{begun}");
+        begun["operation"].as_str().unwrap_or_default().to_owned()
+    };
+    let first_step = |path: &str, done: &dyn Fn(&Value) -> bool| {
+        until("the operation", Duration::from_secs(60), || {
+            let (_, operation) = http.try_send("GET", path, None).ok()?;
+            done(&operation).then_some(operation)
+        })
+    };
+    let path = begin(30);
+    first_step(&path, &|o| o["steps"][0]["message"].as_str().is_some_and(|m| m.parse::<u32>().is_ok()));
+    let _ = scheduler.kill();
+    let _ = scheduler.wait();
+    *scheduler = restart();
+    let done = first_step(&path, &|o| o["status"] == "COMPLETE");
+    let steps = done["steps"].as_array().cloned().unwrap_or_default();
+    assert_eq!(steps.len(), 2, "{done}");
+    assert!(steps.iter().all(|s| s["message"].as_str().is_some_and(|m| m.ends_with("29\n30"))), "{done}");
+    let asked = cairn.files("stderr").iter().map(|text| text.matches("?warm-up").count()).sum::<usize>();
+    assert_eq!(asked, 60, "each server was asked thirty times");
+
+    let path = begin(100_000);
+    first_step(&path, &|o| o["steps"][0]["status"] == "STARTED");
+    until("the command runs", Duration::from_secs(30), || {
+        (!cairn.processes(&["urllib.request"]).is_empty()).then_some(())
+    });
+    http.send("POST", &format!("{path}/abort"), None);
+    first_step(&path, &|o| o["status"] == "ABORTED");
+    assert!(cairn.processes(&["urllib.request"]).is_empty());
 }

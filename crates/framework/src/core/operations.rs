@@ -220,6 +220,12 @@ impl Core {
 
     /// Takes an answer about a step.
     pub(crate) fn progressed(&mut self, number: u64, progress: Progress, now: Millis) {
+        let clean = |text: &str| self.secrets().scrub(text).into_owned();
+        let progress = match progress {
+            Progress::Running(message) => Progress::Running(clean(&message)),
+            Progress::Done(result) => Progress::Done(clean(&result)),
+            Progress::Failed(reason) => Progress::Failed(clean(&reason)),
+        };
         let verdict = match &progress {
             Progress::Running(message) => Verdict::Wait(message.clone()),
             Progress::Done(_) => Verdict::Go,

@@ -89,7 +89,7 @@ impl Serving {
             if let Some(Value::Object(own)) = described.get(&name) {
                 fields.extend(own.clone());
             }
-            Value::Object(fields)
+            published.secrets.mask(&Value::Object(fields))
         };
         ids.iter().map(view).collect()
     }
