@@ -23,8 +23,8 @@ pub trait Service: Send + Sync + 'static {
     /// Everything that is wrong with it; nothing is changed then.
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>>;
 
-    /// The task of an instance. Asked again when the configuration, a placement, an observation or the set of live tasks
-    /// has changed; nothing else of the view may be used.
+    /// The task of an instance. Asked again when the configuration, a placement, an observation, the set of live tasks or
+    /// who is `deployed` has changed; nothing else of the view may be used.
     /// Two specs that differ (files marked `keep` aside) make the SDK restart the instance, one at a time.
     ///
     /// # Errors

@@ -126,6 +126,8 @@ pub struct InstanceStatus {
     /// When a timed job runs next, milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_run_ms: Option<u64>,
+    /// It has served at least once since it was added or replaced: its volume holds what the service counts on.
+    pub deployed: bool,
 }
 
 impl InstanceStatus {

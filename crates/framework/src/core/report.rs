@@ -86,6 +86,7 @@ impl Core {
             replaces: record.and_then(|r| r.replaces.clone()),
             runs: record.map(|r| r.runs.clone()).unwrap_or_default(),
             next_run_ms: self.time_of(name),
+            deployed: record.is_some_and(|r| r.deployed),
         }
     }
 

@@ -156,6 +156,8 @@ impl Core {
 
     fn verified(&mut self, name: &str) {
         if let Some(record) = self.state.instances.get_mut(name) {
+            // Who joins later may need to know whom it can join.
+            self.stale |= !record.deployed;
             record.deployed = true;
             if let Some(task) = &mut record.task {
                 task.verified = true;
