@@ -20,12 +20,18 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 5] = [
+pub(crate) const BUILT_IN: [BuiltIn; 6] = [
     BuiltIn {
         name: "camel",
         service: cairn_camel::service,
         spec: cairn_camel::SPEC,
         options: cairn_camel::options_schema,
+    },
+    BuiltIn {
+        name: "cassandra",
+        service: cairn_cassandra::service,
+        spec: cairn_cassandra::SPEC,
+        options: cairn_cassandra::options_schema,
     },
     BuiltIn {
         name: "elasticsearch",

@@ -3,6 +3,8 @@
 //!
 //! `cargo test -p cairn-tests --test e2e -- NAME` runs what contains NAME; `CAIRN_BIN` and `CAIRN_DIST` name what is run.
 
+mod cassandra;
+mod cql;
 mod elasticsearch;
 mod example;
 mod examples;
@@ -53,6 +55,7 @@ fn main() {
     let stories = [
         kafka::story(),
         kraft::story(),
+        cassandra::story(),
         example::story(),
         examples::story(),
         elasticsearch::story(),

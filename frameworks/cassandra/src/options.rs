@@ -1,0 +1,255 @@
+//! What a stack may set for a Cassandra cluster. The comments on the fields are their documentation.
+
+use std::collections::BTreeMap;
+
+use cairn_framework::kit::{Ports, check};
+use cairn_framework::{Config, Problem};
+use cairn_units::{Constraint, Size};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::service::NODES;
+
+/// What a node needs beside its heap: code, threads, buffers, bloom filters and indexes.
+const BESIDE_HEAP: Size = Size::from_mib(384);
+
+/// Options of a Cassandra cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// Number of nodes. They join one after the other; the last ones leave first, and hand over their data before.
+    #[schemars(range(min = 1, max = 1000))]
+    pub nodes: u32,
+    /// Version of Cassandra.
+    pub version: String,
+    /// Name of the cluster, which its nodes compare before they talk to each other. It cannot be changed later. Without
+    /// it: the name of the stack and the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub cluster_name: Option<String>,
+    /// CPUs of each node.
+    #[schemars(range(min = 0.01))]
+    pub cpus: f64,
+    /// Heap of each node. The default is for trying out; use 8GiB to 16GiB for real work.
+    pub heap: Size,
+    /// Memory to reserve for each node. Without it: twice the heap, at least 384MiB more than it. What the JVM leaves is the
+    /// page cache that reads live on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Size>,
+    /// Persistent volume of each node, for data, commit log and hints. Compaction needs up to half of it.
+    pub disk: Size,
+    /// Data centre of all nodes, as drivers and replication name it.
+    #[schemars(length(min = 1))]
+    pub datacenter: String,
+    /// Attribute of agents that names their data centre; `datacenter` is for agents without it. It cannot be changed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datacenter_attribute: Option<String>,
+    /// Attribute of agents that names their rack. Spread nodes evenly over racks with a constraint: `rack:groupBy:3`.
+    pub rack_attribute: String,
+    /// Racks by declaration, where agents have no such attribute: node 0 is in the first, node 1 in the second, and so on
+    /// around. Without them: all in `rack1`. Nodes cannot move to another rack later.
+    pub racks: Vec<String>,
+    /// Ranges of the ring that each node owns. It cannot be changed later.
+    #[schemars(range(min = 1, max = 256))]
+    pub num_tokens: u32,
+    /// Port of each node for its clients: a number, or a range such as `31000..31100`. Without it: any that is free. Clients
+    /// that cannot tell ports apart want the same everywhere: `9042`, which the agents must offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<Ports>,
+    /// Port of each node for the other nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_port: Option<Ports>,
+    /// Where nodes may run, for example `hostname:unique` or `rack:groupBy:3`.
+    #[schemars(with = "Vec<Constraint>")]
+    pub constraints: Vec<String>,
+    /// Further entries of cassandra.yaml, for example `hinted_handoff_enabled: false`. They replace the defaults of this
+    /// framework. What it sets itself (cluster, seeds, addresses, ports, directories, snitch) cannot be replaced.
+    pub config: BTreeMap<String, Value>,
+    /// Further options of the JVM, each an item: `["-XX:MaxGCPauseMillis=300", "-Dcassandra.ring_delay_ms=5000"]`.
+    pub jvm_options: Vec<String>,
+    /// Keyspaces that are kept as declared. One that is taken out of here stays in Cassandra, with its data.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-zA-Z][a-zA-Z0-9_]*$", "maxLength": 48 }))]
+    pub keyspaces: BTreeMap<String, Keyspace>,
+}
+
+/// A keyspace as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Keyspace {
+    /// Copies of each row in each data centre.
+    #[schemars(range(min = 1))]
+    pub replication: u32,
+    /// Copies by data centre, where they differ; then only these data centres hold any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub datacenters: BTreeMap<String, u32>,
+    /// Writes go through the commit log.
+    pub durable_writes: bool,
+}
+
+impl Default for Keyspace {
+    fn default() -> Self {
+        Self { replication: 1, datacenters: BTreeMap::new(), durable_writes: true }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            version: "5.0.5".into(),
+            cluster_name: None,
+            cpus: 0.5,
+            heap: Size::from_mib(256),
+            mem: None,
+            disk: Size::from_mib(4096),
+            datacenter: "dc1".into(),
+            datacenter_attribute: None,
+            rack_attribute: "rack".into(),
+            racks: Vec::new(),
+            num_tokens: 16,
+            port: None,
+            storage_port: None,
+            constraints: Vec::new(),
+            config: BTreeMap::new(),
+            jvm_options: Vec::new(),
+            keyspaces: BTreeMap::new(),
+        }
+    }
+}
+
+/// Entries of cassandra.yaml that the framework sets itself; `data_file_directories` and the like are found by their end.
+const RESERVED: [&str; 17] = [
+    "cluster_name",
+    "num_tokens",
+    "partitioner",
+    "seed_provider",
+    "endpoint_snitch",
+    "listen_address",
+    "listen_interface",
+    "broadcast_address",
+    "rpc_address",
+    "rpc_interface",
+    "broadcast_rpc_address",
+    "storage_port",
+    "ssl_storage_port",
+    "native_transport_port",
+    "authenticator",
+    "authorizer",
+    "auto_bootstrap",
+];
+
+impl Options {
+    /// Reads and checks the options of a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
+        let options: Self = config.parse()?;
+        let mut problems = Vec::new();
+        NODES.check(options.nodes, None, &mut problems);
+        check::cpus("cpus", options.cpus, &mut problems);
+        let beside = Size::from_mib(128);
+        check::memory("", options.heap, beside, options.memory(), beside, &mut problems);
+        check::at_least("disk", options.disk, Size::from_mib(512), &mut problems);
+        check::constraints("constraints", &options.constraints, &mut problems);
+        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
+        options.check_names(&mut problems);
+        options.check_config(&mut problems);
+        options.check_keyspaces(&mut problems);
+        if problems.is_empty() { Ok(options) } else { Err(problems) }
+    }
+
+    /// Memory to reserve for one node.
+    pub fn memory(&self) -> Size {
+        let beside = self.heap.max(BESIDE_HEAP);
+        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + beside.mib()))
+    }
+
+    /// Names go into a properties file and into statements.
+    fn check_names(&self, problems: &mut Vec<Problem>) {
+        let racks = self.racks.iter().enumerate().map(|(at, rack)| (format!("racks.{at}"), rack));
+        for (at, name) in racks.chain([("datacenter".to_owned(), &self.datacenter)]) {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+                let help = "letters, digits, `_`, `-` and `.`";
+                problems.push(Problem::new(at, format!("`{name}` cannot be a name here")).help(help));
+            }
+        }
+        if !(1..=256).contains(&self.num_tokens) {
+            problems.push(Problem::new("numTokens", "must be from 1 to 256"));
+        }
+    }
+
+    fn check_config(&self, problems: &mut Vec<Problem>) {
+        for key in self.config.keys() {
+            let at = format!("config.{key}");
+            if RESERVED.contains(&key.as_str())
+                || key.ends_with("_directory")
+                || key.ends_with("_directories")
+            {
+                let help = "take it out: the framework sets it, from the options and the places of the nodes";
+                problems.push(Problem::new(at, "cannot be overridden").help(help));
+            } else if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                problems.push(Problem::new(at, "is not the name of an entry of cassandra.yaml"));
+            }
+        }
+    }
+
+    fn check_keyspaces(&self, problems: &mut Vec<Problem>) {
+        for (name, keyspace) in &self.keyspaces {
+            let at = format!("keyspaces.{name}");
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if name.is_empty() || name.len() > 48 || !plain || name.starts_with("system") {
+                let help =
+                    "letters, digits and `_`, at most 48; those that begin with `system` are Cassandra's own";
+                problems.push(Problem::new(at.clone(), "cannot be the name of a keyspace").help(help));
+            }
+            let copies = keyspace.datacenters.values().chain([&keyspace.replication]);
+            for copies in copies.filter(|copies| !(1..=self.nodes).contains(copies)) {
+                let message = format!("{copies} copies do not fit on {} nodes", self.nodes);
+                problems.push(Problem::new(format!("{at}.replication"), message));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(options: Value) -> Result<Options, String> {
+        let config = Config { options, ..Config::default() };
+        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn memory_follows_the_heap() {
+        assert_eq!(read(json!({})).unwrap().memory().mib(), 640);
+        assert_eq!(read(json!({ "heap": "8GiB" })).unwrap().memory().mib(), 16 * 1024);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let bad = json!({
+            "nodes": 2, "heap": "1GiB", "mem": "1GiB", "racks": ["a b"], "jvmOptions": ["-Xmx1g"],
+            "config": { "cluster_name": "x", "hints_directory": "/tmp", "a b": 1, "batch_size_warn_threshold": "5KiB" },
+            "keyspaces": { "shop": { "replication": 3 }, "system_auth": {} },
+        });
+        let told = read(bad).unwrap_err();
+        for part in [
+            "mem: ",
+            "racks.0: ",
+            "jvmOptions.0: ",
+            "config.cluster_name: ",
+            "config.hints_directory: ",
+            "config.a b: ",
+            "keyspaces.shop.replication: 3 copies do not fit on 2 nodes",
+            "keyspaces.system_auth: ",
+        ] {
+            assert!(told.contains(part), "{part} is missing in {told}");
+        }
+        assert!(!told.contains("batch_size"));
+    }
+}

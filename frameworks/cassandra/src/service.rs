@@ -1,0 +1,213 @@
+//! The service, as the SDK drives it.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use axum::routing::get;
+use axum::{Json, Router};
+use cairn_framework::kit::{Nodes, Ports, check};
+use cairn_framework::rest::Resource;
+use cairn_framework::{
+    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
+    VolumeSpec, Wait,
+};
+use cairn_task::{ActionState, TaskSpec};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::gate::{self, Decision, Errand, replaces};
+use crate::keyspaces::statements;
+use crate::options::Options;
+use crate::seeds::{seeds, seeds_for};
+use crate::survey::{Survey, owns};
+use crate::task::{self, Launch};
+
+/// Port for clients.
+pub(crate) const CQL: &str = "cql";
+/// Port for the other nodes.
+pub(crate) const STORAGE: &str = "storage";
+/// Port for nodetool, on the loopback interface.
+pub(crate) const JMX: &str = "jmx";
+/// Observed, followed by an instance's name: address of the dead member whose place it takes.
+pub(crate) const REPLACES: &str = "replaces/";
+
+/// What the nodes are called. Only the last ones leave, so that what racks are declared stays.
+pub(crate) const NODES: Nodes = Nodes { port: CQL, ..Nodes::new("node", "nodes") };
+
+/// Cassandra.
+#[derive(Debug, Default)]
+pub(crate) struct Cassandra {
+    handle: OnceLock<Handle>,
+}
+
+#[async_trait]
+impl Service for Cassandra {
+    fn name(&self) -> &'static str {
+        "cassandra"
+    }
+
+    fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
+        let options = Options::read(config)?;
+        let mut archive = config.archive(&options.version)?;
+        archive.extract = true;
+        let port = |name: &str, within: Option<Ports>| PortSpec {
+            name: name.into(),
+            within: within.map(Ports::within),
+        };
+        let instance = |id| InstanceSpec {
+            name: NODES.instance(id),
+            cpus: options.cpus,
+            #[allow(clippy::cast_precision_loss, reason = "MiB")]
+            mem: options.memory().mib() as f64,
+            ports: vec![port(CQL, options.port), port(STORAGE, options.storage_port), PortSpec::any(JMX)],
+            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
+            constraints: check::read_constraints(&options.constraints),
+            artifacts: vec![archive.clone()],
+            ..InstanceSpec::default()
+        };
+        let instances = NODES.ids(options.nodes, None).into_iter().map(instance).collect();
+        Ok(Model { instances, deploy: Strategy::Serial, ..Model::default() })
+    }
+
+    fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
+        let options = Options::read(config)?;
+        let seeds = seeds_for(&instance.name, view)?;
+        let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
+        let replaces =
+            view.observed.get(&replaces(&instance.name)).and_then(Value::as_str).map(str::to_owned);
+        let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
+        Ok(task::node(&options, cluster, &instance.name, place, &Launch { seeds, replaces }))
+    }
+
+    fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
+        let options = Options::read(config).unwrap_or_default();
+        let place = view.target.first().and_then(|name| view.placement(name));
+        let datacenter = place.map_or(options.datacenter.as_str(), |place| task::datacenter(&options, place));
+        BTreeMap::from([
+            ("cql".to_owned(), view.endpoints(CQL).join(",")),
+            ("datacenter".to_owned(), datacenter.to_owned()),
+            ("names".to_owned(), view.names(CQL).join(",")),
+            ("seeds".to_owned(), seeds(view).join(",")),
+        ])
+    }
+
+    async fn gate(&self, ask: &Ask) -> Verdict {
+        let options = match Options::read(&ask.config) {
+            Ok(options) => options,
+            Err(problems) => return wait(&problems),
+        };
+        let survey = Survey::take(&ask.view).await;
+        match gate::decide(ask, &survey, &options) {
+            Decision::Say(verdict) => verdict,
+            Decision::TakeOver(member) => self.take_over(&ask.instance, member).await,
+            Decision::Change(statements) => change(&ask.view, &survey, &statements).await,
+            Decision::Run(errand) => self.run(errand).await,
+        }
+    }
+
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        let options = match Options::read(config) {
+            Ok(options) => options,
+            Err(problems) => return wait(&problems),
+        };
+        let survey = Survey::take(view).await;
+        let Some((_, report)) = survey.reports().next() else {
+            return Verdict::Wait("no node serves".into());
+        };
+        let statements = statements(&options, &survey.sizes(None), &report.keyspaces);
+        if statements.is_empty() { Verdict::Go } else { change(view, &survey, &statements).await }
+    }
+
+    fn routes(&self, handle: Handle) -> Router {
+        Router::new().route("/v1/ring", get(move || ring(handle.clone())))
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        vec![("get", "/v1/ring", "Members of the ring as the nodes see them")]
+    }
+
+    fn nodes(&self) -> Vec<Nodes> {
+        vec![NODES]
+    }
+
+    async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
+        let ring = Survey::take(view).await.ring();
+        let member =
+            |name: &String| Some((name.clone(), json!(ring.get(&view.placement(name)?.endpoint(STORAGE)?)?)));
+        view.instances.keys().filter_map(member).collect()
+    }
+
+    fn start(&self, handle: Handle) {
+        // Called once.
+        let _ = self.handle.set(handle);
+    }
+}
+
+impl Cassandra {
+    async fn take_over(&self, instance: &str, member: String) -> Verdict {
+        tracing::info!(instance, member, "takes over a dead node's place in the ring");
+        let reason = format!("it takes over the place of {member}");
+        if let Some(handle) = self.handle.get() {
+            handle.observe(replaces(instance), member.into()).await;
+        }
+        Verdict::Wait(reason)
+    }
+
+    /// Done once its command has succeeded; one that fails is tried again by the next question.
+    async fn run(&self, errand: Errand) -> Verdict {
+        let Some(handle) = self.handle.get() else {
+            return Verdict::Wait("this scheduler is starting".into());
+        };
+        let Errand { on, action, what } = errand;
+        match handle.run(&on, &action).await {
+            Ok(ActionState::Done { code: 0, .. }) => Verdict::Go,
+            Ok(ActionState::Running { .. } | ActionState::Unknown) => Verdict::Wait(what),
+            Ok(ended) => {
+                handle.forget(&on, &action.id).await;
+                let why =
+                    ended.output().lines().rfind(|line| !line.trim().is_empty()).unwrap_or("without a word");
+                Verdict::Wait(format!("{what}: failed, and is tried again: {why}"))
+            }
+            Err(why) => Verdict::Wait(format!("{what}: {why}")),
+        }
+    }
+}
+
+fn wait(problems: &[Problem]) -> Verdict {
+    Verdict::Wait(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// Carries out changes of the schema, one after the other, each when all nodes agree on the one before.
+async fn change(view: &View, survey: &Survey, statements: &[String]) -> Verdict {
+    let serving = survey.reports().find_map(|(name, _)| view.placement(name)?.endpoint(CQL));
+    let Some(endpoint) = serving else { return Verdict::Wait("no node serves".into()) };
+    let Some(statement) = statements.first() else { return Verdict::Go };
+    let done = async { Client::connect(&endpoint).await?.query(statement).await };
+    match done.await {
+        Ok(_) => {
+            tracing::info!(statement, "schema changed");
+            Verdict::Wait(format!("{} changes of the schema are left", statements.len() - 1))
+        }
+        Err(error) => Verdict::Wait(error.to_string()),
+    }
+}
+
+/// What `nodetool status` shows, by instance where one is known.
+async fn ring(handle: Handle) -> Json<Value> {
+    let published = handle.published();
+    let survey = Survey::take(&published.view).await;
+    let members = survey.ring();
+    let owned = owns(&members);
+    let listed = members.iter().map(|(endpoint, member)| {
+        let node = survey.nodes.iter().find(|(_, node)| node.endpoint == *endpoint);
+        let up = node.is_some_and(|(_, node)| node.report.is_ok());
+        let mut listed = json!(member);
+        listed["endpoint"] = json!(endpoint);
+        listed["instance"] = json!(node.map(|(name, _)| name));
+        listed["status"] = json!(if up { "up" } else { "down" });
+        listed["owns"] = json!(owned.get(endpoint.as_str()).map(|percent| (percent * 10.0).round() / 10.0));
+        listed
+    });
+    Json(json!({ "members": listed.collect::<Vec<_>>() }))
+}

@@ -1,0 +1,24 @@
+# Statements from standard input, one a line, carried out through the driver that Python programs use. Prints the rows of
+# each as JSON, one a line. Argument: the contact points, host:port,host:port,…
+import json
+import sys
+
+from cassandra import ConsistencyLevel
+from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
+from cassandra.connection import DefaultEndPoint
+from cassandra.policies import RoundRobinPolicy
+
+points = [p.rsplit(":", 1) for p in sys.argv[1].split(",")]
+profile = ExecutionProfile(
+    load_balancing_policy=RoundRobinPolicy(), consistency_level=ConsistencyLevel.QUORUM, request_timeout=30
+)
+cluster = Cluster(
+    [DefaultEndPoint(host, int(port)) for host, port in points],
+    execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+    connect_timeout=20,
+)
+session = cluster.connect()
+for line in sys.stdin:
+    rows = session.execute(line.strip())
+    print(json.dumps([list(row) for row in rows], default=str))
+cluster.shutdown()
