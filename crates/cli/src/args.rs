@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, cluster, completions, controller, destroy, dev, endpoints, frameworks, kafka, logs, plan, scale,
-    scheduler, schema, secret, status, validate,
+    apply, cluster, completions, controller, destroy, dev, endpoints, frameworks, kafka, logs, plan, render,
+    scale, scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Validate(validate::Args),
     /// Show what `apply` would do, and touch nothing
     Plan(plan::Args),
+    /// Show a stack as one file, with overlays, parameters and nested stacks worked in
+    Render(render::Args),
     /// Bring a stack to what its file says, and watch until it is
     Apply(apply::Args),
     /// Show stacks, their services and instances, and what waits for what

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::View;
 use cairn_framework::rest::Problem;
-use cairn_stack::{Change, Report, StackDiff, ValidatedStack, diff};
+use cairn_stack::{Bundle, Change, Report, StackDiff, ValidatedStack, diff, framework_name};
 use serde::{Deserialize, Serialize};
 
 use crate::child::Observed;
@@ -18,9 +18,9 @@ use crate::token::Secret;
 pub(crate) struct Wanted {
     /// The stack.
     pub(crate) stack: ValidatedStack,
-    /// Text it was read from.
-    pub(crate) source: String,
-    /// How the spec differs from the text.
+    /// The files it was read from.
+    pub(crate) bundle: Bundle,
+    /// How the spec differs from them.
     pub(crate) notes: Vec<String>,
     /// Data of services that leave goes too.
     pub(crate) delete_data: bool,
@@ -98,7 +98,8 @@ pub(crate) fn apply(
     }
     let mut stored = StoredStack {
         spec: wanted.stack,
-        source: wanted.source,
+        source: wanted.bundle.source(),
+        bundle: Some(wanted.bundle).filter(Bundle::has_several),
         revisions: old.map(|s| s.revisions.clone()).unwrap_or_default(),
         leaving: old.map(|s| s.leaving.clone()).unwrap_or_default(),
         again: old.map(|s| s.again.clone()).unwrap_or_default(),
@@ -156,7 +157,8 @@ fn leave(stored: &mut StoredStack, old: &StoredStack, diff: &StackDiff, delete_d
         }
         let revision = old.revisions.get(&change.service).copied().unwrap_or_default();
         if let Some(service) = old.spec.services.get(&change.service) {
-            let leaving = Leaving { service: service.clone(), revision, delete_data };
+            let framework = old.spec.frameworks.get(&service.framework).cloned();
+            let leaving = Leaving { service: service.clone(), revision, delete_data, framework };
             stored.leaving.entry(change.service.clone()).or_insert(leaving);
         }
         stored.revisions.remove(&change.service);
@@ -225,7 +227,7 @@ pub(crate) fn tidy(current: &Options, view: &View) -> Option<Options> {
     let there = |instance: String| view.instances.contains_key(&instance);
     for stack in options.stacks.values_mut() {
         let name = stack.spec.name.clone();
-        stack.leaving.retain(|service, _| there(format!("{name}-{service}")));
+        stack.leaving.retain(|service, _| there(framework_name(&name, service)));
         stack.again = again(stack, view);
     }
     let gone: Vec<String> = options
@@ -275,7 +277,7 @@ mod tests {
     fn wanted(text: &str) -> Wanted {
         Wanted {
             stack: checked(text),
-            source: text.into(),
+            bundle: Bundle::single("stack.yaml", text),
             notes: Vec::new(),
             delete_data: false,
             secrets: BTreeMap::new(),

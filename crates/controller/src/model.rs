@@ -43,7 +43,7 @@ fn running(stack: &StoredStack) -> impl Iterator<Item = &Service> {
 }
 
 fn instance(stack: &StoredStack, service: &Service, catalog: &Catalog) -> Result<InstanceSpec, Problem> {
-    let spec = catalog.get(&service.framework).ok_or_else(|| {
+    let spec = stack.framework(&service.name, catalog).ok_or_else(|| {
         let option = format!("stacks.{}.{}", stack.spec.name, service.name);
         Problem::new(option, format!("there is no framework `{}`", service.framework))
             .help("start the controller with a catalog that has it, or destroy the stack with the version that had it")

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cairn_framework::rest::Problem;
-use cairn_stack::{Catalog, Params, Service, ValidatedStack, check_stack};
-use serde_json::{Map, Value, json};
+use cairn_stack::{Catalog, Params, ValidatedStack, check_stack};
+use serde_json::{Map, Value};
 
 use crate::apply::Wanted;
 use crate::rest::Refusal;
@@ -24,7 +24,7 @@ pub(crate) fn scale(
     let Some(scaled) = spec.services.get(service) else {
         return Err(no_service(spec, service).into());
     };
-    let Some(option) = catalog.get(&scaled.framework).and_then(|f| f.count.clone()) else {
+    let Some(option) = spec.framework(&scaled.framework, catalog).and_then(|f| f.count.clone()) else {
         let detail = format!("framework {} has no number of instances to change", scaled.framework);
         return Err(Problem::conflict("cannot-scale", detail).into());
     };
@@ -32,7 +32,7 @@ pub(crate) fn scale(
     if let Some(scaled) = changed.services.get_mut(service) {
         set(&mut scaled.options, &option, count.into());
     }
-    let text = document(&changed).to_string();
+    let text = changed.to_spec().to_string();
     let checked = check_stack(&format!("{} scaled", spec.name), text.as_bytes(), catalog, &Params::new())?;
     let mut stack = checked.stack;
     stack.params = spec.params.clone();
@@ -40,7 +40,7 @@ pub(crate) fn scale(
     let prefix = format!("{service}.{option} ");
     notes.retain(|note| !note.starts_with(&prefix));
     notes.push(format!("{prefix}was scaled to {count} after the file was applied"));
-    Ok(Wanted { stack, source: stored.source.clone(), notes, delete_data: false, secrets: BTreeMap::new() })
+    Ok(Wanted { stack, bundle: stored.files(), notes, delete_data: false, secrets: BTreeMap::new() })
 }
 
 /// 404 for a service, with those there are.
@@ -61,36 +61,6 @@ fn set(options: &mut Value, path: &str, value: Value) {
     *at = value;
 }
 
-/// A checked stack as a stack spec. Its parameters are filled in already.
-fn document(stack: &ValidatedStack) -> Value {
-    let services: Map<String, Value> =
-        stack.services.values().map(|service| (service.name.clone(), entry(service))).collect();
-    let mut document = json!({"stack": stack.name, "services": services});
-    if !stack.outputs.is_empty() {
-        document["outputs"] = json!(stack.outputs);
-    }
-    document
-}
-
-fn entry(service: &Service) -> Value {
-    let mut entry = json!({"framework": service.framework});
-    if let Value::Object(options) = &service.options {
-        for (name, value) in options {
-            entry[name.as_str()] = value.clone();
-        }
-    }
-    for (name, text) in &service.inputs {
-        entry[name.as_str()] = text.clone().into();
-    }
-    if !service.needs.is_empty() {
-        entry["needs"] = json!(service.needs);
-    }
-    if let Some(distribution) = &service.distribution {
-        entry["distribution"] = json!(distribution);
-    }
-    entry
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +74,7 @@ mod tests {
         expected.services.get_mut("kafka").unwrap().options["brokers"] = 5.into();
         assert_eq!(wanted.stack, expected);
         assert_eq!(wanted.notes, ["kafka.brokers was scaled to 5 after the file was applied"]);
-        assert_eq!(wanted.source, before.source);
+        assert_eq!(wanted.bundle.source(), before.source);
     }
 
     #[test]

@@ -180,29 +180,44 @@ impl Service for Controller {
 
 /// Keeps the fact about distribution archives up to date.
 async fn scan_distributions(shared: Arc<Shared>, handle: Handle) {
-    let archives = task::archive_names(&shared.settings);
     let mut checksums = Checksums::default();
     let mut changes = handle.subscribe();
     loop {
-        let (dist, names) = (shared.settings.dist.clone(), archives.clone());
+        let stacks = Options::read(&handle.published().config.options).unwrap_or_default();
+        let names = task::archive_names(&shared.settings, &stacks);
+        let (dist, asked) = (shared.settings.dist.clone(), names.clone());
         let scanned = tokio::task::spawn_blocking(move || {
-            let found = checksums.scan(&dist, &names);
+            let found = checksums.scan(&dist, &asked);
             (checksums, found)
         });
         // It fails only when the runtime goes down.
         let Ok((kept, found)) = scanned.await else { return };
         checksums = kept;
         handle.observe(FACT, serde_json::to_value(found).unwrap_or_default()).await;
-        if closed_within(&mut changes, RESCAN).await {
+        let other = |options: &serde_json::Value| {
+            Options::read(options).is_ok_and(|stacks| task::archive_names(&shared.settings, &stacks) != names)
+        };
+        if closed_within(&mut changes, RESCAN, |published| other(&published.config.options)).await {
             return;
         }
     }
 }
 
-/// Waits, unless the scheduler shuts down.
-async fn closed_within<T>(changes: &mut tokio::sync::watch::Receiver<T>, time: Duration) -> bool {
-    let closed = async { while changes.changed().await.is_ok() {} };
-    tokio::time::timeout(time, closed).await.is_ok()
+/// Waits for that time, or until there is something to do sooner; true when the scheduler shuts down.
+async fn closed_within<T>(
+    changes: &mut tokio::sync::watch::Receiver<T>,
+    time: Duration,
+    sooner: impl Fn(&T) -> bool,
+) -> bool {
+    let closed = async {
+        while changes.changed().await.is_ok() {
+            if sooner(&changes.borrow_and_update()) {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(time, closed).await.unwrap_or(false)
 }
 
 /// Publishes what changes in the status tree.

@@ -56,6 +56,7 @@ impl Settings {
     /// State directory of a service's scheduler. One for each framework: a service that changes its framework must
     /// not find the state of the old one.
     pub(crate) fn state_dir(&self, stack: &str, service: &str, framework: &str) -> PathBuf {
-        self.state_root.join(stack).join(service).join(framework)
+        // No name has a dot, so a service of a nested stack has no directory within that of another one.
+        self.state_root.join(stack).join(service.replace('/', ".")).join(framework)
     }
 }

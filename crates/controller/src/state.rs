@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_stack::{Service, ValidatedStack};
+use cairn_stack::{Bundle, Catalog, FrameworkSpec, Service, ValidatedStack, framework_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,8 +28,11 @@ pub struct Options {
 pub struct StoredStack {
     /// Checked spec.
     pub spec: ValidatedStack,
-    /// Text it was read from.
+    /// Text of the main file that it was read from.
     pub source: String,
+    /// All files that it was read from, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Bundle>,
     /// Revision of the configuration of each service.
     #[serde(default)]
     pub revisions: BTreeMap<String, u64>,
@@ -63,6 +66,9 @@ pub struct Leaving {
     pub revision: u64,
     /// Its data goes with it.
     pub delete_data: bool,
+    /// The spec of its framework, if the stack brought it along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework: Option<FrameworkSpec>,
 }
 
 impl Options {
@@ -79,6 +85,19 @@ impl StoredStack {
     /// Name of the instance, and of the framework, of a service.
     pub fn instance(&self, service: &str) -> String {
         self.spec.framework_name(service)
+    }
+
+    /// The files that it was read from.
+    pub fn files(&self) -> Bundle {
+        self.bundle.clone().unwrap_or_else(|| Bundle::single("stack.yaml", self.source.clone()))
+    }
+
+    /// The framework of a service: one that the stack brought along, or one of the catalog.
+    pub fn framework<'a>(&'a self, service: &str, catalog: &'a Catalog) -> Option<&'a FrameworkSpec> {
+        match self.leaving.get(service) {
+            Some(leaving) => leaving.framework.as_ref().or_else(|| catalog.get(&leaving.service.framework)),
+            None => self.spec.framework(&self.spec.services.get(service)?.framework, catalog),
+        }
     }
 
     /// Names of all services, those that leave included.
@@ -122,14 +141,10 @@ impl StoredStack {
 pub(crate) fn locate(options: &Value, instance: &str) -> Option<(StoredStack, String)> {
     let stacks = options.get("stacks")?.as_object()?;
     stacks.iter().find_map(|(name, stored)| {
-        let service = instance.strip_prefix(name.as_str())?.strip_prefix('-')?;
-        let holds = |of: &Value| of.get(service).is_some();
-        let known =
-            stored.pointer("/spec/services").is_some_and(holds) || stored.get("leaving").is_some_and(holds);
-        if !known {
-            return None;
-        }
-        Some((StoredStack::deserialize(stored).ok()?, service.to_owned()))
+        let services = stored.pointer("/spec/services").into_iter().chain(stored.get("leaving"));
+        let mut paths = services.filter_map(Value::as_object).flat_map(|services| services.keys());
+        let service = paths.find(|path| framework_name(name, path) == instance)?;
+        Some((StoredStack::deserialize(stored).ok()?, service.clone()))
     })
 }
 
@@ -148,6 +163,21 @@ mod tests {
         assert_eq!((stack.spec.name.as_str(), service.as_str()), ("logs-eu", "kafka"));
         assert!(locate(&value, "logs-eu").is_none());
         assert!(locate(&Value::Null, "logs-eu-kafka").is_none());
+    }
+
+    #[test]
+    fn a_service_of_a_nested_stack_is_found_by_its_name_on_the_cluster() {
+        let mut all = options();
+        let services = &mut all.stacks.get_mut("demo").unwrap().spec.services;
+        for path in ["log/kafka", "observability/zookeeper"] {
+            let service = Service { name: path.into(), ..services["kafka"].clone() };
+            services.insert(path.into(), service);
+        }
+        let value = serde_json::to_value(&all).unwrap();
+        assert_eq!(locate(&value, "demo-log-kafka").unwrap().1, "log/kafka");
+        let short = all.stacks["demo"].instance("observability/zookeeper");
+        assert!(short.len() <= 24 && short.contains("-zookeeper-"), "{short}");
+        assert_eq!(locate(&value, &short).unwrap().1, "observability/zookeeper");
     }
 
     #[test]

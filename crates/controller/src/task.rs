@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::child::Observed;
 use crate::distribution::FACT;
 use crate::settings::Settings;
-use crate::state::{StoredStack, locate};
+use crate::state::{Options, StoredStack, locate};
 
 const CONFIG_FILE: &str = "config.json";
 const TOKEN_FILE: &str = "token";
@@ -35,9 +35,8 @@ pub(crate) fn task(
         .ok_or_else(|| Wait::For("no stack has this service any more".to_owned()))?;
     let (service, revision) =
         stack.service(&name).ok_or_else(|| Wait::For("its stack has no such service".to_owned()))?;
-    let framework = settings
-        .catalog
-        .get(&service.framework)
+    let framework = stack
+        .framework(&name, &settings.catalog)
         .ok_or_else(|| Wait::For(format!("there is no framework `{}`", service.framework)))?;
     let needed = secret_names(&service.options);
     let secrets = settings.vault.values(&config.options, &stack.spec.name, needed).map_err(Wait::For)?;
@@ -214,9 +213,14 @@ fn mentions_secret(text: &str) -> bool {
         .is_ok_and(|t| t.references().any(|r| r.target() == cairn_stack::Target::Secret))
 }
 
-/// The archives that the catalog names.
-pub(crate) fn archive_names(settings: &Settings) -> BTreeSet<String> {
-    settings.catalog.iter().flat_map(|f| f.distributions.values()).map(|a| a.archive.clone()).collect()
+/// The archives that the catalog names, and those that stacks' own frameworks name.
+pub(crate) fn archive_names(settings: &Settings, options: &Options) -> BTreeSet<String> {
+    let own = options.stacks.values().flat_map(|stack| {
+        let leaving = stack.leaving.values().filter_map(|leaving| leaving.framework.as_ref());
+        stack.spec.frameworks.values().chain(leaving)
+    });
+    let all = settings.catalog.iter().chain(own);
+    all.flat_map(|framework| framework.distributions.values()).map(|a| a.archive.clone()).collect()
 }
 
 /// The configuration that a rendered task carries; for tests and for nobody else.

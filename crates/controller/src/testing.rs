@@ -77,6 +77,7 @@ pub(crate) fn stored(name: &str) -> StoredStack {
     StoredStack {
         spec: checked(&source),
         source,
+        bundle: None,
         revisions: BTreeMap::from([("zookeeper".into(), 1), ("kafka".into(), 1)]),
         leaving: BTreeMap::new(),
         again: Default::default(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Diagnostic;
 use crate::node::Node;
-use crate::source::Source;
+use crate::source::Sources;
 use crate::yaml;
 
 /// The files that a spec names, each with its text or with why there is none.
@@ -17,9 +17,13 @@ pub type Beside = BTreeMap<String, Result<String, String>>;
 
 /// The files that a spec names with `from`. A spec with mistakes may name none; loading it tells them.
 pub fn named_files(name: &str, bytes: &[u8]) -> Vec<String> {
-    let Ok(source) = Source::new(name, bytes) else { return Vec::new() };
-    let Some(node) = yaml::parse(&source, &mut Vec::new()) else { return Vec::new() };
-    let spec = node.to_json();
+    let mut sources = Sources::default();
+    let Ok(source) = sources.add(name, bytes) else { return Vec::new() };
+    yaml::parse(source, &mut Vec::new()).map(|node| named_in(&node.to_json())).unwrap_or_default()
+}
+
+/// The files that a spec names with `from`.
+pub(crate) fn named_in(spec: &Value) -> Vec<String> {
     let groups = spec.pointer("/service/groups").and_then(Value::as_object).into_iter().flatten();
     let files = groups.filter_map(|(_, group)| group.get("files")?.as_object()).flatten();
     files.filter_map(|(_, file)| file.get("from")?.as_str()).map(str::to_owned).collect()

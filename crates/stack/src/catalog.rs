@@ -10,11 +10,11 @@ use crate::described;
 use crate::framework::Bound;
 use crate::node::Node;
 use crate::schema_check::{SchemaChecker, Subject, Unknown};
-use crate::source::Source;
+use crate::source::Sources;
 use crate::{Diagnostic, FrameworkSpec, Report, schema, yaml};
 
 /// Keys that mean the same for every service, so that no framework may use them.
-pub(crate) const RESERVED: [&str; 3] = ["framework", "needs", "distribution"];
+pub(crate) const RESERVED: [&str; 5] = ["framework", "needs", "distribution", "stack", "existing"];
 
 /// Checked framework specs by name.
 #[derive(Clone, Debug, Default)]
@@ -103,43 +103,82 @@ impl Catalog {
         self.frameworks.values().map(|framework| &framework.spec)
     }
 
+    /// Outputs of an interface, over all frameworks that offer it; `None` if no framework offers or needs it.
+    pub(crate) fn interface<'a>(
+        &'a self,
+        name: &str,
+        more: impl Iterator<Item = &'a FrameworkSpec>,
+    ) -> Option<Vec<&'a str>> {
+        let mut outputs = Vec::new();
+        let mut known = false;
+        for spec in self.iter().chain(more) {
+            known |= spec.needs.values().any(|need| need.interface == name);
+            if let Some(offer) = spec.offers.get(name) {
+                known = true;
+                outputs.extend(offer.outputs.iter().map(String::as_str));
+            }
+        }
+        outputs.sort_unstable();
+        outputs.dedup();
+        known.then_some(outputs)
+    }
+
     pub(crate) fn framework(&self, name: &str) -> Option<&Framework> {
         self.frameworks.get(name)
     }
 }
 
-type Read = (Source, Node, Framework);
+type Read = (Sources, Node, Framework);
 
 /// Two frameworks cannot have the same name.
 fn unique(read: Read, origins: &mut BTreeMap<String, String>, file: &str) -> Result<Framework, Report> {
-    let (source, node, framework) = read;
+    let (sources, node, framework) = read;
     let name = &framework.spec.framework;
     let Some(first) = origins.insert(name.clone(), file.to_owned()) else { return Ok(framework) };
     let span = node.locate(&["framework"]).node.span;
     let message = format!("{first} describes a framework `{name}` already");
-    Err(source.report(vec![Diagnostic::error("duplicate-framework", message).label(span, "the same name")]))
+    Err(sources.report(vec![Diagnostic::error("duplicate-framework", message).label(span, "the same name")]))
 }
 
 fn read(file: FrameworkFiles<'_>) -> Result<Read, Report> {
-    let source = Source::new(file.spec.name, file.spec.bytes)?;
+    let mut sources = Sources::default();
     let mut diagnostics = Vec::new();
-    let Some(node) = yaml::parse(&source, &mut diagnostics) else { return Err(source.report(diagnostics)) };
-    match read_node(&source, &node, file.spec.options, &file.beside, &mut diagnostics) {
-        Some(framework) if diagnostics.is_empty() => Ok((source, node, framework)),
-        _ => Err(source.report(diagnostics)),
+    let node = match sources.add(file.spec.name, file.spec.bytes) {
+        Ok(source) => yaml::parse(source, &mut diagnostics),
+        Err(diagnostic) => return Err(sources.report(vec![diagnostic])),
+    };
+    let Some(node) = node else { return Err(sources.report(diagnostics)) };
+    match read_node(&sources, &node, node.to_json(), file.spec.options, &file.beside, &mut diagnostics) {
+        Some(framework) if diagnostics.is_empty() => Ok((sources, node, framework)),
+        _ => Err(sources.report(diagnostics)),
     }
 }
 
-fn read_node(
-    source: &Source,
+/// A framework spec from what was read of a file; `None` if it has mistakes, which are told.
+pub(crate) fn read_spec(
+    sources: &Sources,
     node: &Node,
+    value: Value,
+    beside: &Beside,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Framework> {
+    let mut found = Vec::new();
+    let framework = read_node(sources, node, value, None, beside, &mut found);
+    let sound = found.is_empty();
+    diagnostics.extend(found);
+    framework.filter(|_| sound)
+}
+
+fn read_node(
+    sources: &Sources,
+    node: &Node,
+    value: Value,
     options: Option<Map<String, Value>>,
     beside: &Beside,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Framework> {
-    let value = node.to_json();
     let subject = Subject {
-        source,
+        sources,
         node,
         value: &value,
         key_span: node.span,
@@ -173,7 +212,7 @@ fn read_node(
         diagnostics.extend(beside::fill_in(definition, node, beside));
     }
     if let Some(definition) = &spec.service {
-        diagnostics.extend(described::check(source, node, &spec, definition));
+        diagnostics.extend(described::check(sources, node, &spec, definition));
     }
     Some(Framework { options: checker?, spec })
 }

@@ -5,18 +5,18 @@ use cairn_units::suggest;
 use serde_json::Value;
 
 use crate::node::Node;
-use crate::source::Source;
+use crate::source::Sources;
 use crate::{Diagnostic, FrameworkSpec};
 
 /// Everything that is wrong with the section, as far as its schema has not told already.
 pub(crate) fn check(
-    source: &Source,
+    sources: &Sources,
     node: &Node,
     spec: &FrameworkSpec,
     definition: &Definition,
 ) -> Vec<Diagnostic> {
     let mistakes = check::check(definition, &known(spec));
-    let told = mistakes.into_iter().map(|mistake| diagnostic(source, node, mistake));
+    let told = mistakes.into_iter().map(|mistake| diagnostic(sources, node, mistake));
     told.chain(unset_outputs(node, spec, definition)).collect()
 }
 
@@ -33,13 +33,13 @@ fn is_secret(schema: &Value) -> bool {
     schema.get("format").and_then(Value::as_str) == Some("secret")
 }
 
-fn diagnostic(source: &Source, node: &Node, mistake: Mistake) -> Diagnostic {
+fn diagnostic(sources: &Sources, node: &Node, mistake: Mistake) -> Diagnostic {
     let Mistake { path, code, message, part, label, help } = mistake;
     let path: Vec<String> = std::iter::once("service".to_owned()).chain(path).collect();
     let whole = node.locate(&path).node.span;
     let at =
-        Some(part.as_str()).filter(|part| !part.is_empty()).and_then(|part| source.slice(whole).find(part));
-    let span = at.map_or(whole, |at| source.span(whole.start + at, whole.start + at + part.len()));
+        Some(part.as_str()).filter(|part| !part.is_empty()).and_then(|part| sources.slice(whole).find(part));
+    let span = at.map_or(whole, |at| sources.within(whole, at, at + part.len()));
     Diagnostic::error(code, message).label(span, label).maybe_help(help)
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
+    /// Which file of the report, from 0: the first is the main one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file: usize,
     /// Byte offset of the first byte.
     pub start: usize,
     /// Byte offset after the last byte.
@@ -43,6 +46,9 @@ pub struct Diagnostic {
     pub code: String,
     /// How bad it is.
     pub severity: Severity,
+    /// Which file of the report it concerns where it has no place, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file: usize,
     /// What is wrong, in one line.
     pub message: String,
     /// Where: the first is the place itself, the others are context. Empty if it concerns the file as a whole.
@@ -53,19 +59,22 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
-/// Everything that was found in one file.
+/// Everything that was found in a file and in those that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Name of the file as the caller gave it.
+    /// Name of the main file as the caller gave it.
     pub file: String,
-    /// The diagnostics in the order of the file.
+    /// Names of all files where there are several; the main one is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// The diagnostics in the order of the files and of what stands in them.
     pub diagnostics: Vec<Diagnostic>,
     /// How many more there are: only so many are kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: usize,
-    /// The file's text, for the renderer.
+    /// The files' texts, for the renderer.
     #[serde(skip)]
-    pub(crate) text: String,
+    pub(crate) texts: Vec<String>,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -73,9 +82,14 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl Report {
-    /// The report with the file's text, which does not travel with it: then its places can be shown.
+    /// The report with the main file's text, which does not travel with it: then its places can be shown.
     pub fn with_text(self, text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..self }
+        Self { texts: vec![text.into()], ..self }
+    }
+
+    /// Name of the file of that number.
+    pub fn file_name(&self, file: usize) -> &str {
+        self.files.get(file).unwrap_or(&self.file)
     }
 
     /// Whether nothing was found.
@@ -83,9 +97,16 @@ impl Report {
         self.diagnostics.is_empty()
     }
 
-    /// Whether the file is refused.
+    /// Whether the stack is refused.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+impl Diagnostic {
+    /// Number of the file that it is about.
+    pub(crate) fn about(&self) -> usize {
+        self.labels.first().map_or(self.file, |label| label.span.file)
     }
 }
 

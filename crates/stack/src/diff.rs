@@ -14,7 +14,10 @@ pub struct StackDiff {
     pub stack: String,
     /// Every service: those that stay or come in the order of dependency, then those that go in reverse order.
     pub services: Vec<ServiceDiff>,
-    /// Changes to the stack's own outputs.
+    /// Changes to services that exist already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub existing: Vec<FieldChange>,
+    /// Changes to the outputs of the stack and of nested ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<FieldChange>,
 }
@@ -68,7 +71,7 @@ pub fn diff(old: Option<&ValidatedStack>, new: Option<&ValidatedStack>) -> Stack
         .map(ValidatedStack::order)
         .unwrap_or_default()
         .into_iter()
-        .map(|service| compare(old.and_then(|stack| stack.services.get(&service.name)), service))
+        .map(|service| compare(old, new, service))
         .collect();
     let gone = old.map(ValidatedStack::order).unwrap_or_default().into_iter().rev();
     services.extend(
@@ -78,6 +81,7 @@ pub fn diff(old: Option<&ValidatedStack>, new: Option<&ValidatedStack>) -> Stack
     StackDiff {
         stack: new.or(old).map(|stack| stack.name.clone()).unwrap_or_default(),
         services,
+        existing: changes(&existing(old), &existing(new)),
         outputs: changes(&outputs(old), &outputs(new)),
     }
 }
@@ -85,15 +89,23 @@ pub fn diff(old: Option<&ValidatedStack>, new: Option<&ValidatedStack>) -> Stack
 impl StackDiff {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        self.outputs.is_empty() && self.services.iter().all(|s| s.change == Change::Unchanged)
+        self.outputs.is_empty()
+            && self.existing.is_empty()
+            && self.services.iter().all(|s| s.change == Change::Unchanged)
     }
 }
 
-fn compare(old: Option<&Service>, new: &Service) -> ServiceDiff {
-    let change = match old {
+fn compare(
+    old_stack: Option<&ValidatedStack>,
+    new_stack: Option<&ValidatedStack>,
+    new: &Service,
+) -> ServiceDiff {
+    let change = match old_stack.and_then(|stack| stack.services.get(&new.name)) {
         None => Change::Added(changes(&Fields::new(), &settings(new))),
         Some(old) => {
-            let fields = changes(&settings(old), &settings(new));
+            let before = settings(old).into_iter().chain(spec_of(old_stack, old)).collect();
+            let after = settings(new).into_iter().chain(spec_of(new_stack, new)).collect();
+            let fields = changes(&before, &after);
             match () {
                 () if old.framework != new.framework => Change::Replaced(fields),
                 () if fields.is_empty() => Change::Unchanged,
@@ -127,6 +139,29 @@ fn settings(service: &Service) -> Fields {
     if let Some(distribution) = &service.distribution {
         fields.insert("distribution.uri".to_owned(), distribution.uri.clone().into());
         fields.insert("distribution.sha256".to_owned(), distribution.sha256.clone().into());
+    }
+    fields
+}
+
+/// What the spec of a framework of the stack's own says.
+fn spec_of(stack: Option<&ValidatedStack>, service: &Service) -> Fields {
+    let mut fields = Fields::new();
+    let spec = stack.and_then(|stack| stack.frameworks.get(&service.framework));
+    if let Some(spec) = spec.and_then(|spec| serde_json::to_value(spec).ok()) {
+        flatten("framework", &spec, &mut fields);
+    }
+    fields
+}
+
+fn existing(stack: Option<&ValidatedStack>) -> Fields {
+    let mut fields = Fields::new();
+    for (path, existing) in stack.iter().flat_map(|stack| &stack.existing) {
+        for (name, text) in &existing.outputs {
+            fields.insert(format!("{path}.{name}"), text.clone().into());
+        }
+        if let Some(interface) = &existing.interface {
+            fields.insert(format!("{path}.interface"), interface.clone().into());
+        }
     }
     fields
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Distribution, Report, SecretUses};
+use crate::{Catalog, Distribution, FrameworkSpec, Report, SecretUses, name};
 
 /// Values of a stack's parameters by name.
 pub type Params = BTreeMap<String, Value>;
@@ -31,19 +31,35 @@ pub struct ValidatedStack {
     /// Parameters with the values in effect.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: Params,
-    /// Services by name.
-    pub services: BTreeMap<String, Service>,
-    /// Outputs of the stack: texts with references.
+    /// Frameworks that the stack brings along, by name: those that its services use and that no catalog has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub frameworks: BTreeMap<String, FrameworkSpec>,
+    /// Services by path: `zookeeper`; of a nested stack, `kafka/zookeeper`.
+    pub services: BTreeMap<String, Service>,
+    /// Services that exist already, by path. Those that refer to them have their outputs filled in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub existing: BTreeMap<String, Existing>,
+    /// Outputs of the stack, and by path those of nested ones: texts with references.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// A service that exists already: nothing launches or ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Existing {
+    /// The interface that it offers, if the stack says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Its outputs: texts that may hold `${secret.name}`.
     pub outputs: BTreeMap<String, String>,
 }
 
 /// One service of a [`ValidatedStack`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
-    /// Name within the stack, a DNS label.
+    /// Path within the stack: DNS labels, separated by `/`.
     pub name: String,
-    /// Name of its framework in the catalog.
+    /// Name of its framework in the catalog, or among those of the stack.
     pub framework: String,
     /// What the stack sets, an object. Parameters are filled in; references to outputs and secrets are kept as text.
     pub options: Value,
@@ -92,9 +108,14 @@ impl ValidatedStack {
         self.services.values().filter(|s| s.needs.contains(service)).map(|s| s.name.as_str()).collect()
     }
 
-    /// The generated framework name and role of a service on the cluster: `<stack>-<service>`.
+    /// The generated framework name and role of a service on the cluster; see [`crate::framework_name`].
     pub fn framework_name(&self, service: &str) -> String {
-        format!("{}-{service}", self.name)
+        name::framework_name(&self.name, service)
+    }
+
+    /// The framework of a service: one of the stack's own, or one of the catalog.
+    pub fn framework<'a>(&'a self, name: &str, catalog: &'a Catalog) -> Option<&'a FrameworkSpec> {
+        self.frameworks.get(name).or_else(|| catalog.get(name))
     }
 
     fn rests_on(&self, service: &Service, placed: &BTreeSet<&str>) -> bool {

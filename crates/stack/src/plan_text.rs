@@ -17,10 +17,12 @@ impl StackDiff {
         for service in &self.services {
             render_service(service, &mut text);
         }
-        if !self.outputs.is_empty() {
-            text.push_str("~   outputs\n");
-            render_fields(&self.outputs, &mut text);
-            text.push('\n');
+        for (what, fields) in [("existing services", &self.existing), ("outputs", &self.outputs)] {
+            if !fields.is_empty() {
+                let _ = writeln!(text, "~   {what}");
+                render_fields(fields, &mut text);
+                text.push('\n');
+            }
         }
         let [add, change, remove] = self.counts();
         let _ = writeln!(text, "Plan: {add} to add, {change} to change, {remove} to remove.");

@@ -8,6 +8,10 @@ use crate::{Catalog, Distribution, FrameworkSpec};
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// What a name of a stack or service looks like.
 const NAME: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+/// What the name of a file under `framework:` looks like.
+const FILE: &str = r"/|\.ya?ml$";
+/// What the path of a service looks like; rendered stacks have some.
+const PATH: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?(/[a-z]([a-z0-9-]*[a-z0-9])?)*$";
 
 /// The schema of framework specs.
 pub fn framework() -> Value {
@@ -21,7 +25,7 @@ pub fn framework() -> Value {
     schema.into()
 }
 
-/// The schema of stack specs: a service has the options of the framework that it names.
+/// The schema of stack specs: a service has the options of the framework that it names, or is a stack, or exists already.
 pub fn stack(catalog: &Catalog) -> Value {
     let mut definitions = Map::new();
     definitions.insert("distribution".to_owned(), fragment::<Distribution>());
@@ -29,8 +33,13 @@ pub fn stack(catalog: &Catalog) -> Value {
     for spec in catalog.iter() {
         definitions.insert(format!("service.{}", spec.framework), service(spec));
     }
-    let alternatives: Vec<Value> =
-        catalog.iter().map(|spec| json!({ "$ref": format!("#/$defs/service.{}", spec.framework) })).collect();
+    for (name, definition) in [("own", own_framework()), ("stack", nested_stack()), ("existing", existing())]
+    {
+        definitions.insert(name.to_owned(), definition);
+    }
+    let frameworks = catalog.iter().map(|spec| format!("service.{}", spec.framework));
+    let kinds = frameworks.chain(["own", "stack", "existing"].map(str::to_owned));
+    let alternatives: Vec<Value> = kinds.map(|kind| json!({ "$ref": format!("#/$defs/{kind}") })).collect();
     let names: Vec<&str> = catalog.iter().map(|spec| spec.framework.as_str()).collect();
     json!({
         "$schema": DIALECT,
@@ -72,13 +81,17 @@ pub fn stack(catalog: &Catalog) -> Value {
                 "type": "object",
                 "description": "Services by name.",
                 "minProperties": 1,
-                "propertyNames": { "pattern": NAME },
+                "propertyNames": { "pattern": PATH },
                 "additionalProperties": {
                     "type": "object",
-                    "required": ["framework"],
-                    "properties": { "framework": { "enum": names } },
+                    "properties": { "framework": { "anyOf": [{ "enum": names }, { "pattern": FILE }] } },
                     "oneOf": alternatives,
                 },
+            },
+            "frameworks": {
+                "type": "object",
+                "description": "Framework specs that are written into the stack, by name.",
+                "additionalProperties": { "type": "object" },
             },
             "outputs": {
                 "type": "object",
@@ -90,14 +103,69 @@ pub fn stack(catalog: &Catalog) -> Value {
     })
 }
 
+/// A service of a framework whose spec is a file: its options are known once that is read.
+fn own_framework() -> Value {
+    json!({
+        "type": "object",
+        "description": "A service of a framework of one's own.",
+        "required": ["framework"],
+        "properties": {
+            "framework": { "type": "string", "pattern": FILE, "description": "File of the framework's spec, relative to this one." },
+            "needs": needs(),
+            "distribution": { "$ref": "#/$defs/distribution" },
+        },
+    })
+}
+
+fn nested_stack() -> Value {
+    json!({
+        "type": "object",
+        "description": "A stack within this one. Others read its outputs: `${NAME.OUTPUT}`.",
+        "required": ["stack"],
+        "additionalProperties": false,
+        "properties": {
+            "stack": { "type": "string", "minLength": 1, "description": "File of the stack, relative to this one." },
+            "params": {
+                "type": "object",
+                "description": "Values for its parameters.",
+                "additionalProperties": { "type": ["string", "number", "boolean"] },
+            },
+            "needs": needs(),
+        },
+    })
+}
+
+fn existing() -> Value {
+    json!({
+        "type": "object",
+        "description": "A service that exists already: it is neither launched nor ended.",
+        "required": ["existing"],
+        "additionalProperties": false,
+        "properties": { "existing": {
+            "type": "object",
+            "required": ["outputs"],
+            "additionalProperties": false,
+            "properties": {
+                "interface": { "type": "string", "description": "The interface that it offers." },
+                "outputs": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": { "type": ["string", "number", "boolean"] },
+                },
+            },
+        } },
+    })
+}
+
+fn needs() -> Value {
+    json!({ "type": "array", "items": { "type": "string" }, "description": "Services that must serve before this one starts." })
+}
+
 /// A service of one framework: its options and inputs beside the keys that all services have.
 fn service(spec: &FrameworkSpec) -> Value {
     let mut properties = Map::new();
     properties.insert("framework".to_owned(), json!({ "const": spec.framework }));
-    properties.insert(
-        "needs".to_owned(),
-        json!({ "type": "array", "items": { "type": "string" }, "description": "Services that must serve before this one starts." }),
-    );
+    properties.insert("needs".to_owned(), needs());
     properties.insert("distribution".to_owned(), json!({ "$ref": "#/$defs/distribution" }));
     for (name, need) in &spec.needs {
         let description = format!("{} An interface {}.", need.description, need.interface);

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_units::suggest;
 use serde_json::Value;
 
+use crate::bundle::resolve_name;
+use crate::load::{Files, Loaded};
 use crate::node::{Entry, Node};
-use crate::source::{PLAIN_SECRET, Source};
+use crate::source::{PLAIN_SECRET, Sources};
 use crate::template::{Target, Template};
-use crate::{Diagnostic, Report, Span, yaml};
+use crate::{Bundle, Diagnostic, Report, Span};
 
 /// Longest name of a secret.
 pub(crate) const MAX_NAME: usize = 64;
@@ -34,7 +36,7 @@ pub fn is_secret_name(name: &str) -> bool {
 /// The secrets of a spec with their places.
 #[derive(Clone, Debug)]
 pub struct SecretUses {
-    source: Source,
+    sources: Sources,
     /// Every reference.
     used: Vec<(String, Span)>,
     /// What `secrets:` declares; without a source where that is wrong.
@@ -42,12 +44,34 @@ pub struct SecretUses {
 }
 
 impl SecretUses {
-    pub(crate) fn new(source: &Source) -> Self {
-        Self { source: source.clone(), used: Vec::new(), declared: Vec::new() }
+    pub(crate) fn new(sources: &Sources) -> Self {
+        Self { sources: sources.clone(), used: Vec::new(), declared: Vec::new() }
     }
 
+    /// Notes what is declared. A file that a nested stack names is relative to that stack, and is kept relative to the
+    /// main file.
     pub(crate) fn declare(&mut self, entry: &Entry, source: Option<SecretSource>) {
+        let source = source.map(|source| match source {
+            SecretSource::File(path) if entry.key_span.file > 0 => SecretSource::File(
+                self.relative_to_main(&resolve_name(self.sources.name(entry.key_span), &path)),
+            ),
+            other => other,
+        });
         self.declared.push((entry.key.clone(), source, entry.value.span));
+    }
+
+    /// Where the same name is declared with another source.
+    pub(crate) fn declared_otherwise(&self, name: &str) -> Option<Span> {
+        let mut same =
+            self.declared.iter().filter(|(declared, source, _)| declared == name && source.is_some());
+        let (_, first, span) = same.next()?;
+        same.any(|(_, source, _)| source != first).then_some(*span)
+    }
+
+    fn relative_to_main(&self, path: &str) -> String {
+        let folder = self.sources.first_name().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let below = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+        below.filter(|_| !folder.is_empty()).unwrap_or(path).to_owned()
     }
 
     pub(crate) fn note(&mut self, name: &str, span: Span) {
@@ -63,7 +87,7 @@ impl SecretUses {
     pub fn missing(&self, known: &BTreeSet<&str>) -> Option<Report> {
         let missing = self.used.iter().filter(|(name, _)| !known.contains(name.as_str()));
         let diagnostics: Vec<_> = missing.map(|(name, span)| self.unknown(name, *span, known)).collect();
-        (!diagnostics.is_empty()).then(|| self.source.report(diagnostics))
+        (!diagnostics.is_empty()).then(|| self.sources.report(diagnostics))
     }
 
     fn unknown(&self, name: &str, span: Span, known: &BTreeSet<&str>) -> Diagnostic {
@@ -92,7 +116,7 @@ impl SecretUses {
             let message = format!("the secret `{name}` cannot be read");
             Some(Diagnostic::error("unreadable-secret", message).label(*span, reason.as_str()))
         });
-        self.source.report(diagnostics.collect())
+        self.sources.report(diagnostics.collect())
     }
 }
 
@@ -134,14 +158,20 @@ fn walk(value: &Value, at: &str, found: &mut impl FnMut(&str, Vec<String>)) {
     }
 }
 
-/// The secrets that a stack spec declares, read without knowing the frameworks: for a client, which has their values
-/// while only the controller has the frameworks. `None` for what is no stack spec, which the controller tells.
-pub fn declared_secrets(file: &str, bytes: &[u8]) -> Option<SecretUses> {
-    let source = Source::new(file, bytes).ok()?;
-    let root = yaml::parse(&source, &mut Vec::new())?;
-    let mut uses = SecretUses::new(&source);
-    for (entry, read) in declared(&root) {
-        uses.declare(entry, read.ok());
+/// The secrets that a stack spec and its nested stacks declare, read without knowing the frameworks: for a client, which
+/// has their values while only the controller has the frameworks. `None` for what is no stack spec, which the controller
+/// tells.
+pub fn declared_secrets(bundle: &Bundle) -> Option<SecretUses> {
+    let files = Files::load(bundle, &mut Vec::new());
+    let mut uses = SecretUses::new(&files.sources);
+    let nested = files.stacks.values().filter_map(|stack| match stack {
+        Loaded::Ready(node) => Some(node),
+        Loaded::Broken | Loaded::Absent(_) => None,
+    });
+    for root in std::iter::once(files.root.as_ref()?).chain(nested) {
+        for (entry, read) in declared(root) {
+            uses.declare(entry, read.ok());
+        }
     }
     Some(uses)
 }

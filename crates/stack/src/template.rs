@@ -6,7 +6,7 @@ use std::ops::Range;
 /// One reference in a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
-    /// What stands before the dot: a service, `param` or `secret`.
+    /// What stands before the dot: a service by its path, `param` or `secret`.
     pub scope: String,
     /// What stands after the dot.
     pub name: String,
@@ -151,5 +151,9 @@ fn parse_reference(inside: &str) -> Option<Reference> {
     let word = |s: &str| {
         !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
-    (word(scope) && word(name)).then(|| Reference { scope: scope.to_owned(), name: name.to_owned(), default })
+    (scope.split('/').all(word) && word(name)).then(|| Reference {
+        scope: scope.to_owned(),
+        name: name.to_owned(),
+        default,
+    })
 }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use cairn_controller::view::{ServiceView, StackView};
 use serde::Serialize;
 
+use super::names::is_below;
+
 /// Outputs by name.
 pub(crate) type Outputs = BTreeMap<String, String>;
 
@@ -42,9 +44,22 @@ impl From<&StackView> for StackEndpoints {
     }
 }
 
+/// Leaves only what is within a nested stack.
+pub(crate) fn keep_below(stack: &mut StackView, group: &str) {
+    stack.services.retain(|service| is_below(&service.name, group));
+    stack.outputs.retain(|path, _| is_below(path, group));
+}
+
 /// A stack's outputs and those of its services, a line for each.
 pub(crate) fn of_stack(stack: &StackView) -> String {
-    let own = stack.outputs.iter().map(|(name, value)| (format!("{}.{name}", stack.name), value.as_str()));
+    let own = stack.outputs.iter().map(|(path, value)| {
+        // Those of nested stacks have a path.
+        let name = match path.rsplit_once('/') {
+            Some((group, name)) => format!("{}/{group}.{name}", stack.name),
+            None => format!("{}.{path}", stack.name),
+        };
+        (name, value.as_str())
+    });
     let services = stack.services.iter().flat_map(|service| {
         service
             .outputs
@@ -86,5 +101,17 @@ mod tests {
         stack.outputs.insert("bootstrap".into(), "127.0.0.1:31000".into());
         insta::assert_snapshot!(of_stack(&stack));
         insta::assert_snapshot!(of_service(&stack.services[0]));
+    }
+
+    #[test]
+    fn addresses_of_nested_stacks_have_their_path() {
+        let mut stack = super::super::tree::tests::nested();
+        stack.outputs.insert("bus/bootstrap".into(), "127.0.0.1:31000".into());
+        assert_eq!(
+            of_stack(&stack),
+            "demo/bus.bootstrap  127.0.0.1:31000\ndemo/store.http     10.0.0.9:9200\n"
+        );
+        keep_below(&mut stack, "bus");
+        assert_eq!(of_stack(&stack), "demo/bus.bootstrap  127.0.0.1:31000\n");
     }
 }

@@ -1,5 +1,6 @@
 //! The client side: where the controller is, what it is asked, how its answers are shown.
 
+pub(crate) mod bundle;
 pub(crate) mod changes;
 pub(crate) mod context;
 pub(crate) mod display;

@@ -91,18 +91,18 @@ impl Client {
         read(self.answer(request).await?).await
     }
 
-    /// A stack spec with the secrets that it declares.
+    /// A stack spec and the type of its text, with the secrets that it declares.
     ///
     /// # Errors
     /// As [`Self::get`].
     pub(crate) async fn send_stack<T: DeserializeOwned>(
         &self,
         query: Query<'_>,
-        spec: Vec<u8>,
+        (kind, spec): (&str, Vec<u8>),
         secrets: &BTreeMap<String, Secret>,
     ) -> Result<T, NoAnswer> {
         let request = self.request(Method::POST, "/v1/stacks", query);
-        let request = request.header("content-type", "application/yaml").body(spec);
+        let request = request.header("content-type", kind).body(spec);
         let request = match header(secrets) {
             Some(secrets) => request.header("cairn-secrets", secrets),
             None => request,

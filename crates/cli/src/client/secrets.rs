@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cairn_stack::{SecretSource, declared_secrets};
+use cairn_stack::{Bundle, SecretSource, declared_secrets};
 
 use crate::console::Paint;
 use crate::failure::Failure;
@@ -71,8 +71,10 @@ impl Value {
 ///
 /// # Errors
 /// All that cannot be read, each with its place in the spec.
-pub(crate) fn declared(name: &str, bytes: &[u8], folder: &Path) -> Result<BTreeMap<String, Value>, Failure> {
-    let Some(uses) = declared_secrets(name, bytes) else { return Ok(BTreeMap::new()) };
+pub(crate) fn declared(bundle: &Bundle) -> Result<BTreeMap<String, Value>, Failure> {
+    let Some(uses) = declared_secrets(bundle) else { return Ok(BTreeMap::new()) };
+    let name = bundle.main.first().map(String::as_str).unwrap_or_default();
+    let folder = folder_of(name);
     let (mut values, mut reasons) = (BTreeMap::new(), BTreeMap::new());
     for (name, source) in uses.sources() {
         let value = match source {
@@ -98,8 +100,8 @@ pub(crate) fn declared(name: &str, bytes: &[u8], folder: &Path) -> Result<BTreeM
 }
 
 /// The folder that paths in a spec start from.
-pub(crate) fn folder_of(file: &str) -> PathBuf {
-    let parent = Path::new(file).parent().filter(|_| file != "-");
+fn folder_of(file: &str) -> PathBuf {
+    let parent = Path::new(file).parent().filter(|_| file != super::bundle::STDIN);
     parent.map_or_else(PathBuf::new, Path::to_owned)
 }
 
@@ -125,17 +127,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("db.txt"), "hunter2\n").unwrap();
         let spec = |source: &str| format!("stack: a\nsecrets:\n  db: {source}\nservices: {{}}\n");
-        let values = declared("a.yaml", spec("{ file: db.txt }").as_bytes(), dir.path());
+        let file = dir.path().join("a.yaml").display().to_string();
+        let declared = |text: &str| declared(&Bundle::single(file.clone(), text));
+        let values = declared(&spec("{ file: db.txt }"));
         assert_eq!(values.ok().unwrap()["db"].reveal(), "hunter2");
-        let Err(Failure::Rendered(told)) =
-            declared("a.yaml", spec("{ file: no.txt }").as_bytes(), dir.path())
-        else {
-            panic!("it is there")
-        };
+        let Err(Failure::Rendered(told)) = declared(&spec("{ file: no.txt }")) else { panic!("it is there") };
         assert!(told.contains("a.yaml:3:7") && told.contains("no.txt: No such file"), "{told}");
-        let unset = declared("a.yaml", spec("{ env: CAIRN_NOT_SET }").as_bytes(), dir.path());
+        let unset = declared(&spec("{ env: CAIRN_NOT_SET }"));
         let Err(Failure::Rendered(told)) = unset else { panic!("it is set") };
         assert!(told.contains("CAIRN_NOT_SET is not set"), "{told}");
-        assert!(declared("a.yaml", b"[", dir.path()).ok().unwrap().is_empty());
+        assert!(declared("[").ok().unwrap().is_empty());
     }
 }

@@ -1,26 +1,25 @@
 //! Stack specs as clients read them.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
+use std::path::PathBuf;
 
-use cairn_stack::{Checked, MAX_BYTES, Params, Report, check_stack};
-use serde_json::Value;
+use cairn_stack::{Bundle, Checked, Content, MAX_BYTES, Params, Report, check_bundle, param_value};
 
+use super::bundle;
 use super::secrets::{self, Value as Secret};
 use crate::console::Paint;
 use crate::failure::Failure;
 use crate::frameworks::FrameworkArgs;
 
-/// Much more than a spec may have, so that the true size of what is too large is told; less than hurts.
-const READ_AT_MOST: u64 = 64 * 1024 * 1024;
-
 /// A stack spec and what was said about it on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SpecArgs {
-    /// The stack spec; `-` is stdin
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: String,
+    /// The stack spec; `-` is stdin. May be repeated: each file is laid over those before it
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub(crate) files: Vec<String>,
+    /// A folder outside that of the stack spec from which files may be read that it names; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) include: Vec<PathBuf>,
     /// A value for a parameter of the stack; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) params: Vec<(String, String)>,
@@ -28,33 +27,22 @@ pub(crate) struct SpecArgs {
     pub(crate) frameworks: FrameworkArgs,
 }
 
-/// A stack spec's bytes.
+/// A stack spec's files.
 #[derive(Debug)]
 pub(crate) struct Spec {
-    /// Name of the file, as reports show it.
-    pub(crate) name: String,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bundle: Bundle,
     params: Vec<(String, String)>,
     frameworks: FrameworkArgs,
 }
 
 impl SpecArgs {
-    /// Reads the file.
+    /// Reads the files.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When one that is named on the command line cannot be read.
     pub(crate) fn read(&self) -> Result<Spec, Failure> {
-        let (name, bytes) = match self.file.as_str() {
-            "-" => ("<stdin>".to_owned(), limited(std::io::stdin().lock())),
-            path => (path.to_owned(), std::fs::File::open(Path::new(path)).and_then(limited)),
-        };
-        let bytes = bytes.map_err(|error| {
-            Failure::hint(
-                format!("cannot read {name}: {error}"),
-                "name a stack spec with -f FILE, or `-f -` for stdin",
-            )
-        })?;
-        Ok(Spec { name, bytes, params: self.params.clone(), frameworks: self.frameworks.clone() })
+        let bundle = bundle::load(&self.files, &self.include)?;
+        Ok(Spec { bundle, params: self.params.clone(), frameworks: self.frameworks.clone() })
     }
 }
 
@@ -64,8 +52,10 @@ impl Spec {
     /// # Errors
     /// All its mistakes; or the frameworks cannot be read.
     pub(crate) fn check(&self) -> Result<Result<Checked, Report>, Failure> {
-        let params: Params = self.params.iter().map(|(name, value)| (name.clone(), scalar(value))).collect();
-        Ok(check_stack(&self.name, &self.bytes, &self.frameworks.catalog()?, &params))
+        // The controller reads the query in the same way.
+        let params: Params =
+            self.params.iter().map(|(name, value)| (name.clone(), param_value(value))).collect();
+        Ok(check_bundle(&self.bundle, &self.frameworks.catalog()?, &params))
     }
 
     /// As [`Self::check`], with the mistakes as a failure.
@@ -76,12 +66,17 @@ impl Spec {
         self.check()?.map_err(|report| Failure::Rendered(report.render(Paint::stderr().is_on())))
     }
 
-    /// What no controller needs to be asked: a file that is no spec whatever the frameworks are.
+    /// What no controller needs to be asked: files that are no specs whatever the frameworks are.
     ///
     /// # Errors
-    /// Why it is none.
+    /// Why they are none.
     pub(crate) fn sendable(&self) -> Result<(), Failure> {
-        if self.bytes.len() > MAX_BYTES { self.checked().map(|_| ()) } else { Ok(()) }
+        let several = self.bundle.has_several();
+        let unfit = |content: &Content| match content {
+            Content::Text(bytes) => bytes.len() > MAX_BYTES || several && std::str::from_utf8(bytes).is_err(),
+            Content::Absent(_) => false,
+        };
+        if self.bundle.files.values().any(unfit) { self.checked().map(|_| ()) } else { Ok(()) }
     }
 
     /// Values of the secrets that it declares, read from where it says.
@@ -89,34 +84,39 @@ impl Spec {
     /// # Errors
     /// All that cannot be read, each with its place.
     pub(crate) fn secrets(&self) -> Result<BTreeMap<String, Secret>, Failure> {
-        secrets::declared(&self.name, &self.bytes, &secrets::folder_of(&self.name))
+        secrets::declared(&self.bundle)
     }
 
     /// The query of a request that sends it.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
+        let name = self.bundle.main.first().cloned().unwrap_or_default();
         let params = self.params.iter().map(|(name, value)| (format!("param.{name}"), value.clone()));
-        std::iter::once(("file".to_owned(), self.name.clone())).chain(params).collect()
+        std::iter::once(("file".to_owned(), name)).chain(params).collect()
     }
-}
 
-fn limited(from: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(READ_AT_MOST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    /// The body of a request that sends it, and its type: one file as it is, several as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which cannot be.
+    pub(crate) fn body(&self) -> Result<(&'static str, Vec<u8>), Failure> {
+        if self.bundle.has_several() {
+            let json = serde_json::to_vec(&self.bundle);
+            let failed = |error| Failure::new(format!("cannot write the stack's files as JSON: {error}"));
+            return Ok((cairn_controller::BUNDLE, json.map_err(failed)?));
+        }
+        let only = self.bundle.files.values().next();
+        let bytes = match only {
+            Some(Content::Text(bytes)) => bytes.clone(),
+            Some(Content::Absent(_)) | None => Vec::new(),
+        };
+        Ok(("application/yaml", bytes))
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".into()),
-    }
-}
-
-/// Numbers and truth values as such, all else as text; the controller reads the query in the same way.
-fn scalar(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
-        _ => Value::String(text.to_owned()),
     }
 }
 
@@ -128,8 +128,5 @@ mod tests {
     fn parameters_are_pairs() {
         assert_eq!(pair("a=b=c").unwrap(), ("a".into(), "b=c".into()));
         assert!(pair("a").is_err() && pair("=b").is_err());
-        assert_eq!(scalar("3"), Value::from(3));
-        assert_eq!(scalar("true"), Value::from(true));
-        assert_eq!(scalar("[1]"), Value::from("[1]"));
     }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn send(client: &Client, spec: &Spec, dry_run: bool) -> Result<
     let query: Vec<(&str, &str)> =
         query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let secrets = spec.secrets()?;
-    let applied: Applied = client.send_stack(&query, spec.bytes.clone(), &secrets).await?;
+    let applied: Applied = client.send_stack(&query, spec.body()?, &secrets).await?;
     Ok(applied)
 }
 

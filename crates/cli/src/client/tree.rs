@@ -1,8 +1,8 @@
-//! The status tree: stack, its services, their instances.
+//! The status tree: stack, nested stacks, services, instances.
 
 use std::fmt::Write as _;
 
-use cairn_controller::view::{InstanceView, ServiceView, StackView};
+use cairn_controller::view::{InstanceView, ServiceState, ServiceView, StackView};
 
 use super::words;
 use crate::console::Paint;
@@ -35,25 +35,66 @@ pub(crate) fn tree(stack: &StackView, paint: Paint) -> String {
 }
 
 fn rows(stack: &StackView) -> Vec<Row> {
+    let services: Vec<(&str, &ServiceView)> =
+        stack.services.iter().map(|service| (service.name.as_str(), service)).collect();
     let mut rows = Vec::new();
-    for (index, service) in stack.services.iter().enumerate() {
-        let last = index + 1 == stack.services.len();
-        rows.push(Row {
-            lead: if last { "└─ " } else { "├─ " }.to_owned(),
-            name: format!("{} ({})", service.name, service.framework),
-            state: words::service(service.state),
-            detail: service_detail(service),
-        });
-        let below = if last { "   " } else { "│  " };
-        let count = service.instances.len();
-        rows.extend(service.instances.iter().enumerate().map(|(index, instance)| Row {
-            lead: format!("{below}{}", if index + 1 == count { "└─ " } else { "├─ " }),
-            name: instance.name.clone(),
-            state: words::phase(instance.phase),
-            detail: instance_detail(instance),
-        }));
-    }
+    below("", &services, &mut rows);
     rows
+}
+
+/// The services of a group, each with the rest of its path; nested stacks stand where their first service does.
+fn below(indent: &str, services: &[(&str, &ServiceView)], rows: &mut Vec<Row>) {
+    let mut groups: Vec<(&str, Vec<(&str, &ServiceView)>)> = Vec::new();
+    for (path, service) in services {
+        let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+        match groups.iter_mut().find(|(group, _)| *group == name && !rest.is_empty()) {
+            Some((_, members)) => members.push((rest, service)),
+            None => groups.push((name, vec![(rest, service)])),
+        }
+    }
+    let count = groups.len();
+    for (index, (name, members)) in groups.into_iter().enumerate() {
+        let last = index + 1 == count;
+        let lead = format!("{indent}{}", if last { "└─ " } else { "├─ " });
+        let inner = format!("{indent}{}", if last { "   " } else { "│  " });
+        match members.as_slice() {
+            [("", service)] => service_rows(name, service, lead, &inner, rows),
+            _ => {
+                rows.push(group_row(name, &members, lead));
+                below(&inner, &members, rows);
+            }
+        }
+    }
+}
+
+/// A nested stack: how many of its services serve.
+fn group_row(name: &str, members: &[(&str, &ServiceView)], lead: String) -> Row {
+    let ready = members.iter().filter(|(_, service)| service.complete).count();
+    let worst = members.iter().map(|(_, service)| words::service(service.state)).max_by_key(|word| word.mood);
+    let done = ready == members.len();
+    let detail = if done { String::new() } else { format!("{ready} of {} services ready", members.len()) };
+    Row { lead, name: name.to_owned(), state: worst.unwrap_or(words::service(ServiceState::Ready)), detail }
+}
+
+fn service_rows(name: &str, service: &ServiceView, lead: String, below: &str, rows: &mut Vec<Row>) {
+    let kind = match (service.existing, service.framework.as_str()) {
+        (true, "") => "existing".to_owned(),
+        (true, interface) => format!("existing {interface}"),
+        (false, framework) => framework.to_owned(),
+    };
+    rows.push(Row {
+        lead,
+        name: format!("{name} ({kind})"),
+        state: words::service(service.state),
+        detail: service_detail(service),
+    });
+    let count = service.instances.len();
+    rows.extend(service.instances.iter().enumerate().map(|(index, instance)| Row {
+        lead: format!("{below}{}", if index + 1 == count { "└─ " } else { "├─ " }),
+        name: instance.name.clone(),
+        state: words::phase(instance.phase),
+        detail: instance_detail(instance),
+    }));
 }
 
 fn service_detail(service: &ServiceView) -> String {
@@ -89,7 +130,7 @@ fn join<const N: usize>(parts: [Option<String>; N]) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use cairn_controller::view::{SchedulerView, ServiceState, StackState};
+    use cairn_controller::view::{SchedulerView, StackState};
     use cairn_framework::Phase;
 
     use super::*;
@@ -155,6 +196,30 @@ pub(crate) mod tests {
             }
         }
         stack
+    }
+
+    /// The same two services in a nested stack, beside one that exists already.
+    pub(crate) fn nested() -> StackView {
+        let mut stack = half_way();
+        for service in &mut stack.services {
+            service.name = format!("bus/{}", service.name);
+        }
+        let store = ServiceView {
+            name: "store".into(),
+            framework: "elasticsearch".into(),
+            existing: true,
+            state: ServiceState::Ready,
+            complete: true,
+            outputs: [("http".to_owned(), "10.0.0.9:9200".to_owned())].into(),
+            ..ServiceView::default()
+        };
+        stack.services.insert(0, store);
+        stack
+    }
+
+    #[test]
+    fn a_nested_stack_is_a_level_of_its_own() {
+        insta::assert_snapshot!(tree(&nested(), Paint::plain()));
     }
 
     #[test]

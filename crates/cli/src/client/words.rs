@@ -5,8 +5,8 @@ use cairn_framework::Phase;
 
 use crate::console::Paint;
 
-/// How good a state is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How good a state is; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mood {
     /// As it should be.
     Good,

@@ -76,6 +76,7 @@ fn question(view: &StackView, delete_data: bool, paint: Paint) -> String {
         .services
         .iter()
         .rev()
+        .filter(|service| !service.existing)
         .map(|service| {
             let count = service.instances.len();
             let plural = if count == 1 { "" } else { "s" };

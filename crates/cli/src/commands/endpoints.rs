@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cairn_controller::view::{ServiceView, StackSummary, StackView};
+use cairn_controller::view::{StackSummary, StackView};
 
 use crate::args::Globals;
-use crate::client::endpoints::{StackEndpoints, of_service, of_stack};
-use crate::client::names::StackOrService;
+use crate::client::endpoints::{StackEndpoints, keep_below, of_service, of_stack};
+use crate::client::names::{Found, StackPath, find};
 use crate::client::rest::{Client, escape};
 use crate::client::target::TargetArgs;
 use crate::console;
@@ -17,9 +17,9 @@ use crate::runtime;
 /// What it is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which stack, or which service of it [default: all stacks]
-    #[arg(value_name = "STACK[/SERVICE]")]
-    name: Option<StackOrService>,
+    /// Which stack, which nested stack, or which service of it [default: all stacks]
+    #[arg(value_name = "STACK[/PATH]")]
+    name: Option<StackPath>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -30,20 +30,33 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     runtime::small()?.block_on(async {
         match &args.name {
             None => all(&client, globals.output).await,
-            Some(StackOrService { stack, service: None }) => {
+            Some(StackPath { stack, path: None }) => {
                 let view = stack_view(&client, stack).await?;
                 globals.output.emit(&StackEndpoints::from(&view), |_| of_stack(&view))
             }
-            Some(StackOrService { stack, service: Some(service) }) => {
-                let path = format!("/v1/stacks/{}/services/{}", escape(stack), escape(service));
-                let view: ServiceView = client.get(&path, &[]).await?;
-                if view.outputs.is_empty() {
-                    console::note(&format!("{stack}/{service} has no outputs yet: {}", view.message));
-                }
-                globals.output.emit(&view.outputs, |_| of_service(&view))
+            Some(StackPath { stack, path: Some(path) }) => {
+                within(stack_view(&client, stack).await?, path, globals.output)
             }
         }
     })
+}
+
+/// A nested stack has the form of a stack; of an instance the whole service is shown.
+fn within(mut stack: StackView, path: &str, format: Format) -> Outcome {
+    match find(&stack, path)? {
+        Found::Group => {
+            keep_below(&mut stack, path);
+            format.emit(&StackEndpoints::from(&stack), |_| of_stack(&stack))
+        }
+        Found::Service(name) | Found::Instance(name, _) => {
+            let service = stack.services.iter().find(|service| service.name == name);
+            let service = service.cloned().unwrap_or_default();
+            if service.outputs.is_empty() {
+                console::note(&format!("{}/{name} has no outputs yet: {}", stack.name, service.message));
+            }
+            format.emit(&service.outputs, |_| of_service(&service))
+        }
+    }
 }
 
 async fn stack_view(client: &Client, stack: &str) -> Result<StackView, Failure> {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cairn_controller::view::ServiceView;
+use cairn_controller::view::StackView;
 
 use crate::args::Globals;
 use crate::client::logs::{Lines, LogFile};
-use crate::client::names::{ServiceName, ServiceOrInstance};
-use crate::client::rest::{Client, NoAnswer};
+use crate::client::names::{Found, ServiceName, find, is_below};
+use crate::client::rest::{Client, NoAnswer, escape};
 use crate::client::target::TargetArgs;
 use crate::console;
 use crate::failure::{Exit, Failure, Outcome};
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct Args {
     /// Which service, or which instance of it
     #[arg(value_name = "STACK/SERVICE[/INSTANCE]")]
-    name: ServiceOrInstance,
+    name: ServiceName,
     /// Go on with what is written from now on, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
@@ -65,22 +65,37 @@ pub(crate) fn run(_: &Globals, args: &Args) -> Outcome {
 
 /// The logs that are meant: that of an instance, that of a scheduler, or those of all instances.
 async fn readers(client: &Client, args: &Args) -> Result<Vec<Reader>, Failure> {
-    let ServiceOrInstance { stack, service, instance } = &args.name;
+    let ServiceName { stack, service: path } = &args.name;
     let one = |task: String, file, prefix| Reader {
         log: LogFile { stack: stack.clone(), task, file },
         lines: Lines::new(prefix),
         offset: 0,
     };
+    let known: StackView = client.get(&format!("/v1/stacks/{}", escape(stack)), &[]).await?;
+    let (service, instance) = match find(&known, path)? {
+        Found::Service(service) => (service, None),
+        Found::Instance(service, instance) => (service, Some(instance)),
+        Found::Group => {
+            let inside = known.services.iter().map(|s| s.name.as_str()).filter(|name| is_below(name, path));
+            let inside: Vec<String> = inside.map(|name| format!("{stack}/{name}")).collect();
+            return Err(Failure::hint(
+                format!("{stack}/{path} is a stack of several services"),
+                format!("name one of them: {}", inside.join(", ")),
+            ));
+        }
+    };
     if args.scheduler {
         // A scheduler says what it does on stderr.
-        return Ok(vec![one(service.clone(), "stderr", String::new())]);
+        return Ok(vec![one(service, "stderr", String::new())]);
     }
     let file = if args.stderr { "stderr" } else { "stdout" };
     if let Some(instance) = instance {
         return Ok(vec![one(format!("{service}/{instance}"), file, String::new())]);
     }
-    let name = ServiceName { stack: stack.clone(), service: service.clone() };
-    let view: ServiceView = client.get(name.path("").trim_end_matches('/'), &[]).await?;
+    let view = known.services.iter().find(|view| view.name == service).cloned().unwrap_or_default();
+    if view.existing {
+        return Err(Failure::new(format!("{stack}/{service} exists already: its logs are where it runs")));
+    }
     if view.instances.is_empty() {
         let message = format!("{stack}/{service} has no instances yet: {}", view.message);
         return Err(Failure::hint(message, "its scheduler's log is there with --scheduler"));

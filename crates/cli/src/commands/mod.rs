@@ -12,6 +12,7 @@ pub(crate) mod frameworks;
 pub(crate) mod kafka;
 pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod render;
 pub(crate) mod scale;
 pub(crate) mod scheduler;
 pub(crate) mod schema;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     match command {
         Command::Validate(args) => validate::run(&globals, &args),
         Command::Plan(args) => plan::run(&globals, &args),
+        Command::Render(args) => render::run(&globals, &args),
         Command::Apply(args) => apply::run(&globals, &args),
         Command::Status(args) => status::run(&globals, &args),
         Command::Endpoints(args) => endpoints::run(&globals, &args),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cairn::{Cairn, Output, checkout, finish};
 
 /// Their expected texts name options of the small frameworks that the collection was made with.
-const OTHER_OPTIONS: [&str; 8] = [
+const OTHER_OPTIONS: [&str; 9] = [
     "02-unknown-option",
     "04-wrong-type",
     "05-out-of-range",
@@ -17,6 +17,7 @@ const OTHER_OPTIONS: [&str; 8] = [
     "40-missing-required",
     "47-all-at-once",
     "51-plain-secret",
+    "81-mistakes-in-an-overlay",
 ];
 
 fn folder() -> PathBuf {
@@ -60,6 +61,33 @@ fn each_is_refused_with_all_its_mistakes_and_their_places() {
             assert_eq!(out.stderr.trim_end(), expected.trim_end(), "{name}");
         }
     }
+}
+
+#[test]
+fn stacks_of_several_files_are_told_with_the_file_of_each_mistake() {
+    let cairn = Cairn::new();
+    let folders =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut seen = 0;
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let mut files: Vec<String> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|file| file.starts_with("overlay"))
+            .collect();
+        files.sort();
+        let more: Vec<&str> = files.iter().flat_map(|file| ["-f", file.as_str()]).collect();
+        let out = validate(&cairn, "stack.yaml", &folder, &more).expect(1);
+        let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
+        if OTHER_OPTIONS.contains(&name.as_str()) {
+            assert!(out.stderr.starts_with("error["), "{name}: {}", out.stderr);
+        } else {
+            assert_eq!(out.stderr.trim_end(), expected.trim_end(), "{name}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen}");
 }
 
 #[test]

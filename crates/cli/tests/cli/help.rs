@@ -2,9 +2,10 @@
 
 use crate::cairn::Cairn;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "validate",
     "plan",
+    "render",
     "apply",
     "status",
     "endpoints",

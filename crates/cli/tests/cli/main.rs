@@ -5,6 +5,7 @@
 mod bad_specs;
 mod cairn;
 mod client;
+mod docs;
 mod help;
 mod offline;
 mod schemas;

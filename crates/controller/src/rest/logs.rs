@@ -86,11 +86,11 @@ impl Task {
 }
 
 fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Task> {
-    let (service, instance) = match task.split_once('/') {
-        Some((service, instance)) => (service, Some(instance)),
-        None => (task, None),
-    };
-    let found = stack.services.iter().find(|s| s.name == service).and_then(|s| {
+    // No service lies within another one, so only one fits.
+    let of = |name: &str| task.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let service = stack.services.iter().find_map(|s| Some((s, of(&s.name)?)));
+    let found = service.and_then(|(s, rest)| {
+        let instance = rest.strip_prefix('/');
         let scheduler = &s.scheduler;
         let Some(name) = instance else {
             return Some((scheduler.agent_id.clone(), own_id, scheduler.task_id.clone()));

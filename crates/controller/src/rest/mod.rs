@@ -22,6 +22,7 @@ use cairn_framework::{Handle, Published};
 
 pub(crate) use cairn_framework::rest::Resource;
 pub(crate) use refusal::{Answer, Refusal};
+pub use stacks::BUNDLE;
 
 use crate::service::Shared;
 use crate::state::Options;
@@ -32,7 +33,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     (
         "post",
         "/v1/stacks",
-        "Apply the stack spec in the body; ?dry_run=true&delete_data=true&param.NAME=VALUE",
+        "Apply the stack spec in the body, or a bundle of files; ?dry_run=true&delete_data=true&param.NAME=VALUE",
     ),
     ("get", "/v1/stacks/{stack}", "The tree: stack, services, instances, with what each waits for"),
     ("put", "/v1/stacks/{stack}", "Apply the stack spec in the body, which has this name"),

@@ -54,6 +54,7 @@ fn refused(report: &Report) -> Response {
         "title": "Invalid stack",
         "detail": report.render(false),
         "errors": errors,
+        "files": report.files,
         "diagnostics": report.diagnostics,
     });
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_framework::View;
 use cairn_framework::rest::Problem;
-use cairn_stack::{Params, check_stack};
+use cairn_stack::{Bundle, Params, check_bundle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -19,8 +19,10 @@ use crate::clock;
 use crate::state::Options;
 use crate::view::{self, ServiceEndpoints, StackSummary, StackView};
 
-/// A stack spec is text that people write; what is longer is no stack spec.
-const SPEC_LIMIT: usize = 4 * 1024 * 1024;
+/// A stack spec and the files that it names are text that people write; what is longer is none.
+const SPEC_LIMIT: usize = 16 * 1024 * 1024;
+/// Type of a body that holds several files: [`Bundle`] as JSON. Everything else is the text of one.
+pub const BUNDLE: &str = "application/vnd.cairn.bundle+json";
 
 type Pairs = Query<Vec<(String, String)>>;
 
@@ -74,7 +76,8 @@ async fn apply_any(
         let detail = format!("the stack spec cannot be read: {e}; at most {SPEC_LIMIT} bytes are taken");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
     })?;
-    let checked = check_stack(&ask.file, &bytes, &app.shared.settings.catalog, &ask.params)?;
+    let bundle = bundle(&ask.file, headers, &bytes)?;
+    let checked = check_bundle(&bundle, &app.shared.settings.catalog, &ask.params)?;
     if let Some(name) = name.filter(|n| *n != checked.stack.name) {
         let detail = format!("the file is stack {}, the address says {name}", checked.stack.name);
         return Err(Problem::conflict("other-stack", detail).hint("use the name that the file has").into());
@@ -82,8 +85,7 @@ async fn apply_any(
     secrets::all_known(app, &checked, &values)?;
     let wanted = Wanted {
         stack: checked.stack,
-        // What was checked as a stack spec is text.
-        source: String::from_utf8_lossy(&bytes).into_owned(),
+        bundle,
         notes: Vec::new(),
         delete_data: ask.delete_data,
         secrets: values,
@@ -94,6 +96,19 @@ async fn apply_any(
         plan.warnings = Some(checked.warnings);
     }
     Ok(answer(plan, ask.dry_run))
+}
+
+/// The files of a request.
+fn bundle(file: &str, headers: &HeaderMap, bytes: &[u8]) -> Answer<Bundle> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with(BUNDLE) {
+        return Ok(Bundle::single(file, bytes));
+    }
+    serde_json::from_slice(bytes).map_err(|e| {
+        Problem::bad_request(format!("the files of the stack cannot be read: {e}"))
+            .hint("is the controller of the same version as the client?")
+            .into()
+    })
 }
 
 /// Applies a checked stack, or says what that would do.
@@ -176,11 +191,12 @@ pub(crate) fn find(app: &App, name: &str) -> Answer<StackView> {
     found.ok_or_else(|| no_stack(&options, name).into())
 }
 
-/// `GET /v1/stacks/{stack}/spec`: the file as it was applied, the stack as it is now, and how they differ.
+/// `GET /v1/stacks/{stack}/spec`: the files as they were applied, the stack as it is now, and how they differ.
 pub(crate) async fn spec(State(app): State<App>, Path(name): Path<String>) -> Answer<Json<Value>> {
     let (_, options) = app.now()?;
     let stored = options.stacks.get(&name).ok_or_else(|| no_stack(&options, &name))?;
-    Ok(Json(json!({"source": stored.source, "stack": stored.spec, "notes": stored.notes})))
+    let files = stored.files().files;
+    Ok(Json(json!({"source": stored.source, "files": files, "stack": stored.spec, "notes": stored.notes})))
 }
 
 /// `GET /v1/stacks/{stack}/outputs`

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_framework::{InstanceStatus, Phase, Plan, Status, View};
+use cairn_stack::{Existing, Outputs, Secrets, resolve_text};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Observed, failure, phase_word, progress};
@@ -37,10 +38,13 @@ pub enum ServiceState {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceView {
-    /// Name within the stack.
+    /// Path within the stack: `zookeeper`; of a nested stack, `kafka/zookeeper`.
     pub name: String,
-    /// Its framework.
+    /// Its framework; of a service that exists already, its interface.
     pub framework: String,
+    /// It is not launched: it exists already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub existing: bool,
     /// How it is.
     pub state: ServiceState,
     /// Why it is not further.
@@ -118,6 +122,7 @@ pub(super) fn view(stored: &StoredStack, name: &str, view: &View) -> Option<Serv
     };
     let status = observed.status.unwrap_or_default();
     Some(ServiceView {
+        existing: false,
         name: service.name.clone(),
         framework: service.framework.clone(),
         state,
@@ -131,6 +136,21 @@ pub(super) fn view(stored: &StoredStack, name: &str, view: &View) -> Option<Serv
         plan: (status != Status::default()).then_some(status.plan),
         outputs: status.outputs,
     })
+}
+
+/// A service that exists already: it serves, whatever happens. Outputs that hold a secret are shown as they are written.
+pub(super) fn existing(path: &str, existing: &Existing) -> ServiceView {
+    let shown =
+        |text: &String| resolve_text(text, &Outputs::new(), &Secrets::new()).unwrap_or_else(|_| text.clone());
+    ServiceView {
+        name: path.to_owned(),
+        framework: existing.interface.clone().unwrap_or_default(),
+        existing: true,
+        state: ServiceState::Ready,
+        complete: true,
+        outputs: existing.outputs.iter().map(|(name, text)| (name.clone(), shown(text))).collect(),
+        ..ServiceView::default()
+    }
 }
 
 /// How far a service on its way out is.

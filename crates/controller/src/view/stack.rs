@@ -38,9 +38,9 @@ pub struct StackView {
     pub errors: Vec<String>,
     /// How the stack differs from its file.
     pub notes: Vec<String>,
-    /// Outputs, as far as they are known.
+    /// Outputs, as far as they are known; those of nested stacks by path, `kafka/bootstrap`.
     pub outputs: BTreeMap<String, String>,
-    /// Services in the order of dependency, then those on their way out.
+    /// Services that exist already, then those to launch in the order of dependency, then those on their way out.
     pub services: Vec<ServiceView>,
 }
 
@@ -66,7 +66,10 @@ pub(super) fn view(stored: &StoredStack, view: &View) -> StackView {
     let order = stored.spec.order();
     let staying = order.iter().filter(|s| !stored.leaving.contains_key(&s.name)).map(|s| s.name.as_str());
     let names = staying.chain(stored.leaving.keys().map(String::as_str));
-    let services: Vec<ServiceView> = names.filter_map(|name| service::view(stored, name, view)).collect();
+    let existing = stored.spec.existing.iter().filter(|_| stored.destroying.is_none());
+    let existing = existing.map(|(path, existing)| service::existing(path, existing));
+    let launched = names.filter_map(|name| service::view(stored, name, view));
+    let services: Vec<ServiceView> = existing.chain(launched).collect();
     let errors: Vec<String> = services
         .iter()
         .filter(|s| s.state == ServiceState::Error)

@@ -1,48 +1,61 @@
 //! Services that wait for each other.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::DiGraph;
 
-use super::{Checker, Edge};
+use super::{Checker, Edge, ServiceId};
 use crate::Diagnostic;
 
 impl Checker<'_> {
     /// One diagnostic for each group of services that wait for each other, with a whole circle shown.
     pub(super) fn check_cycles(&mut self) {
-        let mut graph: DiGraph<&str, ()> = DiGraph::new();
-        let nodes: BTreeMap<&str, _> =
-            self.services.keys().map(|name| (*name, graph.add_node(*name))).collect();
+        let mut graph: DiGraph<ServiceId, ()> = DiGraph::new();
+        let nodes: Vec<_> = (0..self.services.len()).map(|id| graph.add_node(id)).collect();
         let known = self.edges.iter().filter_map(|edge| Some((*nodes.get(edge.from)?, *nodes.get(edge.to)?)));
         graph.extend_with_edges(known);
         let groups = tarjan_scc(&graph).into_iter().filter(|group| group.len() > 1);
-        let names = groups.map(|group| group.into_iter().map(|node| graph[node]).collect::<BTreeSet<&str>>());
-        let found: Vec<Diagnostic> = names.map(|group| describe(&circle(&self.edges, &group))).collect();
+        let members = groups.map(|group| group.into_iter().map(|node| graph[node]).collect::<BTreeSet<_>>());
+        let found: Vec<Diagnostic> =
+            members.map(|group| self.describe(&circle(&self.edges, &group))).collect();
         self.diagnostics.extend(found);
+    }
+
+    fn describe(&self, circle: &[Edge]) -> Diagnostic {
+        let name = |id: ServiceId| self.services[id].path.as_str();
+        let names: Vec<&str> =
+            circle.iter().map(|edge| name(edge.from)).chain(circle.first().map(|e| name(e.from))).collect();
+        let message = format!("services wait for each other in a circle: {}", names.join(" -> "));
+        let diagnostic = Diagnostic::error("cycle", message)
+            .help("none of them could start first: remove one of these needs");
+        circle.iter().fold(diagnostic, |diagnostic, edge| {
+            diagnostic.label(edge.span, format!("`{}` needs `{}`", name(edge.from), name(edge.to)))
+        })
     }
 }
 
 /// A shortest circle through the first service of the group, as its edges.
-fn circle<'a>(edges: &[Edge<'a>], members: &BTreeSet<&str>) -> Vec<Edge<'a>> {
-    let inside: Vec<Edge<'a>> =
-        edges.iter().filter(|e| members.contains(e.from) && members.contains(e.to)).copied().collect();
-    let Some(start) = inside.iter().min_by_key(|edge| edge.span.start).map(|edge| edge.from) else {
+fn circle(edges: &[Edge], members: &BTreeSet<ServiceId>) -> Vec<Edge> {
+    let inside: Vec<Edge> =
+        edges.iter().filter(|e| members.contains(&e.from) && members.contains(&e.to)).copied().collect();
+    let Some(start) = inside.iter().min_by_key(|edge| edge.span).map(|edge| edge.from) else {
         return Vec::new();
     };
-    let mut reached: BTreeMap<&str, Edge<'a>> = BTreeMap::new();
+    let mut reached: BTreeMap<ServiceId, Edge> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(at) = queue.pop_front() {
         for edge in inside.iter().filter(|edge| edge.from == at) {
-            if !reached.contains_key(edge.to) {
-                reached.insert(edge.to, *edge);
+            if let Entry::Vacant(new) = reached.entry(edge.to) {
+                new.insert(*edge);
                 queue.push_back(edge.to);
             }
         }
     }
     let mut path = Vec::new();
     let mut at = start;
-    while let Some(edge) = reached.get(at) {
+    while let Some(edge) = reached.get(&at) {
         path.push(*edge);
         at = edge.from;
         if at == start {
@@ -51,15 +64,4 @@ fn circle<'a>(edges: &[Edge<'a>], members: &BTreeSet<&str>) -> Vec<Edge<'a>> {
     }
     path.reverse();
     path
-}
-
-fn describe(circle: &[Edge<'_>]) -> Diagnostic {
-    let names: Vec<&str> =
-        circle.iter().map(|edge| edge.from).chain(circle.first().map(|edge| edge.from)).collect();
-    let message = format!("services wait for each other in a circle: {}", names.join(" -> "));
-    let diagnostic =
-        Diagnostic::error("cycle", message).help("none of them could start first: remove one of these needs");
-    circle.iter().fold(diagnostic, |diagnostic, edge| {
-        diagnostic.label(edge.span, format!("`{}` needs `{}`", edge.from, edge.to))
-    })
 }

@@ -3,7 +3,8 @@
 use cairn_units::suggest;
 use serde_json::{Map, Value};
 
-use super::{Checker, Edge, SCOPES, params};
+use super::scope::{ScopeId, What};
+use super::{Checker, SCOPES, ServiceId};
 use crate::node::{Entry, Kind, Node};
 use crate::schema_check::Unknown;
 use crate::template::{Part, Reference, Target, Template, TemplateError, escape};
@@ -12,13 +13,39 @@ use crate::{Diagnostic, Span};
 /// Most references of a text. Finding the place of each takes time in proportion to the text.
 const MAX_REFERENCES: usize = 100;
 
+/// Whose texts are filled, and in which scope they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) scope: ScopeId,
+    pub(super) who: Who,
+}
+
 /// Whose texts are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner<'a> {
-    /// A service, by name.
-    Service(&'a str),
-    /// The stack's outputs.
+pub(super) enum Who {
+    /// A service's.
+    Service(ServiceId),
+    /// A stack's outputs.
     Outputs,
+    /// Values for the parameters of a nested stack.
+    Params,
+    /// Outputs of a service that exists already.
+    Existing,
+}
+
+/// Who provides what a text refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Provider {
+    Service(ServiceId),
+    /// One that exists already: its path, and its interface if it says one.
+    Existing(String, Option<String>),
+}
+
+/// An output that a text refers to, directly or through a nested stack.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Use {
+    pub(super) provider: Provider,
+    pub(super) output: String,
 }
 
 /// A value with its parameters filled in.
@@ -30,16 +57,48 @@ pub(super) struct Filled {
     pub(super) plain: Value,
     /// Which parts of it cannot be checked.
     pub(super) unknown: Unknown,
+    /// What it refers to.
+    pub(super) uses: Vec<Use>,
 }
 
 /// What is known of a text.
-enum Text {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Text {
     /// All of it, as this value.
     Known(Value),
     /// It has references whose values come later.
     Later,
     /// It has mistakes.
     Broken,
+}
+
+/// A text, or a part of one, with its parameters filled in.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    /// As it is kept: a template, or a value of another type.
+    pub(super) keep: Value,
+    pub(super) known: Text,
+    pub(super) uses: Vec<Use>,
+}
+
+impl Piece {
+    pub(super) fn known(value: Value) -> Self {
+        let keep = value.as_str().map_or_else(|| value.clone(), |text| escape(text).into());
+        Self { keep, known: Text::Known(value), uses: Vec::new() }
+    }
+
+    pub(super) fn later(reference: &Reference, uses: Vec<Use>) -> Self {
+        Self { keep: reference.to_string().into(), known: Text::Later, uses }
+    }
+
+    pub(super) fn broken(text: &str) -> Self {
+        Self { keep: escape(text).into(), known: Text::Broken, uses: Vec::new() }
+    }
+
+    pub(super) fn refers_to_secret(&self) -> bool {
+        let template = self.keep.as_str().map(Template::parse);
+        template.is_some_and(|t| t.is_ok_and(|t| t.references().any(|r| r.target() == Target::Secret)))
+    }
 }
 
 impl Unknown {
@@ -52,22 +111,24 @@ impl Unknown {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn fill(&mut self, node: &'a Node, owner: Owner<'a>) -> Filled {
+    pub(super) fn fill(&mut self, node: &'a Node, owner: Owner) -> Filled {
         match &node.kind {
             Kind::Text(text) => self.fill_scalar(text, node.span, owner),
             Kind::List(items) => {
-                let (mut values, mut plains, mut unknown) = (Vec::new(), Vec::new(), Unknown::default());
+                let mut filled = Filled::default();
+                let (mut values, mut plains) = (Vec::new(), Vec::new());
                 for (index, item) in items.iter().enumerate() {
-                    let filled = self.fill(item, owner);
-                    values.push(filled.value);
-                    plains.push(filled.plain);
-                    unknown.nest(&index.to_string(), &filled.unknown);
+                    let inner = self.fill(item, owner);
+                    values.push(inner.value);
+                    plains.push(inner.plain);
+                    filled.unknown.nest(&index.to_string(), &inner.unknown);
+                    filled.uses.extend(inner.uses);
                 }
-                Filled { value: values.into(), plain: plains.into(), unknown }
+                Filled { value: values.into(), plain: plains.into(), ..filled }
             }
             Kind::Map(entries) => self.fill_entries(entries, owner),
             Kind::Null | Kind::Bool(_) | Kind::Number(_) => {
-                Filled { value: node.to_json(), plain: node.to_json(), unknown: Unknown::default() }
+                Filled { value: node.to_json(), plain: node.to_json(), ..Filled::default() }
             }
         }
     }
@@ -75,20 +136,22 @@ impl<'a> Checker<'a> {
     pub(super) fn fill_entries(
         &mut self,
         entries: impl IntoIterator<Item = &'a Entry>,
-        owner: Owner<'a>,
+        owner: Owner,
     ) -> Filled {
-        let (mut values, mut plains, mut unknown) = (Map::new(), Map::new(), Unknown::default());
+        let mut filled = Filled::default();
+        let (mut values, mut plains) = (Map::new(), Map::new());
         for entry in entries {
-            let filled = self.fill(&entry.value, owner);
-            values.insert(entry.key.clone(), filled.value);
-            plains.insert(entry.key.clone(), filled.plain);
-            unknown.nest(&entry.key, &filled.unknown);
+            let inner = self.fill(&entry.value, owner);
+            values.insert(entry.key.clone(), inner.value);
+            plains.insert(entry.key.clone(), inner.plain);
+            filled.unknown.nest(&entry.key, &inner.unknown);
+            filled.uses.extend(inner.uses);
         }
-        Filled { value: values.into(), plain: plains.into(), unknown }
+        Filled { value: values.into(), plain: plains.into(), ..filled }
     }
 
-    fn fill_scalar(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> Filled {
-        let (value, known) = self.fill_text(text, span, owner);
+    fn fill_scalar(&mut self, text: &'a str, span: Span, owner: Owner) -> Filled {
+        let Piece { keep: value, known, uses } = self.fill_text(text, span, owner);
         let mut unknown = Unknown::default();
         let plain = match known {
             Text::Known(plain) => plain,
@@ -101,54 +164,60 @@ impl<'a> Checker<'a> {
                 value.clone()
             }
         };
-        Filled { value, plain, unknown }
+        Filled { value, plain, unknown, uses }
     }
 
     /// The text as it is kept, and what is known of it.
-    fn fill_text(&mut self, text: &'a str, span: Span, owner: Owner<'a>) -> (Value, Text) {
+    pub(super) fn fill_text(&mut self, text: &'a str, span: Span, owner: Owner) -> Piece {
         if !text.contains("${") {
-            return (text.into(), Text::Known(text.into()));
+            return Piece { keep: text.into(), known: Text::Known(text.into()), uses: Vec::new() };
         }
         if text.matches("${").count() > MAX_REFERENCES {
             let message = format!("a text has more than {MAX_REFERENCES} references");
             self.error(Diagnostic::error("too-many-references", message).label(span, ""));
-            return (escape(text).into(), Text::Broken);
+            return Piece::broken(text);
         }
         let template = match Template::parse(text) {
             Ok(template) => template,
             Err(errors) => {
                 for error in errors {
-                    self.bad_reference(&error, text, span);
+                    self.bad_reference(&error, text, span, owner.scope);
                 }
-                return (escape(text).into(), Text::Broken);
+                return Piece::broken(text);
             }
         };
+        self.note_given(&template, span, owner.scope);
         if let Some(reference) = template.only_reference()
             && reference.target() == Target::Param
         {
-            return match self.param(reference, self.inner_span(text, 0..text.len(), span)) {
-                Some(value) => {
-                    (value.as_str().map_or_else(|| value.clone(), |t| escape(t).into()), Text::Known(value))
-                }
-                None => (escape(text).into(), Text::Broken),
+            let span = self.inner_span(text, 0..text.len(), span);
+            let piece = self.checked_reference(reference, span, owner);
+            return if piece.known == Text::Broken {
+                Piece { uses: piece.uses, ..Piece::broken(text) }
+            } else {
+                piece
             };
         }
         self.fill_parts(&template, text, span, owner)
     }
 
-    fn fill_parts(&mut self, template: &Template, text: &str, span: Span, owner: Owner<'a>) -> (Value, Text) {
+    fn fill_parts(&mut self, template: &Template, text: &str, span: Span, owner: Owner) -> Piece {
         let mut kept = String::new();
         let mut known = Text::Known(String::new().into());
+        let mut uses = Vec::new();
         for part in &template.parts {
             let (keep, part) = match part {
                 Part::Text(text) => (escape(text), Text::Known(text.as_str().into())),
                 Part::Reference(reference, range) => {
-                    let part = self.reference(reference, self.inner_span(text, range.clone(), span), owner);
-                    let keep = match &part {
+                    let span = self.inner_span(text, range.clone(), span);
+                    let piece = self.checked_reference(reference, span, owner);
+                    uses.extend(piece.uses);
+                    let keep = match &piece.known {
                         Text::Known(value) => escape(&spoken(value)),
-                        Text::Later | Text::Broken => reference.to_string(),
+                        Text::Later => spoken(&piece.keep),
+                        Text::Broken => reference.to_string(),
                     };
-                    (keep, part)
+                    (keep, piece.known)
                 }
             };
             kept.push_str(&keep);
@@ -160,108 +229,114 @@ impl<'a> Checker<'a> {
                 _ => Text::Later,
             };
         }
-        (kept.into(), known)
+        Piece { keep: kept.into(), known, uses }
     }
 
-    /// Checks a reference.
-    fn reference(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) -> Text {
-        match reference.target() {
-            Target::Param => self.param(reference, span).map_or(Text::Broken, Text::Known),
-            Target::Secret if owner == Owner::Outputs => {
-                self.error(
-                    Diagnostic::error("secret-in-output", "an output cannot hold a secret")
-                        .label(span, "would be shown to everybody")
-                        .help("outputs are printed and stored; let the reader take the secret itself"),
-                );
-                Text::Broken
+    /// Checks a reference, and notes the needs of a service that has it.
+    fn checked_reference(&mut self, reference: &Reference, span: Span, owner: Owner) -> Piece {
+        let piece = match reference.target() {
+            Target::Param => self.param(reference, span, owner.scope),
+            Target::Secret if self.use_secret(reference, span) => Piece::later(reference, Vec::new()),
+            Target::Secret => Piece::broken(&reference.to_string()),
+            Target::Output => self.output(reference, span, owner),
+        };
+        if owner.who == Who::Outputs && piece.refers_to_secret() {
+            self.error(
+                Diagnostic::error("secret-in-output", "an output cannot hold a secret")
+                    .label(span, "would be shown to everybody")
+                    .help("outputs are printed and stored; let the reader take the secret itself"),
+            );
+            return Piece::broken(&reference.to_string());
+        }
+        if let Who::Service(from) = owner.who {
+            for used in &piece.uses {
+                if let Provider::Service(to) = used.provider {
+                    self.needs(from, to, span);
+                }
             }
-            Target::Secret if self.use_secret(reference, span) => Text::Later,
-            Target::Secret => Text::Broken,
-            Target::Output if self.output(reference, span, owner) => Text::Later,
-            Target::Output => Text::Broken,
+        }
+        piece
+    }
+
+    /// Checks a reference to an output.
+    fn output(&mut self, reference: &Reference, span: Span, owner: Owner) -> Piece {
+        let Some(item) = self.scopes[owner.scope].items.get(reference.scope.as_str()).copied() else {
+            self.unknown_scope(reference, span, owner.scope);
+            return Piece::broken(&reference.to_string());
+        };
+        if owner.who == Who::Existing {
+            let message = "a service that exists already cannot hang on one of this stack";
+            self.error(
+                Diagnostic::error("existing-refers", message)
+                    .label(span, "known only once that one serves")
+                    .help(
+                        "its outputs are plain texts; `${param.NAME}` and `${secret.NAME}` may stand in them",
+                    ),
+            );
+            return Piece::broken(&reference.to_string());
+        }
+        match item.what {
+            What::Service(to) => self.service_output(reference, span, to),
+            What::Existing => self.existing_output(reference, span, owner.scope, item.entry),
+            What::Stack(Some(inner)) => self.stack_output(reference, span, inner, item.entry),
+            What::Stack(None) => Piece::broken(&reference.to_string()),
         }
     }
 
-    fn param(&mut self, reference: &Reference, span: Span) -> Option<Value> {
+    fn service_output(&mut self, reference: &Reference, span: Span, to: ServiceId) -> Piece {
+        let found = &self.services[to];
         let name = reference.name.as_str();
-        let Some(param) = self.params.get_mut(name) else {
-            let help = suggest::hint(name, "parameters", self.params.keys().copied())
-                .unwrap_or_else(|| format!("declare it:\n  params:\n    {name}: DEFAULT"));
-            let message = format!("there is no parameter `{name}`");
-            self.error(Diagnostic::error("unknown-param", message).label(span, "not declared").help(help));
-            return None;
+        let uses = vec![Use { provider: Provider::Service(to), output: name.to_owned() }];
+        let kept = Reference { scope: found.path.clone(), ..reference.clone() };
+        let Some(spec) = found.framework.map(|framework| &framework.spec) else {
+            return Piece::later(&kept, uses);
         };
-        param.used = true;
-        let default = reference.default.as_deref().map(|text| params::scalar(text, param.kind));
-        let value = param.value.clone().or(default);
-        if value.is_none() {
-            let about = param.description.map(|text| format!(" ({text})")).unwrap_or_default();
-            let diagnostic =
-                Diagnostic::error("missing-param", format!("the parameter `{name}`{about} has no value"))
-                    .label(span, "needed here")
-                    .label(param.span, "declared without a default")
-                    .help(format!("give it with `--param {name}=VALUE`, or write a default"));
-            self.error(diagnostic);
-        }
-        value
-    }
-
-    /// Checks a reference to an output; whether there is such an output.
-    fn output(&mut self, reference: &Reference, span: Span, owner: Owner<'a>) -> bool {
-        let Reference { scope, name, .. } = reference;
-        let Some((to, (_, framework))) = self.services.get_key_value(scope.as_str()).map(|(k, v)| (*k, *v))
-        else {
-            self.unknown_scope(reference, span);
-            return false;
-        };
-        if let Owner::Service(from) = owner {
-            if from == to {
-                let message = format!("`{from}` refers to itself");
-                let label = "known only after it has started";
-                self.error(Diagnostic::error("self-reference", message).label(span, label));
-                return false;
-            }
-            self.edges.push(Edge { from, to, span });
-        }
-        let Some(spec) = framework.map(|framework| &framework.spec) else { return true };
         let outputs: Vec<&str> = spec.outputs().collect();
-        let known = outputs.contains(&name.as_str());
-        if !known {
-            let message = format!("`{to}` (framework {}) has no output `{name}`", spec.framework);
-            let help =
-                suggest::hint(name, "outputs", outputs).unwrap_or_else(|| "it has no outputs".to_owned());
-            self.error(Diagnostic::error("unknown-output", message).label(span, "unknown output").help(help));
+        if outputs.contains(&name) {
+            return Piece::later(&kept, uses);
         }
-        known
+        let message = format!("`{}` (framework {}) has no output `{name}`", reference.scope, spec.framework);
+        let help = suggest::hint(name, "outputs", outputs).unwrap_or_else(|| "it has no outputs".to_owned());
+        self.error(Diagnostic::error("unknown-output", message).label(span, "unknown output").help(help));
+        Piece { uses, ..Piece::broken(&reference.to_string()) }
     }
 
-    fn unknown_scope(&mut self, reference: &Reference, span: Span) {
-        let scope = reference.scope.as_str();
-        let names = self.services.keys().copied().chain(SCOPES);
-        let help = if self.params.contains_key(scope) {
-            Some(format!("for the parameter write `${{param.{scope}}}`"))
+    fn unknown_scope(&mut self, reference: &Reference, span: Span, scope: ScopeId) {
+        let written = reference.scope.as_str();
+        let names = self.names(scope);
+        let inside = written.split_once('/').and_then(|(first, _)| {
+            let item = self.scopes[scope].items.get(first)?;
+            matches!(item.what, What::Stack(Some(_))).then_some(first)
+        });
+        let help = if self.scopes[scope].params.contains_key(written) {
+            Some(format!("for the parameter write `${{param.{written}}}`"))
+        } else if let Some(stack) = inside {
+            Some(format!("`{stack}` is a stack of its own: it gives its outputs, `${{{stack}.OUTPUT}}`"))
         } else {
-            suggest::nearest(scope, names)
+            suggest::nearest(written, names.iter().copied().chain(SCOPES))
                 .map(|name| format!("did you mean `${{{name}.{}}}`?", reference.name))
-                .or_else(|| {
-                    let names: Vec<&str> = self.services.keys().copied().collect();
-                    Some(format!("services: {}", suggest::list(&names)))
-                })
+                .or_else(|| Some(format!("services: {}", suggest::list(&names))))
         };
-        let message = format!("there is no service `{scope}`");
+        let message = format!("there is no service `{written}`");
         self.error(
             Diagnostic::error("unknown-service", message).label(span, "unknown service").maybe_help(help),
         );
     }
 
-    fn bad_reference(&mut self, error: &TemplateError, text: &str, span: Span) {
+    fn bad_reference(&mut self, error: &TemplateError, text: &str, span: Span, scope: ScopeId) {
         let span = self.inner_span(text, error.range.clone(), span);
         let inside = text.get(error.range.clone()).unwrap_or_default().trim_matches(['$', '{', '}']);
-        let help = if self.params.contains_key(inside) {
+        let item = self.scopes[scope].items.get(inside).map(|item| item.what);
+        let output = match item {
+            Some(What::Service(id)) => {
+                self.services[id].framework.and_then(|framework| framework.spec.outputs().next())
+            }
+            Some(What::Stack(Some(inner))) => self.scopes[inner].outputs.keys().next().copied(),
+            Some(What::Stack(None) | What::Existing) | None => None,
+        };
+        let help = if self.scopes[scope].params.contains_key(inside) {
             format!("for the parameter write `${{param.{inside}}}`")
-        } else if let Some((_, Some(framework))) = self.services.get(inside)
-            && let Some(output) = framework.spec.outputs().next()
-        {
+        } else if let Some(output) = output {
             format!("write `${{{inside}.{output}}}`")
         } else {
             "write `${SERVICE.OUTPUT}`, `${param.NAME}` or `${secret.NAME}`; `$${` writes `${`".to_owned()
@@ -273,17 +348,15 @@ impl<'a> Checker<'a> {
     fn inner_span(&self, text: &str, range: std::ops::Range<usize>, span: Span) -> Span {
         let part = text.get(range.clone()).unwrap_or_default();
         let before = text.get(..range.start).unwrap_or_default().matches(part).count();
-        let raw = self.source.slice(span);
+        let raw = self.files.sources.slice(span);
         match raw.match_indices(part).nth(before) {
-            Some((at, _)) if !part.is_empty() => {
-                self.source.span(span.start + at, span.start + at + part.len())
-            }
+            Some((at, _)) if !part.is_empty() => self.files.sources.within(span, at, at + part.len()),
             _ => span,
         }
     }
 }
 
 /// A value within a text.
-fn spoken(value: &Value) -> String {
+pub(super) fn spoken(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

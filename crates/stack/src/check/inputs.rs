@@ -5,48 +5,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_units::suggest;
 use serde_json::Value;
 
-use super::Checker;
-use super::fill::Owner;
+use super::existing::{existing_outputs, interface_of};
+use super::fill::{Owner, Provider, Use, Who};
+use super::scope::{ScopeId, What};
+use super::{Checker, ServiceId};
 use crate::Diagnostic;
 use crate::catalog::Framework;
 use crate::framework::Need;
 use crate::node::Entry;
-use crate::template::{Target, Template};
+use crate::template::Template;
 
 impl<'a> Checker<'a> {
     pub(super) fn check_inputs(
         &mut self,
+        id: ServiceId,
         framework: &'a Framework,
-        service: &'a Entry,
         options: &Value,
         bad: &BTreeSet<String>,
     ) -> BTreeMap<String, String> {
+        let service = self.services[id].entry;
         let mut inputs = BTreeMap::new();
         for (name, need) in &framework.spec.needs {
             // Whether it is needed hangs on an option that is wrong by itself.
             if need.when.keys().any(|option| bad.contains(option)) {
                 if let Some(entry) = service.value.entry(name) {
-                    self.check_input(service, entry, need);
+                    self.check_input(id, entry, need);
                 }
                 continue;
             }
             let used = framework.spec.holds(&need.when, options);
             match service.value.entry(name) {
-                Some(entry) if !used => self.unused_input(framework, service, entry, need),
+                Some(entry) if !used => self.unused_input(framework, id, entry, need),
                 Some(entry) => {
-                    if let Some(text) = self.check_input(service, entry, need) {
+                    if let Some(text) = self.check_input(id, entry, need) {
                         inputs.insert(name.clone(), text);
                     }
                 }
-                None if used && !need.optional => self.missing_input(framework, service, name, need),
+                None if used && !need.optional => self.missing_input(framework, id, name, need),
                 None => {}
             }
         }
         inputs
     }
 
-    fn check_input(&mut self, service: &'a Entry, entry: &'a Entry, need: &Need) -> Option<String> {
-        let filled = self.fill(&entry.value, Owner::Service(&service.key));
+    fn check_input(&mut self, id: ServiceId, entry: &'a Entry, need: &Need) -> Option<String> {
+        let scope = self.services[id].scope;
+        let filled = self.fill(&entry.value, Owner { scope, who: Who::Service(id) });
         let (name, span) = (entry.key.as_str(), entry.value.span);
         let Some(text) = filled.value.as_str() else {
             let message = format!("the input `{name}` must be a text, usually a reference");
@@ -54,7 +58,7 @@ impl<'a> Checker<'a> {
             self.error(
                 Diagnostic::error("wrong-type", message)
                     .label(span, label)
-                    .maybe_help(self.proposal(service, name, need)),
+                    .maybe_help(self.proposal(id, name, need)),
             );
             return None;
         };
@@ -63,13 +67,14 @@ impl<'a> Checker<'a> {
             self.error(
                 Diagnostic::error("missing-need", message)
                     .label(span, "")
-                    .maybe_help(self.proposal(service, name, need)),
+                    .maybe_help(self.proposal(id, name, need)),
             );
             return None;
         }
-        if self.services.contains_key(text) {
+        if self.scopes[scope].items.contains_key(text) {
             let message = format!("`{text}` is the name of a service, not what it offers");
-            let output = need.output.as_deref().unwrap_or("OUTPUT");
+            let output = self.offered(scope, text, need);
+            let output = output.as_deref().or(need.output.as_deref()).unwrap_or("OUTPUT");
             self.error(
                 Diagnostic::error("not-a-reference", message)
                     .label(span, "taken as an address")
@@ -77,51 +82,56 @@ impl<'a> Checker<'a> {
             );
             return None;
         }
-        self.check_interface(service, entry, need);
+        filled.uses.iter().for_each(|used| self.check_interface(id, entry, need, used));
         let help = "an input is an address, which every status shows; take an option that the framework keeps private";
-        self.refuse_secret(&entry.value, "secret-in-input", "an input", help);
+        self.refuse_secret(&filled.value, &entry.value, "secret-in-input", "an input", help);
         Some(text.to_owned())
     }
 
     /// Every service that the input refers to must offer the interface.
-    fn check_interface(&mut self, service: &Entry, entry: &'a Entry, need: &Need) {
-        let Some(Ok(template)) = entry.value.text().map(Template::parse) else { return };
-        for reference in template.references().filter(|reference| reference.target() == Target::Output) {
-            let Some((_, Some(provider))) = self.services.get(reference.scope.as_str()) else { continue };
-            let spec = &provider.spec;
-            let interface = &need.interface;
-            let label = match spec.offers.get(interface) {
-                // Another framework's output of that name would have been told already.
-                Some(offer)
-                    if offer.outputs.contains(&reference.name)
-                        || !spec.outputs().any(|o| o == reference.name) =>
-                {
-                    continue;
-                }
-                Some(offer) => {
-                    let outputs: Vec<&str> = offer.outputs.iter().map(String::as_str).collect();
-                    format!("of the interface `{interface}` are only {}", suggest::list(&outputs))
-                }
-                None if spec.offers.is_empty() => "it offers nothing".to_owned(),
-                None => {
-                    let offers: Vec<&str> = spec.offers.keys().map(String::as_str).collect();
-                    format!("it offers {}", suggest::list(&offers))
-                }
-            };
-            let message = format!(
-                "`{}` needs the interface `{interface}`, which `{}` (framework {}) does not offer",
-                entry.key, reference.scope, spec.framework
-            );
-            let help = self.proposal(service, &entry.key, need);
-            self.error(
-                Diagnostic::error("wrong-interface", message).label(entry.value.span, label).maybe_help(help),
-            );
-        }
+    fn check_interface(&mut self, id: ServiceId, entry: &'a Entry, need: &Need, used: &Use) {
+        let interface = &need.interface;
+        let (who, label) = match &used.provider {
+            Provider::Service(to) => {
+                let Some(spec) = self.services[*to].framework.map(|framework| &framework.spec) else {
+                    return;
+                };
+                let label = match spec.offers.get(interface) {
+                    // Another framework's output of that name would have been told already.
+                    Some(offer)
+                        if offer.outputs.contains(&used.output)
+                            || !spec.outputs().any(|o| o == used.output) =>
+                    {
+                        return;
+                    }
+                    Some(offer) => {
+                        let outputs: Vec<&str> = offer.outputs.iter().map(String::as_str).collect();
+                        format!("of the interface `{interface}` are only {}", suggest::list(&outputs))
+                    }
+                    None if spec.offers.is_empty() => "it offers nothing".to_owned(),
+                    None => {
+                        let offers: Vec<&str> = spec.offers.keys().map(String::as_str).collect();
+                        format!("it offers {}", suggest::list(&offers))
+                    }
+                };
+                (format!("`{}` (framework {})", self.services[*to].path, spec.framework), label)
+            }
+            Provider::Existing(path, Some(own)) if own != interface => {
+                (format!("`{path}` (existing)"), format!("it offers `{own}`"))
+            }
+            Provider::Existing(..) => return,
+        };
+        let message =
+            format!("`{}` needs the interface `{interface}`, which {who} does not offer", entry.key);
+        let help = self.proposal(id, &entry.key, need);
+        let diagnostic = Diagnostic::error("wrong-interface", message).label(entry.value.span, label);
+        self.tell(diagnostic.maybe_help(help));
     }
 
-    fn missing_input(&mut self, framework: &Framework, service: &Entry, name: &str, need: &Need) {
+    fn missing_input(&mut self, framework: &Framework, id: ServiceId, name: &str, need: &Need) {
+        let service = self.services[id].entry;
         let message = format!("the framework {} needs the input `{name}`", framework.spec.framework);
-        let help = self.proposal(service, name, need).unwrap_or_else(|| {
+        let help = self.proposal(id, name, need).unwrap_or_else(|| {
             format!(
                 "no other service of this stack offers the interface `{}`: add one, or write an address",
                 need.interface
@@ -142,8 +152,9 @@ impl<'a> Checker<'a> {
         self.error(diagnostic.help(format!("{help}{because}")));
     }
 
-    fn unused_input(&mut self, framework: &Framework, service: &'a Entry, entry: &'a Entry, need: &Need) {
-        self.fill(&entry.value, Owner::Service(&service.key));
+    fn unused_input(&mut self, framework: &Framework, id: ServiceId, entry: &'a Entry, need: &Need) {
+        let (scope, service) = (self.services[id].scope, self.services[id].entry);
+        self.fill(&entry.value, Owner { scope, who: Who::Service(id) });
         let message = format!(
             "the framework {} takes the input `{}` only where {}",
             framework.spec.framework,
@@ -159,14 +170,44 @@ impl<'a> Checker<'a> {
         self.error(diagnostic.help(format!("remove `{}`, or change the other", entry.key)));
     }
 
-    /// What to write: a service of the stack that offers what is needed.
-    fn proposal(&self, service: &Entry, name: &str, need: &Need) -> Option<String> {
-        let mut offering = self.services.iter().filter(|(other, _)| **other != service.key);
-        let (provider, offer) = offering.find_map(|(other, (_, framework))| {
-            Some((*other, framework.as_ref()?.spec.offers.get(&need.interface)?))
-        })?;
-        let output = need.output.as_ref().or(offer.outputs.first())?;
+    /// What to write: something of the stack that offers what is needed.
+    fn proposal(&self, id: ServiceId, name: &str, need: &Need) -> Option<String> {
+        let service = &self.services[id];
+        let others = self.names(service.scope).into_iter().filter(|other| *other != service.entry.key);
+        let (provider, output) =
+            others.into_iter().find_map(|other| Some((other, self.offered(service.scope, other, need)?)))?;
         Some(format!("write `{name}: ${{{provider}.{output}}}`"))
+    }
+
+    /// The output of something under `services:` that gives what is needed.
+    fn offered(&self, scope: ScopeId, name: &str, need: &Need) -> Option<String> {
+        let item = self.scopes[scope].items.get(name)?;
+        match item.what {
+            What::Service(id) => {
+                let offer = self.services[id].framework?.spec.offers.get(&need.interface)?;
+                need.output.as_ref().or(offer.outputs.first()).cloned()
+            }
+            What::Existing => {
+                let outputs = existing_outputs(item.entry);
+                let usual = outputs.iter().find(|output| Some(&output.key) == need.output.as_ref());
+                let fits = interface_of(item.entry).as_ref() == Some(&need.interface);
+                usual.or(outputs.first()).filter(|_| fits).map(|output| output.key.clone())
+            }
+            What::Stack(Some(inner)) => self.given_by(inner, need),
+            What::Stack(None) => None,
+        }
+    }
+
+    /// The output of a nested stack that passes on what is needed.
+    fn given_by(&self, inner: ScopeId, need: &Need) -> Option<String> {
+        self.section(inner, "outputs").iter().find_map(|entry| {
+            let template = Template::parse(entry.value.text()?).ok()?;
+            let reference = template.only_reference()?;
+            let item = self.scopes[inner].items.get(reference.scope.as_str())?;
+            let What::Service(id) = item.what else { return None };
+            let offer = self.services[id].framework?.spec.offers.get(&need.interface)?;
+            offer.outputs.contains(&reference.name).then(|| entry.key.clone())
+        })
     }
 }
 

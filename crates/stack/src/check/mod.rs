@@ -1,11 +1,15 @@
-//! From the bytes of a stack spec to a checked stack.
+//! From the files of a stack to a checked stack.
 
 mod cycles;
+mod existing;
 mod fill;
+mod flat;
 mod inputs;
-mod needs;
+mod nested;
+mod outputs;
 mod params;
 mod rules;
+mod scope;
 mod secrets;
 mod service;
 
@@ -15,66 +19,83 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_units::suggest;
 
+use self::scope::{Found, Scope, ScopeId};
 use crate::catalog::Framework;
+use crate::load::Files;
 use crate::node::{Entry, Node};
 use crate::secrets::SecretUses;
-use crate::source::Source;
-use crate::{Catalog, Checked, Diagnostic, Params, Report, Severity, Span, ValidatedStack, name, yaml};
+use crate::{Bundle, Catalog, Checked, Diagnostic, Params, Report, Severity, Span, ValidatedStack, name};
 
 /// Keys of a stack spec.
-const KEYS: [&str; 6] = ["stack", "description", "params", "secrets", "services", "outputs"];
+const KEYS: [&str; 7] = ["stack", "description", "params", "secrets", "frameworks", "services", "outputs"];
 /// Most mistakes that are noted.
 const MAX_MISTAKES: usize = 10_000;
 /// Words before the dot of a reference that are not services.
 const SCOPES: [&str; 2] = ["param", "secret"];
 
-/// Checks a stack spec against the frameworks of `catalog`. `params` are values given from outside; they win over
-/// the spec's defaults.
+/// Checks a stack spec of one file; see [`check_bundle`].
 ///
 /// # Errors
 /// All mistakes of the file.
 pub fn check_stack(file: &str, bytes: &[u8], catalog: &Catalog, params: &Params) -> Result<Checked, Report> {
-    let source = Source::new(file, bytes)?;
+    check_bundle(&Bundle::single(file, bytes), catalog, params)
+}
+
+/// Checks a stack spec, with its overlays and all that it names, against the frameworks of `catalog` and its own.
+/// `params` are values given from outside; they win over the spec's defaults.
+///
+/// # Errors
+/// All mistakes of all files.
+pub fn check_bundle(bundle: &Bundle, catalog: &Catalog, params: &Params) -> Result<Checked, Report> {
     let mut diagnostics = Vec::new();
-    let stack = yaml::parse(&source, &mut diagnostics).and_then(|root| {
-        Checker::new(&source, &root, catalog, &mut diagnostics).map(|checker| checker.check(params))
+    let files = Files::load(bundle, &mut diagnostics);
+    let main = bundle.main.first().map(String::as_str).unwrap_or_default();
+    let stack = files.root.as_ref().and_then(|root| {
+        Checker::new(&files, root, main, catalog, &mut diagnostics).map(|checker| checker.check(params))
     });
-    let report = source.report(diagnostics);
+    let report = files.sources.report(diagnostics);
     match stack {
         Some((stack, secrets)) if !report.has_errors() => Ok(Checked { stack, secrets, warnings: report }),
         _ => Err(report),
     }
 }
 
-/// All that the checks of one service need to know of the rest of the file.
+/// Number of a service, over all scopes.
+type ServiceId = usize;
+
+/// All that the checks of one service need to know of the rest.
 struct Checker<'a> {
-    source: &'a Source,
+    files: &'a Files,
     catalog: &'a Catalog,
-    root: &'a Node,
     diagnostics: &'a mut Vec<Diagnostic>,
-    /// Services by name, each with its framework if that is known.
-    services: BTreeMap<&'a str, (&'a Entry, Option<&'a Framework>)>,
-    /// Parameters by name.
-    params: BTreeMap<&'a str, params::Param<'a>>,
-    /// Who needs whom, and where the file says so.
-    edges: Vec<Edge<'a>>,
+    /// The stack, and each use of a nested one.
+    scopes: Vec<Scope<'a>>,
+    /// Services to launch, over all scopes.
+    services: Vec<Found<'a>>,
+    /// Who needs whom, and where a file says so.
+    edges: Vec<Edge>,
     /// Secrets that are declared and used.
     secrets: SecretUses,
+    /// Parameters and outputs that are being worked out, for circles among them.
+    asking: Vec<(String, Span)>,
+    /// Texts of the service that is being checked whose values come from another file, and from where.
+    given: BTreeMap<Span, BTreeSet<(String, Span)>>,
 }
 
 /// One service needs another.
 #[derive(Clone, Copy, Debug)]
-struct Edge<'a> {
-    from: &'a str,
-    to: &'a str,
+struct Edge {
+    from: ServiceId,
+    to: ServiceId,
     span: Span,
 }
 
 impl<'a> Checker<'a> {
-    /// Takes the file apart; `None` if it is no map at all.
+    /// Takes the files apart; `None` if the main one is no map at all.
     fn new(
-        source: &'a Source,
+        files: &'a Files,
         root: &'a Node,
+        main: &str,
         catalog: &'a Catalog,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Option<Self> {
@@ -86,39 +107,50 @@ impl<'a> Checker<'a> {
             return None;
         }
         let mut checker = Self {
-            source,
+            files,
             catalog,
-            root,
             diagnostics,
-            services: BTreeMap::new(),
-            params: BTreeMap::new(),
+            scopes: Vec::new(),
+            services: Vec::new(),
             edges: Vec::new(),
-            secrets: SecretUses::new(source),
+            secrets: SecretUses::new(&files.sources),
+            asking: Vec::new(),
+            given: BTreeMap::new(),
         };
-        checker.services = checker
-            .section("services")
-            .iter()
-            .map(|entry| (entry.key.as_str(), (entry, checker.framework_of(entry))))
-            .collect();
+        checker.open(root, "", None, &mut vec![(main.to_owned(), root.span)]);
         Some(checker)
     }
 
     fn check(mut self, given: &Params) -> (ValidatedStack, SecretUses) {
-        self.check_keys();
-        let name = self.check_name();
-        self.read_params(given);
-        self.check_secrets();
-        let entries = self.section("services");
-        let services =
-            entries.iter().filter_map(|entry| self.check_service(&name, entry)).collect::<Vec<_>>();
-        let outputs = self.check_outputs();
+        let scopes = 0..self.scopes.len();
+        for scope in scopes.clone() {
+            self.check_keys(scope);
+        }
+        let names: Vec<String> = scopes.clone().map(|scope| self.check_name(scope)).collect();
+        let name = names.into_iter().next().unwrap_or_default();
+        for scope in scopes.clone() {
+            self.read_params(scope);
+        }
+        self.take_from_outside(given);
+        scopes.clone().for_each(|scope| self.check_secrets(scope));
+        for scope in scopes.clone() {
+            self.check_frameworks(scope);
+            self.check_items(scope, &name);
+        }
+        let services: Vec<_> = (0..self.services.len()).filter_map(|id| self.check_service(id)).collect();
+        let outputs = scopes.clone().flat_map(|scope| self.check_outputs(scope)).collect();
+        let existing = scopes.clone().flat_map(|scope| self.check_existing(scope)).collect();
+        scopes.clone().for_each(|scope| self.check_given(scope));
         self.check_cycles();
-        self.check_use_of_params();
+        self.check_paths(&name);
+        scopes.for_each(|scope| self.check_use_of_params(scope));
         let stack = ValidatedStack {
-            name,
             params: self.param_values(),
+            frameworks: self.own_frameworks(&services),
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
+            existing,
             outputs,
+            name,
         };
         (stack, self.secrets)
     }
@@ -131,17 +163,14 @@ impl<'a> Checker<'a> {
     }
 
     /// The entries of a top-level map; empty if it is missing or no map, which [`Self::check_keys`] tells.
-    fn section(&self, key: &str) -> &'a [Entry] {
-        self.root.entry(key).and_then(|entry| entry.value.entries()).unwrap_or_default()
+    fn section(&self, scope: ScopeId, key: &str) -> &'a [Entry] {
+        self.scopes[scope].root.entry(key).and_then(|entry| entry.value.entries()).unwrap_or_default()
     }
 
-    fn framework_of(&self, service: &Entry) -> Option<&'a Framework> {
-        self.catalog.framework(service.value.entry("framework")?.value.text()?)
-    }
-
-    fn check_keys(&mut self) {
+    fn check_keys(&mut self, scope: ScopeId) {
+        let root = self.scopes[scope].root;
         let mut misplaced = false;
-        for entry in self.root.entries().unwrap_or_default() {
+        for entry in root.entries().unwrap_or_default() {
             let key = entry.key.as_str();
             if KEYS.contains(&key) {
                 continue;
@@ -150,7 +179,7 @@ impl<'a> Checker<'a> {
             let help = if self.catalog.get(key).is_some() {
                 misplaced = true;
                 Some("services stand under `services:`".to_owned())
-            } else if key == "name" && self.root.entry("stack").is_none() {
+            } else if key == "name" && root.entry("stack").is_none() {
                 Some("did you mean `stack`?".to_owned())
             } else {
                 suggest::hint(key, "keys", KEYS)
@@ -166,10 +195,11 @@ impl<'a> Checker<'a> {
         for (key, help) in [
             ("params", "NAME: DEFAULT"),
             ("secrets", "NAME: { env: VARIABLE }"),
+            ("frameworks", "NAME: { service: … }"),
             ("services", "NAME: { framework: NAME }"),
             ("outputs", "NAME: TEXT"),
         ] {
-            if let Some(entry) = self.root.entry(key)
+            if let Some(entry) = root.entry(key)
                 && entry.value.entries().is_none()
             {
                 let message = format!("`{key}` must be a map");
@@ -178,9 +208,9 @@ impl<'a> Checker<'a> {
                 self.error(diagnostic.help(format!("write\n  {key}:\n    {help}")));
             }
         }
-        let services = self.root.entry("services");
+        let services = root.entry("services");
         if !misplaced && services.is_none_or(|entry| entry.value.entries().is_some_and(<[_]>::is_empty)) {
-            let span = services.map_or(self.root.span, |entry| entry.key_span);
+            let span = services.map_or(root.span, |entry| entry.key_span);
             self.error(
                 Diagnostic::error("no-services", "the stack has no services")
                     .label(span, "")
@@ -189,12 +219,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The stack's name; empty if there is none that is fit.
-    fn check_name(&mut self) -> String {
-        let Some(entry) = self.root.entry("stack") else {
-            if self.root.entry("name").is_none() {
+    /// The stack's name; empty if there is none that is fit. That of a nested stack is for when it is used alone.
+    fn check_name(&mut self, scope: ScopeId) -> String {
+        let root = self.scopes[scope].root;
+        let Some(entry) = root.entry("stack") else {
+            if root.entry("name").is_none() {
                 let diagnostic =
-                    Diagnostic::error("missing-key", "the stack has no name").label(self.root.span, "");
+                    Diagnostic::error("missing-key", "the stack has no name").label(root.span, "");
                 self.error(diagnostic.help("start the file with `stack: NAME`"));
             }
             return String::new();
@@ -209,52 +240,36 @@ impl<'a> Checker<'a> {
         text.to_owned()
     }
 
-    fn check_outputs(&mut self) -> BTreeMap<String, String> {
-        let mut outputs = BTreeMap::new();
-        for entry in self.section("outputs") {
-            let filled = self.fill(&entry.value, fill::Owner::Outputs);
-            match filled.value.as_str() {
-                Some(text) => {
-                    outputs.insert(entry.key.clone(), text.to_owned());
-                }
-                None => {
-                    let message = format!("the output `{}` must be a text", entry.key);
-                    let label = format!("this is {}", entry.value.describe());
-                    self.error(Diagnostic::error("wrong-type", message).label(entry.value.span, label));
-                }
-            }
-        }
-        outputs
+    /// The framework of a service; `None` if there is none that can be used, which [`Self::check_framework`] tells.
+    fn framework_of(&self, service: &Entry) -> Option<&'a Framework> {
+        self.own_framework(service).or_else(|| {
+            let written = service.value.entry("framework")?.value.text()?;
+            self.catalog.framework(written)
+        })
     }
 
-    /// A parameter that nothing uses is allowed, and worth a word where there is nothing worse to tell.
-    fn check_use_of_params(&mut self) {
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
-            return;
-        }
-        let unused: Vec<_> = self
-            .params
-            .iter()
-            .filter(|(_, param)| !param.used)
-            .map(|(name, param)| (*name, param.span))
-            .collect();
-        for (name, span) in unused {
+    /// Notes that a service needs another one.
+    fn needs(&mut self, from: ServiceId, to: ServiceId, span: Span) {
+        if from == to {
+            let path = &self.services[from].path;
+            let message = format!("`{path}` refers to itself");
             self.error(
-                Diagnostic::warning("unused-param", format!("the parameter `{name}` is not used"))
-                    .label(span, "")
-                    .help(format!("use it as `${{param.{name}}}`, or remove it")),
+                Diagnostic::error("self-reference", message).label(span, "known only after it has started"),
             );
+        } else {
+            self.edges.push(Edge { from, to, span });
         }
     }
 
-    /// Services that need each other, by name.
-    fn needs_of(&self, service: &str) -> BTreeSet<String> {
-        self.edges.iter().filter(|edge| edge.from == service).map(|edge| edge.to.to_owned()).collect()
+    /// Services that a service needs, by path.
+    fn needs_of(&self, service: ServiceId) -> BTreeSet<String> {
+        let needed = self.edges.iter().filter(|edge| edge.from == service);
+        needed.map(|edge| self.services[edge.to].path.clone()).collect()
     }
 }
 
 impl Diagnostic {
-    /// Whether the file is refused because of it.
+    /// Whether the stack is refused because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

@@ -32,8 +32,9 @@ impl Checker<'_> {
                 }
                 let Some(limit) = Limit::read(bound, upper, spec, values) else { continue };
                 for path in matching(&rule.at, values) {
-                    let found = violation(rule, &path, &limit, service, options, values);
-                    self.diagnostics.extend(found);
+                    if let Some(found) = violation(rule, &path, &limit, service, options, values) {
+                        self.tell(found);
+                    }
                 }
             }
         }

@@ -5,17 +5,22 @@ use std::collections::BTreeSet;
 use cairn_units::suggest;
 use serde_json::Value;
 
-use super::Checker;
-use super::fill::{Filled, Owner};
+use super::fill::{Filled, Owner, Who};
+use super::scope::Found;
+use super::{Checker, ServiceId};
 use crate::catalog::{Framework, RESERVED};
+use crate::load::Loaded;
 use crate::node::{Entry, Kind, Node};
 use crate::schema_check::{SchemaChecker, Subject};
-use crate::{Diagnostic, Distribution, Service, name, schema};
+use crate::{Diagnostic, Distribution, Service, Span, schema};
 
 impl<'a> Checker<'a> {
-    /// Checks a service; `None` if too little is known of it.
-    pub(super) fn check_service(&mut self, stack: &str, entry: &'a Entry) -> Option<Service> {
-        self.check_service_name(stack, entry);
+    /// Checks a service to launch; `None` if too little is known of it.
+    pub(super) fn check_service(&mut self, id: ServiceId) -> Option<Service> {
+        self.given.clear();
+        let Found { scope, entry, .. } = self.services[id];
+        let path = self.services[id].path.clone();
+        let owner = Owner { scope, who: Who::Service(id) };
         let Some(entries) = entry.value.entries() else {
             let message = format!("the service `{}` must be a map with `framework`", entry.key);
             let label = format!("this is {}", entry.value.describe());
@@ -23,12 +28,11 @@ impl<'a> Checker<'a> {
             self.error(diagnostic.help(format!("write `{}: {{ framework: NAME }}`", entry.key)));
             return None;
         };
-        self.check_needs(entry);
-        let distribution = self.check_distribution(entry);
+        let distribution = self.check_distribution(entry, owner);
         let Some(framework) = self.check_framework(entry) else {
             // Its references still count: for circles, and as mistakes of their own.
             for part in entries.iter().filter(|part| !RESERVED.contains(&part.key.as_str())) {
-                self.fill(&part.value, Owner::Service(&entry.key));
+                self.fill(&part.value, owner);
             }
             return None;
         };
@@ -37,38 +41,35 @@ impl<'a> Checker<'a> {
             span: entry.key_span,
             kind: Kind::Map(entries.iter().filter(|part| is_option(&part.key)).cloned().collect()),
         };
-        let filled =
-            self.fill_entries(entries.iter().filter(|part| is_option(&part.key)), Owner::Service(&entry.key));
+        let filled = self.fill_entries(entries.iter().filter(|part| is_option(&part.key)), owner);
         let bad = self.check_options(entry, framework, &options, &filled);
         self.check_rules(framework, entry, &options, &filled.plain, &bad);
         self.check_version(framework, entry, &filled.plain);
-        let inputs = self.check_inputs(framework, entry, &filled.plain, &bad);
+        let inputs = self.check_inputs(id, framework, &filled.plain, &bad);
         Some(Service {
-            name: entry.key.clone(),
+            name: path,
             framework: framework.spec.framework.clone(),
             options: filled.value,
             inputs,
-            needs: self.needs_of(&entry.key),
+            needs: self.needs_of(id),
             distribution,
         })
     }
 
-    fn check_service_name(&mut self, stack: &str, entry: &Entry) {
-        let (name, span) = (entry.key.as_str(), entry.key_span);
-        if super::SCOPES.contains(&name) {
-            let message = format!("a service cannot be called `{name}`");
-            self.error(
-                Diagnostic::error("reserved-name", message)
-                    .label(span, format!("`${{{name}.…}}` means something else")),
-            );
-        }
-        self.diagnostics.extend(name::check("service", name, span));
-        let stack_span = self.root.entry("stack").map(|entry| entry.value.span);
-        self.diagnostics.extend(name::check_length(stack, name, span, stack_span));
+    /// Notes a mistake, and where the values that it is about come from if that is another file.
+    pub(super) fn tell(&mut self, diagnostic: Diagnostic) {
+        let spans: Vec<Span> = diagnostic.labels.iter().map(|label| label.span).collect();
+        let given = spans.iter().filter_map(|span| self.given.get(span)).flatten();
+        let told =
+            given.fold(diagnostic, |told, (name, at)| told.label(*at, format!("`{name}` is given here")));
+        self.error(told);
     }
 
-    fn check_framework(&mut self, service: &Entry) -> Option<&'a Framework> {
-        let names: Vec<&str> = self.catalog.iter().map(|spec| spec.framework.as_str()).collect();
+    fn check_framework(&mut self, service: &'a Entry) -> Option<&'a Framework> {
+        let mut names: Vec<&str> =
+            self.catalog.iter().chain(self.own_specs()).map(|spec| spec.framework.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
         let Some(entry) = service.value.entry("framework") else {
             let written = service.value.entries().unwrap_or_default().iter();
             let similar = written
@@ -92,8 +93,19 @@ impl<'a> Checker<'a> {
             self.error(Diagnostic::error("wrong-type", message).label(entry.value.span, label));
             return None;
         };
-        let found = self.catalog.framework(written);
-        if found.is_none() {
+        if let Some((file, span)) = self.framework_file(service) {
+            let files = self.files;
+            return match files.frameworks.get(&file) {
+                Some(Loaded::Ready(framework)) => Some(framework),
+                Some(Loaded::Absent(why)) => {
+                    self.missing_file(&file, why, span);
+                    None
+                }
+                Some(Loaded::Broken) | None => None,
+            };
+        }
+        let found = self.framework_of(service);
+        if found.is_none() && !self.is_broken(service) {
             let message = format!("there is no framework `{written}`");
             let diagnostic =
                 Diagnostic::error("unknown-framework", message).label(entry.value.span, "unknown framework");
@@ -111,7 +123,7 @@ impl<'a> Checker<'a> {
         filled: &Filled,
     ) -> BTreeSet<String> {
         let subject = Subject {
-            source: self.source,
+            sources: &self.files.sources,
             node: options,
             value: &filled.plain,
             key_span: service.key_span,
@@ -122,18 +134,18 @@ impl<'a> Checker<'a> {
         };
         let violations = framework.options.check(&subject);
         let bad = violations.iter().filter_map(|violation| violation.path.first().cloned()).collect();
-        self.diagnostics.extend(violations.into_iter().map(|violation| violation.diagnostic));
+        violations.into_iter().for_each(|violation| self.tell(violation.diagnostic));
         bad
     }
 
-    fn check_distribution(&mut self, service: &'a Entry) -> Option<Distribution> {
+    fn check_distribution(&mut self, service: &'a Entry, owner: Owner) -> Option<Distribution> {
         let entry = service.value.entry("distribution")?;
-        let filled = self.fill(&entry.value, Owner::Service(&service.key));
+        let filled = self.fill(&entry.value, owner);
         let help =
             "the cluster shows where archives come from; let agents read it where no password is needed";
-        self.refuse_secret(&entry.value, "secret-in-archive", "the place of an archive", help);
+        self.refuse_secret(&filled.value, &entry.value, "secret-in-archive", "the place of an archive", help);
         let subject = Subject {
-            source: self.source,
+            sources: &self.files.sources,
             node: &entry.value,
             value: &filled.plain,
             key_span: entry.key_span,
@@ -150,7 +162,7 @@ impl<'a> Checker<'a> {
             }
         };
         let fine = found.is_empty();
-        self.diagnostics.extend(found.into_iter().map(|violation| violation.diagnostic));
+        found.into_iter().for_each(|violation| self.tell(violation.diagnostic));
         if fine { serde_json::from_value(filled.value).ok() } else { None }
     }
 

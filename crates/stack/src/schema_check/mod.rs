@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use self::place::{Place, type_names};
 use crate::node::Node;
-use crate::source::Source;
+use crate::source::Sources;
 use crate::{Diagnostic, Span};
 
 /// Format of options that must be `${secret.NAME}`.
@@ -26,7 +26,7 @@ pub(crate) struct SchemaChecker {
 
 /// What is checked: a value and the places of its parts.
 pub(crate) struct Subject<'a> {
-    pub(crate) source: &'a Source,
+    pub(crate) sources: &'a Sources,
     /// The value as it is written.
     pub(crate) node: &'a Node,
     /// The value with parameters filled in.

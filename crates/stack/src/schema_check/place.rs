@@ -101,7 +101,7 @@ impl Place<'_> {
                 .label(self.at.node.span, "outputs and secrets are texts")
                 .help("a parameter keeps its type: `${param.NAME}`");
         }
-        let raw = self.subject.source.slice(self.at.node.span);
+        let raw = self.subject.sources.slice(self.at.node.span);
         let help = match self.value {
             Value::String(text) if wants("number") && text.parse::<f64>().is_ok() => {
                 Some(format!("remove the quotes: `{text}`"))

@@ -1,12 +1,13 @@
-//! Every file under `tests/bad-specs` is refused with exactly the text beside it.
+//! Every file under `tests/bad-specs` is refused with exactly the text beside it, and every folder with that of its
+//! `expected.txt`: it holds a `stack.yaml`, overlays, and what they name.
 //! `UPDATE_EXPECT=1 cargo test -p cairn-stack` writes those texts anew; read the difference.
 
 use std::fs;
 use std::path::PathBuf;
 
-use cairn_stack::{MAX_BYTES, Params, Report, check_stack};
+use cairn_stack::{MAX_BYTES, Params, Report, check_bundle, check_stack};
 
-use crate::{catalog, root};
+use crate::{bundle, catalog, root};
 
 fn refused(file: &str, bytes: &[u8]) -> Report {
     match check_stack(file, bytes, catalog(), &Params::new()) {
@@ -26,14 +27,34 @@ pub(crate) fn bad_specs() -> Vec<PathBuf> {
     files
 }
 
+/// The folders of the collection.
+fn folders() -> Vec<PathBuf> {
+    let all = fs::read_dir(root().join("tests/bad-specs")).unwrap();
+    let mut folders: Vec<PathBuf> =
+        all.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// All of the collection: the name, what is said, and the file that holds what should be said.
+fn collection() -> Vec<(String, Report, PathBuf)> {
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let single = bad_specs().into_iter().map(|path| {
+        (name(&path), refused(&name(&path), &fs::read(&path).unwrap()), path.with_extension("txt"))
+    });
+    let several = folders().into_iter().map(|folder| {
+        let report = check_bundle(&bundle(&folder), catalog(), &Params::new());
+        (name(&folder), report.expect_err(&name(&folder)), folder.join("expected.txt"))
+    });
+    single.chain(several).collect()
+}
+
 #[test]
 fn bad_specs_are_refused_with_the_expected_text() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut differing = Vec::new();
-    for path in bad_specs() {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let actual = refused(&name, &fs::read(&path).unwrap()).render(false);
-        let expected = path.with_extension("txt");
+    for (name, report, expected) in collection() {
+        let actual = report.render(false);
         if update {
             fs::write(&expected, &actual).unwrap();
         } else if fs::read_to_string(&expected).unwrap_or_default() != actual {
@@ -45,23 +66,19 @@ fn bad_specs_are_refused_with_the_expected_text() {
 
 #[test]
 fn there_are_enough_of_them_and_some_have_many_mistakes() {
-    let counts: Vec<usize> = bad_specs()
-        .iter()
-        .map(|path| refused(&path.display().to_string(), &fs::read(path).unwrap()).diagnostics.len())
-        .collect();
-    assert!(counts.len() >= 34, "{} bad specs", counts.len());
+    let counts: Vec<usize> = collection().iter().map(|(_, report, _)| report.diagnostics.len()).collect();
+    assert!(counts.len() >= 80, "{} bad specs", counts.len());
     assert!(counts.iter().filter(|count| **count >= 5).count() >= 5, "{counts:?}");
 }
 
 #[test]
 fn every_diagnostic_says_where_or_concerns_the_whole_file() {
     let whole_file = ["empty-file", "file-too-large", "not-text"];
-    for path in bad_specs() {
-        for diagnostic in refused("spec.yaml", &fs::read(&path).unwrap()).diagnostics {
+    for (name, report, _) in collection() {
+        for diagnostic in report.diagnostics {
             assert!(
                 !diagnostic.labels.is_empty() || whole_file.contains(&diagnostic.code.as_str()),
-                "{}: {}",
-                path.display(),
+                "{name}: {}",
                 diagnostic.message
             );
         }
@@ -105,8 +122,8 @@ fn a_file_of_many_mistakes_tells_the_first_hundred() {
         .map(|n| format!("  s{n}: {{ framework: f{n}, needs: [x{n}], a: '${{y{n}.z}}' }}\n"))
         .collect();
     let report = refused("many.yaml", format!("stack: shop\nservices:\n{services}").as_bytes());
-    assert_eq!((report.diagnostics.len(), report.omitted), (100, 4_400));
-    assert!(report.render(false).ends_with("100 errors and 4400 more that are not shown in many.yaml\n"));
+    assert_eq!((report.diagnostics.len(), report.omitted), (100, 4_401));
+    assert!(report.render(false).ends_with("100 errors and 4401 more that are not shown in many.yaml\n"));
 }
 
 #[test]

@@ -56,5 +56,21 @@ fn stack_specs_fit_their_schema() {
     ] {
         assert!(fits(&schema, &service(bad)).is_err(), "{bad}");
     }
-    assert!(fits(&schema, &yaml("stack: shop\nservices: { a: { framework: kafkaesque } }")).is_err());
+    let only = |entry: &str| yaml(&format!("stack: shop\nservices: {{ a: {{ {entry} }} }}\n"));
+    for good in [
+        "stack: ./kafka.yaml, params: { brokers: 3 }, needs: [b]",
+        "existing: { interface: kafka, outputs: { bootstrap: 'a:1', port: 1 } }",
+        "framework: ./web.yaml, anything: goes",
+    ] {
+        fits(&schema, &only(good)).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for bad in [
+        "framework: kafkaesque",
+        "stack: ./kafka.yaml, brokers: 3",
+        "existing: { interface: kafka }",
+        "framework: kafka, existing: { outputs: { a: b } }",
+        "nodes: 3",
+    ] {
+        assert!(fits(&schema, &only(bad)).is_err(), "{bad}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_stack::{Params, SecretSource, check_stack, declared_secrets, secret_names, secret_places};
+use cairn_stack::{Bundle, Params, SecretSource, check_stack, declared_secrets, secret_names, secret_places};
 use serde_json::json;
 
 use crate::catalog;
@@ -48,14 +48,14 @@ fn a_missing_secret_is_told_with_its_place_and_what_to_do() {
 #[test]
 fn a_client_finds_the_sources_without_knowing_the_frameworks() {
     let foreign = SPEC.replace("framework: kafka", "framework: of-my-own");
-    let uses = declared_secrets("spec.yaml", foreign.as_bytes()).unwrap();
+    let uses = declared_secrets(&Bundle::single("spec.yaml", foreign)).unwrap();
     let sources: BTreeMap<&str, &SecretSource> = uses.sources().collect();
     assert_eq!(sources["super"], &SecretSource::File("./super.txt".into()));
     assert_eq!(sources["keystore"], &SecretSource::Env("KEYSTORE".into()));
     let reasons = BTreeMap::from([("keystore".to_owned(), "KEYSTORE is not set".to_owned())]);
     let told = uses.unreadable(&reasons).render(false);
     assert!(told.contains("spec.yaml:4:13") && told.contains("KEYSTORE is not set"), "{told}");
-    assert!(declared_secrets("spec.yaml", b"[").is_none());
+    assert!(declared_secrets(&Bundle::single("spec.yaml", "[")).is_none());
 }
 
 #[test]
