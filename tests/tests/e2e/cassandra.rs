@@ -25,7 +25,7 @@ pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
 
 /// The shipped spec, with waiting times for a cluster on one machine.
 fn spec(cairn: &Cairn) -> String {
-    let shipped = std::fs::read_to_string(cairn_tests::checkout().join(SPEC)).expect("it is there");
+    let shipped = std::fs::read_to_string(cairn_tests::cairn::checkout().join(SPEC)).expect("it is there");
     let fast = "    numTokens: 4
     config: { request_timeout: 20s, write_request_timeout: 20s, read_request_timeout: 20s }
     jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0]

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// Python with the driver; installed when it is missing.
 fn python() -> PathBuf {
-    let dist =
-        std::env::var_os("CAIRN_DIST").map_or_else(|| cairn_tests::checkout().join("dist"), PathBuf::from);
+    let dist = std::env::var_os("CAIRN_DIST")
+        .map_or_else(|| cairn_tests::cairn::checkout().join("dist"), PathBuf::from);
     let folder = dist.join(".python-cassandra");
     let python = folder.join("bin/python");
     let works = |python: &PathBuf| {
@@ -30,7 +30,7 @@ fn python() -> PathBuf {
 
 /// Rows of each statement.
 pub(crate) fn execute(points: &str, statements: &[String]) -> Vec<Value> {
-    let script = cairn_tests::checkout().join("tests/tests/e2e/cql.py");
+    let script = cairn_tests::cairn::checkout().join("tests/tests/e2e/cql.py");
     let mut child = Command::new(python())
         .arg(script)
         .arg(points)
