@@ -37,6 +37,12 @@ pub(crate) fn consume(brokers: &str, topic: &str) -> Vec<String> {
     out.lines().map(str::to_owned).collect()
 }
 
+/// The same, each record as its headers and its value.
+pub(crate) fn consume_with_headers(brokers: &str, topic: &str) -> Vec<String> {
+    let out = run(&["-b", brokers, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%h %s\n"], None);
+    out.lines().map(str::to_owned).collect()
+}
+
 /// What the brokers say of themselves and their topics.
 pub(crate) fn metadata(brokers: &str) -> Value {
     serde_json::from_str(&run(&["-b", brokers, "-L", "-J"], None)).expect("kcat prints JSON")

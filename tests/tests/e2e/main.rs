@@ -11,6 +11,7 @@ mod examples;
 mod kafka;
 mod kcat;
 mod kraft;
+mod logging;
 mod service;
 mod trouble;
 
@@ -60,6 +61,7 @@ fn main() {
         examples::story(),
         elasticsearch::story(),
         service::story(),
+        logging::story(),
         trouble::story(),
     ];
     let mut trials = Vec::new();
