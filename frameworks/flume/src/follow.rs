@@ -20,18 +20,31 @@ pub(crate) fn spec(sources: &Sources, config: &Config) -> Vec<FollowSpec> {
     vec![FollowSpec { directory: format!("data/{DIRECTORY}"), select, interval_ms: 1_000 }]
 }
 
-/// Executors of Cairn's frameworks are called `INSTANCE.UUID`; those of others as these like.
+/// A pattern may name a service, a nested stack, or a task of a service: what there is decides.
 fn followed(pattern: &str, sources: &Sources, config: &Config) -> Vec<Followed> {
-    let (service, task) = pattern.rsplit_once('/').unwrap_or((pattern, "*"));
+    let task = pattern.rsplit_once('/').into_iter();
+    // Executors of Cairn's frameworks are called `INSTANCE.UUID`; those of others as they like.
+    let tasks = task.flat_map(|(service, task)| {
+        [(service.to_owned(), task.to_owned()), (service.to_owned(), format!("{task}.*"))]
+    });
+    let services = [pattern.to_owned(), format!("{pattern}/*")].map(|service| (service, "*".to_owned()));
     let files = sources.task_files.clone().unwrap_or_else(|| FILES.map(str::to_owned).to_vec());
-    let labels = [(LABEL_STACK, config.stack.as_str()), (LABEL_SERVICE, service)];
-    let one = |executor: String| Followed {
-        labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-        otherwise: format!("{}-{service}", config.stack),
-        executor,
-        files: files.clone(),
+    let one = |(service, executor): (String, String)| {
+        let service = format!("{}{service}", own_group(config));
+        let labels = [(LABEL_STACK, config.stack.clone()), (LABEL_SERVICE, service.clone())];
+        Followed {
+            labels: labels.map(|(k, v)| (k.to_owned(), v)).into(),
+            otherwise: format!("{}-{}", config.stack, service.replace('/', "-")),
+            executor,
+            files: files.clone(),
+        }
     };
-    if task == "*" { vec![one("*".into())] } else { vec![one(task.to_owned()), one(format!("{task}.*"))] }
+    services.into_iter().chain(tasks).map(one).collect()
+}
+
+/// What the paths of services of one's own stack begin with, where that is nested in another: `logging/`.
+fn own_group(config: &Config) -> &str {
+    config.service.rfind('/').and_then(|at| config.service.get(..=at)).unwrap_or_default()
 }
 
 /// Checks what is said of tasks.
@@ -58,27 +71,42 @@ pub(crate) fn check(sources: &Sources, config: &Config, problems: &mut Vec<Probl
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::options::Patterns;
 
+    fn labels(service: &str) -> BTreeMap<String, String> {
+        [("stack", "logs"), ("service", service)].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    /// Whether a shipper in `service` with this pattern follows the task of another.
+    fn follows(shipper: &str, pattern: &str, service: &str, executor: &str) -> bool {
+        let config = Config { stack: "logs".into(), service: shipper.into(), ..Config::default() };
+        let sources = Sources { tasks: Patterns::One(pattern.into()), ..Sources::default() };
+        let all = spec(&sources, &config);
+        let one =
+            |f: &Followed| f.admits("x", &labels(service)) && cairn_task::matches(&f.executor, executor);
+        all[0].select.iter().any(one)
+    }
+
     #[test]
-    fn patterns_name_services_of_the_own_stack() {
-        let config = Config { stack: "logs".into(), ..Config::default() };
-        let sources = |tasks: &str| Sources { tasks: Patterns::One(tasks.into()), ..Sources::default() };
-        let all = spec(&sources("*"), &config);
-        assert_eq!(all[0].select.len(), 1);
-        let labels = |service: &str| {
-            [("stack", "logs"), ("service", service)].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
-        };
-        assert!(all[0].select[0].admits("x", &labels("kafka")));
-        let one = spec(&sources("kafka/broker-0"), &config);
-        let admits =
-            |executor: &str| one[0].select.iter().any(|f| cairn_task::matches(&f.executor, executor));
-        assert!(
-            one[0].select[0].admits("x", &labels("kafka"))
-                && !one[0].select[0].admits("x", &labels("zookeeper"))
-        );
-        assert_eq!([admits("broker-0.u1"), admits("broker-0"), admits("broker-01.u1")], [true, true, false]);
-        assert!(spec(&Sources::default(), &config).is_empty());
+    fn patterns_name_services_and_tasks() {
+        assert!(follows("shipper", "*", "kafka", "broker-0.u1"));
+        for pattern in ["kafka", "kafka/*", "kafka/broker-0", "kafka/broker-*", "*/broker-0"] {
+            assert!(follows("shipper", pattern, "kafka", "broker-0.u1"), "{pattern}");
+            assert!(!follows("shipper", pattern, "zookeeper", "server-1.u1"), "{pattern}");
+        }
+        assert!(!follows("shipper", "kafka/broker-0", "kafka", "broker-01.u1"));
+        assert!(spec(&Sources::default(), &Config::default()).is_empty());
+    }
+
+    #[test]
+    fn nested_stacks_are_named_by_their_paths_and_from_within() {
+        for pattern in ["*", "kafka", "kafka/*", "kafka/kafka", "kafka/kafka/broker-0"] {
+            assert!(follows("shipper", pattern, "kafka/kafka", "broker-0.u1"), "{pattern}");
+            assert!(follows("inner/shipper", pattern, "inner/kafka/kafka", "broker-0.u1"), "{pattern}");
+            assert!(!follows("inner/shipper", pattern, "kafka/kafka", "broker-0.u1"), "{pattern}");
+        }
     }
 }
