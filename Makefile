@@ -8,7 +8,7 @@ export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist demo test check bench schemas clean-dist
+.PHONY: help setup build dist demo test check bench schemas docs clean-dist
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: build dist ## Time and memory against a hand-written script
 
 schemas: setup ## Write the JSON Schemas again
 	cargo run --locked -q -p cairn -- schema --out schemas
+
+docs: setup ## Write the generated pages of docs/ again
+	cargo run --locked -q -p cairn -- docs
 
 clean-dist: ## Forget the distributions
 	rm -f "$(CAIRN_DIST)"/*.tar "$(CAIRN_DIST)"/*.tar.sha256 "$(CAIRN_DIST)"/*.stamp

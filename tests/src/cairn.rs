@@ -241,6 +241,20 @@ impl Cairn {
         }
     }
 
+    /// As [`Self::run`], with environment variables and standard input.
+    pub fn run_with(&self, args: &[&str], env: &[(&str, &str)], stdin: &str) -> Output {
+        let mut command = self.command();
+        command.args(args).envs(env.iter().copied()).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
+        let out = child.wait_with_output().unwrap();
+        Output {
+            code: out.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+        }
+    }
+
     /// Writes a file into the folder; gives its path.
     pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder().join(name);

@@ -1,6 +1,7 @@
 //! What the end to end tests share: real processes in a folder of their own, found and ended by id, never by name.
 
 pub mod cairn;
+pub mod canary;
 pub mod http;
 pub mod processes;
 pub mod wait;

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, cluster, completions, controller, destroy, dev, endpoints, frameworks, kafka, logs, plan, render,
+    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, kafka, logs, plan, render,
     scale, scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
@@ -62,6 +62,9 @@ pub(crate) enum Command {
     Frameworks(frameworks::Args),
     /// Write the JSON Schemas of stack specs and framework specs
     Schema(schema::Args),
+    /// Write the pages of the documentation that come from the program itself
+    #[command(hide = true)]
+    Docs(docs::Args),
     /// Write a completion script for a shell
     Completions(completions::Args),
     /// Run a cluster and a controller on this machine, in the foreground

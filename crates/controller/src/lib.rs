@@ -30,7 +30,7 @@ mod watch;
 
 pub use apply::ApplyPlan;
 pub use events::Event;
-pub use rest::BUNDLE;
+pub use rest::{BUNDLE, RESOURCES};
 pub use service::{Controller, ControllerError, run};
 pub use settings::ControllerOptions;
 pub use token::Secret;

@@ -135,7 +135,10 @@ fn collect(value: &Value, into: &mut BTreeSet<String>) {
         Value::String(text) if text.len() >= TELLING => {
             into.insert(text.clone());
             let quoted = value.to_string();
-            into.insert(quoted.trim_matches('"').to_owned());
+            let quoted = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            into.insert(quoted.to_owned());
+            // As templates keep its braces from being read as their own.
+            into.insert(quoted.replace('{', "{{ '{' }}"));
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
         Value::Object(map) => map.values().for_each(|item| collect(item, into)),

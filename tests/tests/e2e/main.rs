@@ -12,6 +12,7 @@ mod kafka;
 mod kcat;
 mod kraft;
 mod logging;
+mod secrets;
 mod service;
 mod trouble;
 
@@ -62,6 +63,7 @@ fn main() {
         elasticsearch::story(),
         service::story(),
         logging::story(),
+        secrets::story(),
         trouble::story(),
     ];
     let mut trials = Vec::new();

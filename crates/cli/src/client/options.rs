@@ -29,21 +29,31 @@ pub(crate) fn describe(spec: &FrameworkSpec, paint: Paint) -> String {
     for (interface, offer) in &spec.offers {
         let _ = writeln!(text, "offers    {interface}: {}", offer.outputs.join(", "));
     }
-    let rows = rows(&Value::Object(spec.options.clone()));
+    let rows = rows(&Value::Object(spec.options.clone()), sentence);
     let _ = write!(text, "\n{}", table(["OPTION", "TYPE", "DEFAULT", "DESCRIPTION"], rows));
     text
 }
 
-fn rows(schema: &Value) -> Vec<[String; 4]> {
+/// How a description is shown.
+type Describe = fn(Option<&Value>) -> String;
+
+/// Every option with its path, type, default and description.
+pub(crate) fn rows(schema: &Value, describe: Describe) -> Vec<[String; 4]> {
     let mut rows = Vec::new();
-    below(schema, schema, "", &mut rows, DEPTH);
+    below((schema, describe), schema, "", &mut rows, DEPTH);
     rows
 }
 
 /// How deep options nest before the table stops; a schema may refer to itself.
 const DEPTH: usize = 4;
 
-fn below(root: &Value, schema: &Value, prefix: &str, rows: &mut Vec<[String; 4]>, depth: usize) {
+fn below(
+    (root, describe): (&Value, Describe),
+    schema: &Value,
+    prefix: &str,
+    rows: &mut Vec<[String; 4]>,
+    depth: usize,
+) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, option) in schema["properties"].as_object().into_iter().flatten() {
@@ -55,20 +65,23 @@ fn below(root: &Value, schema: &Value, prefix: &str, rows: &mut Vec<[String; 4]>
             None => "-".into(),
         };
         let described = option.get("description").or_else(|| meant.get("description"));
-        rows.push([path.clone(), kind(root, option), default, sentence(described)]);
+        rows.push([path.clone(), kind(root, option), default, describe(described)]);
         if depth > 0 {
-            nested(root, meant, &path, rows, depth - 1);
+            nested((root, describe), meant, &path, rows, depth - 1);
         }
     }
 }
 
 /// The options within an option: of a map, each of whose values is alike, or of an object.
-fn nested(root: &Value, schema: &Value, path: &str, rows: &mut Vec<[String; 4]>, depth: usize) {
-    let values = resolve(root, &schema["additionalProperties"]);
+fn nested(of: (&Value, Describe), schema: &Value, path: &str, rows: &mut Vec<[String; 4]>, depth: usize) {
+    let values = resolve(of.0, &schema["additionalProperties"]);
+    let items = resolve(of.0, &schema["items"]);
     if values["properties"].is_object() {
-        below(root, values, &format!("{path}.*."), rows, depth);
+        below(of, values, &format!("{path}.*."), rows, depth);
+    } else if items["properties"].is_object() {
+        below(of, items, &format!("{path}[]."), rows, depth);
     } else if schema["properties"].is_object() {
-        below(root, schema, &format!("{path}."), rows, depth);
+        below(of, schema, &format!("{path}."), rows, depth);
     }
 }
 
@@ -152,6 +165,12 @@ fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// All of it, in one line.
+pub(crate) fn whole(description: Option<&Value>) -> String {
+    let text = description.and_then(Value::as_str).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The first sentence, in one line.
 fn sentence(description: Option<&Value>) -> String {
     let text = description.and_then(Value::as_str).unwrap_or_default();
@@ -198,7 +217,7 @@ mod tests {
             "$defs": {"Topic": {"type": "object", "properties": {"partitions": {"type": "integer", "default": 1}}}},
         });
         assert_eq!(
-            rows(&schema),
+            rows(&schema, sentence),
             [
                 ["a", "string", "required", "First"],
                 ["topics", "map of object", "-", ""],

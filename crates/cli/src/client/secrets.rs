@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cairn_stack::{Bundle, SecretSource, declared_secrets};
+use cairn_stack::{Bundle, SecretSource, SecretUses, declared_secrets};
 
 use crate::console::Paint;
 use crate::failure::Failure;
@@ -97,6 +97,16 @@ pub(crate) fn declared(bundle: &Bundle) -> Result<BTreeMap<String, Value>, Failu
         ));
     }
     Ok(values)
+}
+
+/// Environment variables that a stack spec declares to hold secrets.
+pub(crate) fn variables(bundle: &Bundle) -> Vec<String> {
+    let uses = declared_secrets(bundle);
+    let variable = |source: &SecretSource| match source {
+        SecretSource::Env(variable) => Some(variable.clone()),
+        SecretSource::File(_) => None,
+    };
+    uses.iter().flat_map(SecretUses::sources).filter_map(|(_, source)| variable(source)).collect()
 }
 
 /// The folder that paths in a spec start from.

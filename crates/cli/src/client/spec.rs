@@ -87,6 +87,11 @@ impl Spec {
         secrets::declared(&self.bundle)
     }
 
+    /// Environment variables that it declares to hold secrets.
+    pub(crate) fn secret_variables(&self) -> Vec<String> {
+        secrets::variables(&self.bundle)
+    }
+
     /// The query of a request that sends it.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
         let name = self.bundle.main.first().cloned().unwrap_or_default();

@@ -22,15 +22,16 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How much of its log is shown when it fails, in lines.
 const TAIL: usize = 10;
 
-/// Starts `cairn dev` in a session of its own, and waits until its controller answers.
+/// Starts `cairn dev` in a session of its own, and waits until its controller answers. It, and what it starts, do not
+/// inherit the environment variables `without`, which hold secrets.
 ///
 /// # Errors
 /// When it does not come up.
-pub(crate) async fn dev(args: &TargetArgs) -> Result<Client, Failure> {
+pub(crate) async fn dev(args: &TargetArgs, without: &[String]) -> Result<Client, Failure> {
     let work_dir = paths::directory(&paths::dev()?)?;
     let log = work_dir.join("dev.log");
     console::note("no controller is named, so `cairn dev` is started in the background");
-    let child = spawn(&work_dir, &log)
+    let child = spawn(&work_dir, &log, without)
         .map_err(|error| Failure::hint(format!("cannot start `cairn dev`: {error}"), "start it by hand"))?;
     let pid = child.id();
     let client = tokio::time::timeout(PATIENCE, up(child, args, &log)).await.map_err(|_| {
@@ -46,11 +47,15 @@ pub(crate) async fn dev(args: &TargetArgs) -> Result<Client, Failure> {
     Ok(client)
 }
 
-fn spawn(work_dir: &Path, log: &Path) -> std::io::Result<Child> {
+fn spawn(work_dir: &Path, log: &Path, without: &[String]) -> std::io::Result<Child> {
     let output = File::options().create(true).append(true).mode(0o600).open(log)?;
     // The context file says where it is, so it may be anywhere.
     let listen = if TcpListener::bind(USUAL).is_ok() { USUAL } else { ANY };
-    Command::new(std::env::current_exe()?)
+    let mut command = Command::new(std::env::current_exe()?);
+    for variable in without {
+        command.env_remove(variable);
+    }
+    command
         .args(["dev", "--detached", "--listen", listen, "--work-dir"])
         .arg(work_dir)
         .stdin(Stdio::null())

@@ -37,7 +37,7 @@ async fn controller(target: &TargetArgs, spec: &Spec) -> Result<Client, Failure>
         Some(target) => Client::new(target),
         None => {
             spec.checked()?;
-            start::dev(target).await
+            start::dev(target, &spec.secret_variables()).await
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod controller;
 pub(crate) mod destroy;
 pub(crate) mod dev;
+pub(crate) mod docs;
 pub(crate) mod endpoints;
 pub(crate) mod executor;
 pub(crate) mod frameworks;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Kafka(args) => kafka::run(&globals, &args),
         Command::Frameworks(args) => frameworks::run(&globals, &args),
         Command::Schema(args) => schema::run(&globals, &args),
+        Command::Docs(args) => docs::run(&globals, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Dev(args) => dev::run(&globals, args),
         Command::Cluster(args) => cluster::run(&globals, &args),

@@ -77,3 +77,8 @@ fn colour_is_for_terminals_or_for_who_insists() {
     let both = finish(cairn.command(&["validate", "-f", bad]).env("FORCE_COLOR", "1"));
     assert!(!both.stderr.contains('\x1b'), "NO_COLOR wins");
 }
+
+#[test]
+fn the_generated_pages_of_the_docs_are_fresh() {
+    Cairn::new().run(&["docs", "--check"]).expect(0);
+}

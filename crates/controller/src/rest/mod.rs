@@ -28,7 +28,7 @@ use crate::service::Shared;
 use crate::state::Options;
 
 /// What `/openapi.json` says about them.
-pub(crate) const RESOURCES: &[Resource] = &[
+pub const RESOURCES: &[Resource] = &[
     ("get", "/v1/stacks", "All stacks, a line each"),
     (
         "post",

@@ -14,7 +14,7 @@ mod skeleton;
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
 pub use nodes::start;
-pub use openapi::Resource;
+pub use openapi::{Resource, SKELETON, resources};
 pub use problem::Problem;
 pub use skeleton::accepted;
 

@@ -7,7 +7,8 @@ use crate::Service;
 /// One resource: method, path, what it does.
 pub type Resource = (&'static str, &'static str, &'static str);
 
-const SKELETON: &[Resource] = &[
+/// What every scheduler serves.
+pub const SKELETON: &[Resource] = &[
     ("get", "/v1/health", "How the scheduler is"),
     ("get", "/v1/status", "Everything; ?after=VERSION&wait_ms=N waits for a change"),
     ("get", "/v1/plans", "Names of the plans"),
@@ -30,14 +31,22 @@ const SKELETON: &[Resource] = &[
     ("get", "/v1/artifacts/cairn", "The executor's program"),
 ];
 
+/// What a service serves beside [`SKELETON`]: its own resources and those of its nodes.
+pub fn resources(service: &dyn Service) -> Vec<(String, String, String)> {
+    let owned = |(method, path, summary): Resource| (method.to_owned(), path.to_owned(), summary.to_owned());
+    let nodes = service.nodes();
+    let nodes = nodes.iter().flat_map(super::nodes::resources);
+    let nodes = nodes.map(|(method, path, summary)| (method.to_owned(), path, summary));
+    service.resources().into_iter().map(owned).chain(nodes).collect()
+}
+
 /// The whole document.
 pub(crate) fn document(service: &dyn Service) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    let nodes = service.nodes();
-    let nodes = nodes.iter().flat_map(super::nodes::resources);
-    let fixed = SKELETON.iter().copied().chain(service.resources());
-    let fixed = fixed.map(|(method, path, summary)| (method, path.to_owned(), summary.to_owned()));
-    for (method, path, summary) in fixed.chain(nodes) {
+    let fixed = SKELETON
+        .iter()
+        .map(|(method, path, summary)| ((*method).to_owned(), (*path).to_owned(), (*summary).to_owned()));
+    for (method, path, summary) in fixed.chain(resources(service)) {
         let operation = operation(&path, &summary);
         paths.entry(path).or_insert_with(|| json!({}))[method] = operation;
     }
