@@ -6,6 +6,6 @@ pub mod http;
 pub mod processes;
 pub mod wait;
 
-pub use cairn::{Cairn, Output};
+pub use cairn::{Cairn, Output, checkout};
 pub use http::Http;
 pub use wait::until;

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, kafka, logs, plan, render,
-    scale, scheduler, schema, secret, status, validate,
+    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, kafka, logs, plan,
+    render, scale, scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
 
