@@ -43,6 +43,7 @@ fn destroy(cairn: &Cairn, stack: &str, programs: &[&str]) {
 }
 
 /// An output of a stack.
+#[allow(clippy::panic, reason = "a test's failure is a panic")]
 fn output(cairn: &Cairn, stack: &str, name: &str) -> String {
     let outputs = &cairn.http().get(&format!("/v1/stacks/{stack}"))["outputs"];
     outputs[name].as_str().unwrap_or_else(|| panic!("no output {name}: {outputs:#}")).to_owned()
@@ -65,7 +66,7 @@ fn web(cairn: &mut Cairn) {
 
     // PostgreSQL refuses to be root; killed the hard way it comes back where its data is.
     let server = cairn.processes(&["postgresql", "-D data/db"]).remove(0);
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid)).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid)).expect("it runs");
     assert!(status.contains("Uid:\t65534\t65534"), "{status}");
     processes::kill_hard(server.pid);
     until("the database is another process", PATIENCE, || {
