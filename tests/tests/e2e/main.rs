@@ -12,6 +12,7 @@ mod kafka;
 mod kcat;
 mod kraft;
 mod logging;
+mod nested;
 mod secrets;
 mod service;
 mod trouble;
@@ -58,6 +59,7 @@ fn main() {
         kafka::story(),
         kraft::story(),
         cassandra::story(),
+        nested::story(),
         example::story(),
         examples::story(),
         elasticsearch::story(),

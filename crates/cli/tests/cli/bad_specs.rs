@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::cairn::{Cairn, Output, checkout, finish};
 
-/// Their expected texts name options of the small frameworks that the collection was made with.
-const OTHER_OPTIONS: [&str; 9] = [
+/// Their expected texts name options of the small frameworks that the collection was made with, or all of those.
+const OTHER_OPTIONS: [&str; 11] = [
+    "01-unknown-framework",
     "02-unknown-option",
     "04-wrong-type",
     "05-out-of-range",
@@ -16,6 +17,7 @@ const OTHER_OPTIONS: [&str; 9] = [
     "20-even-ensemble",
     "40-missing-required",
     "47-all-at-once",
+    "48-merged-mistake",
     "51-plain-secret",
     "81-mistakes-in-an-overlay",
 ];
