@@ -2,15 +2,5 @@
 set -eu
 umask 077
 
-found=
-for dir in */lib; do
-  if [ -d "$dir" ]; then found=$dir; fi
-done
-if [ -z "$found" ]; then
-  echo "the distribution has no folder NAME/lib with the jars of Camel" >&2
-  exit 1
-fi
-ln -sfn "$found" lib
-
 sed -e "s|@ADDRESS@|$1|g" -e "s|@PORT@|$2|g" -e "s|@SANDBOX@|$3|g" conf/application.properties >conf/new
 mv conf/new conf/application.properties

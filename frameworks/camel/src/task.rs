@@ -35,9 +35,12 @@ pub(crate) fn task(config: &Config, options: &Options, instance: &str, view: &Vi
         interval_ms,
         timeout_ms,
     };
+    let (link, jars) = java::jars("Camel");
+    files.push(link);
     TaskSpec {
         command: command(options),
         prepare: vec![
+            jars,
             ["/bin/sh", "prepare.sh", "{{ address }}", "{{ ports.http }}", "{{ sandbox }}"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -53,7 +56,7 @@ pub(crate) fn task(config: &Config, options: &Options, instance: &str, view: &Vi
 
 /// As it stands, and nobody else's to read: routes and properties may hold passwords.
 fn private(path: &str, content: String) -> ConfigFile {
-    ConfigFile { path: path.to_owned(), content, raw: true, mode: FileMode::Private, ..ConfigFile::default() }
+    ConfigFile { mode: FileMode::Private, ..ConfigFile::raw(path, content) }
 }
 
 fn command(options: &Options) -> Vec<String> {
@@ -128,7 +131,9 @@ mod tests {
         let task = rendered(json!({
             "topics": ["logs", "audit"], "login": "me:secret", "config": { "camel.main.tracing": false, "mine": "a\\b" },
         }));
-        assert!(task.files.iter().all(|f| f.mode == FileMode::Private && f.raw));
+        assert!(
+            task.files.iter().filter(|f| f.path != "jars.sh").all(|f| f.mode == FileMode::Private && f.raw)
+        );
         let told = format!("{:?} {}", task.command, task.files[0].content);
         assert!(!told.contains("secret"), "{told}");
         insta::assert_snapshot!(format!(
@@ -143,7 +148,7 @@ mod tests {
     fn routes_of_ones_own_stand_alone() {
         let task = rendered(json!({ "routes": "- from: { uri: 'timer:{{x}}' }" }));
         let names: Vec<_> = task.files.iter().map(|f| f.path.as_str()).collect();
-        assert_eq!(names, ["conf/application.properties", "prepare.sh", "routes.yaml"]);
+        assert_eq!(names, ["conf/application.properties", "prepare.sh", "routes.yaml", "jars.sh"]);
         assert!(!task.files[0].content.contains("index."));
     }
 }

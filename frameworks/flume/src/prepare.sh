@@ -2,16 +2,6 @@
 set -eu
 umask 077
 
-found=
-for dir in */lib; do
-  if [ -d "$dir" ]; then found=$dir; fi
-done
-if [ -z "$found" ]; then
-  echo "the distribution has no folder NAME/lib with the jars of Flume" >&2
-  exit 1
-fi
-ln -sfn "$found" lib
-
 # Flume knows how far it has read by the absolute paths of files. Those that lie on the volume may have got another
 # path together with it.
 root=$(cd data && pwd -P)

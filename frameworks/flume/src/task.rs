@@ -15,17 +15,19 @@ const GRACE_MS: u64 = 20_000;
 /// The task.
 pub(crate) fn task(config: &Config, options: &Options, place: &Placement) -> TaskSpec {
     let kafka = config.inputs.get("kafka").map(String::as_str).unwrap_or_default();
+    let (link, jars) = java::jars("Flume");
     TaskSpec {
         command: command(options),
-        prepare: vec![["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
+        prepare: vec![jars, ["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
         files: vec![
             // May hold passwords of sinks.
             ConfigFile {
                 mode: FileMode::Private,
-                ..raw("flume.properties.in", properties::text(options, kafka, &place.hostname))
+                ..ConfigFile::raw("flume.properties.in", properties::text(options, kafka, &place.hostname))
             },
-            raw("prepare.sh", include_str!("prepare.sh").to_owned()),
-            raw("ready.sh", include_str!("ready.sh").to_owned()),
+            ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
+            ConfigFile::raw("ready.sh", include_str!("ready.sh")),
+            link,
         ],
         requires: java::required("Flume needs Java 8 or later"),
         ready: Some(ReadySpec { probe: ready(options, kafka), deadline_ms: 0 }),
@@ -33,10 +35,6 @@ pub(crate) fn task(config: &Config, options: &Options, place: &Placement) -> Tas
         follow: follow::spec(&options.sources, config),
         ..TaskSpec::default()
     }
-}
-
-fn raw(path: &str, content: String) -> ConfigFile {
-    ConfigFile { path: path.to_owned(), content, raw: true, ..ConfigFile::default() }
 }
 
 fn command(options: &Options) -> Vec<String> {

@@ -1,15 +1,6 @@
 # Runs in the sandbox before every start. With an argument it is the id of a KRaft cluster.
 set -eu
 
-found=
-for dir in */lib */libs; do
-  if [ -d "$dir" ]; then found=$dir; fi
-done
-if [ -z "$found" ]; then
-  echo "the distribution has no folder NAME/lib or NAME/libs with the jars of Kafka" >&2
-  exit 1
-fi
-ln -sfn "$found" lib
 mkdir -p data/kafka
 
 # A formatted volume is left alone; asking the tool each time would cost a second.

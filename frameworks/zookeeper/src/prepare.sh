@@ -6,16 +6,6 @@
 set -eu
 umask 077
 
-found=
-for dir in */lib; do
-  if [ -d "$dir" ]; then found=$dir; fi
-done
-if [ -z "$found" ]; then
-  echo "the distribution has no folder NAME/lib with the jars of ZooKeeper" >&2
-  exit 1
-fi
-ln -sfn "$found" lib
-
 mkdir -p data/conf
 members=
 if [ -f data/conf/zoo.cfg ]; then

@@ -35,9 +35,10 @@ pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members
     let target = "{{ address }}:{{ ports.client }}".to_owned();
     let (ready, health) =
         probes(ProbeKind::TcpExchange { target, send: "srvr".into(), expect: SERVING.into() });
+    let (link, jars) = java::jars("ZooKeeper");
     TaskSpec {
         command: command(options),
-        prepare: vec![["/bin/sh", "prepare.sh", &id.to_string()].map(str::to_owned).to_vec()],
+        prepare: vec![jars, ["/bin/sh", "prepare.sh", &id.to_string()].map(str::to_owned).to_vec()],
         files: vec![
             ConfigFile { mode: FileMode::Private, ..ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)) },
             // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
@@ -45,6 +46,7 @@ pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members
             ConfigFile { keep: true, ..ConfigFile::raw("members", members.file()) },
             ConfigFile::raw("data/myid", format!("{id}\n")),
             ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
+            link,
         ],
         requires: java::required("ZooKeeper needs Java 11 or later"),
         ready,
@@ -117,7 +119,7 @@ mod tests {
     fn rendered_task() {
         let task = task(&Options::default(), 3);
         let mut text = format!("$ {}\n", task.command.join(" "));
-        for file in task.files.iter().filter(|f| f.path != "prepare.sh") {
+        for file in task.files.iter().filter(|f| !f.path.ends_with(".sh")) {
             let _ = write!(
                 text,
                 "--- {} ({:?}{})\n{}",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cairn_task::ConfigFile;
 use cairn_units::Size;
 
 /// Up to this heap a service is small: one collecting thread, and the quick compiler only.
@@ -45,6 +46,13 @@ impl Java<'_> {
         command.extend(owned(self.main));
         command
     }
+}
+
+/// Makes the jars of the archive, unpacked as `NAME/lib`, the folder `lib` of [`Java::command`]: a file, and the preparation
+/// that runs it. `service` is for people.
+pub fn jars(service: &str) -> (ConfigFile, Vec<String>) {
+    let command = ["/bin/sh", "jars.sh", service].map(str::to_owned).to_vec();
+    (ConfigFile::raw("jars.sh", include_str!("jars.sh")), command)
 }
 
 /// For [`cairn_task::TaskSpec::requires`]. `who` is for example `Kafka needs Java 17`.

@@ -44,9 +44,11 @@ pub(crate) fn task(
     if options.mode == Mode::KRaft {
         prepare.push(quorum::cluster_id(&view.framework));
     }
+    let (link, jars) = java::jars("Kafka");
     let mut files = vec![
         ConfigFile::raw("server.properties", properties::text(&properties, &broker.options)),
         ConfigFile::raw("prepare.sh", include_str!("../prepare.sh")),
+        link,
     ];
     let own = config.distribution.is_some();
     if own {
@@ -57,7 +59,7 @@ pub(crate) fn task(
     let (ready, health) = probes(ProbeKind::Tcp { target });
     Ok(TaskSpec {
         command: command(&broker, own),
-        prepare: vec![prepare],
+        prepare: vec![jars, prepare],
         files,
         requires: java::required("Kafka needs Java 17 (3.9 also runs on 11)"),
         ready,
