@@ -1,6 +1,6 @@
 //! What a stack may set. The comments on the fields are their documentation.
 
-use cairn_framework::kit::{Settings, check};
+use cairn_framework::kit::{Many, Settings, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
@@ -34,7 +34,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routes: Option<String>,
     /// Ready-made route: topics that are indexed.
-    pub topics: Topics,
+    #[schemars(extend("pattern" = r"^[a-zA-Z0-9._-]+$"))]
+    pub topics: Many,
     /// Ready-made route: consumer group. Without it: the name of this service on the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]+$"))]
@@ -73,27 +74,6 @@ pub struct Options {
     pub jvm_options: Vec<String>,
 }
 
-/// One topic or several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub enum Topics {
-    /// One.
-    One(#[schemars(regex(pattern = r"^[a-zA-Z0-9._-]+$"))] String),
-    /// Several.
-    Many(#[schemars(length(min = 1))] Vec<String>),
-}
-
-impl Topics {
-    /// All of them.
-    pub fn list(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
-
 /// What records are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -112,7 +92,7 @@ impl Default for Options {
             version: "4.10.0".into(),
             count: 1,
             routes: None,
-            topics: Topics::One("logs".into()),
+            topics: Many::One("logs".into()),
             group: None,
             index: "{topic}-{yyyy.MM.dd}".into(),
             format: Format::Text,

@@ -74,7 +74,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::options::Patterns;
+    use cairn_framework::kit::Many;
 
     fn labels(service: &str) -> BTreeMap<String, String> {
         [("stack", "logs"), ("service", service)].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
@@ -83,7 +83,7 @@ mod tests {
     /// Whether a shipper in `service` with this pattern follows the task of another.
     fn follows(shipper: &str, pattern: &str, service: &str, executor: &str) -> bool {
         let config = Config { stack: "logs".into(), service: shipper.into(), ..Config::default() };
-        let sources = Sources { tasks: Patterns::One(pattern.into()), ..Sources::default() };
+        let sources = Sources { tasks: Many::One(pattern.into()), ..Sources::default() };
         let all = spec(&sources, &config);
         let one =
             |f: &Followed| f.admits("x", &labels(service)) && cairn_task::matches(&f.executor, executor);

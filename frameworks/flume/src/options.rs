@@ -1,14 +1,13 @@
 //! What a stack may set. The comments on the fields are their documentation.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cairn_framework::kit::{Settings, check};
+use cairn_framework::kit::{Count, Many, Settings, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::{Constraint, Size};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{follow, properties};
 
@@ -78,7 +77,7 @@ pub struct Sources {
     pub exec: Option<String>,
     /// Tasks of this stack whose logs are followed: `"*"` all, `kafka/*` those of a service, `kafka/broker-0` one. Tasks
     /// that come are found within seconds. Flume itself is left out.
-    pub tasks: Patterns,
+    pub tasks: Many,
     /// Which files of these tasks, below their sandboxes.
     #[schemars(extend("default" = ["stdout", "stderr"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,80 +108,6 @@ pub enum Kind {
     File,
     /// In memory.
     Memory,
-}
-
-/// One pattern or several.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub enum Patterns {
-    /// None.
-    #[default]
-    #[schemars(skip)]
-    None,
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Patterns {
-    /// All of them.
-    pub fn list(&self) -> &[String] {
-        match self {
-            Self::None => &[],
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
-
-/// How many instances there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// One on every agent.
-    EveryAgent,
-    /// So many.
-    Number(u32),
-}
-
-impl Serialize for Count {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::EveryAgent => serializer.serialize_str("*"),
-            Self::Number(number) => serializer.serialize_u32(*number),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u32),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(number) => Ok(Self::Number(number)),
-            Written::Text(text) if text == "*" => Ok(Self::EveryAgent),
-            Written::Text(text) => Err(de::Error::custom(format!("`{text}` is neither a number nor `*`"))),
-        }
-    }
-}
-
-impl JsonSchema for Count {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Count".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"], "minimum": 1, "maximum": 1000, "pattern": r"^\*$" })
-    }
 }
 
 impl Default for Options {

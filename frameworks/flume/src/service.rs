@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_framework::kit::check;
+use cairn_framework::kit::{Count, check};
 use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Service, View, VolumeSpec, Wait};
 use cairn_task::TaskSpec;
 
-use crate::options::{Count, Options};
+use crate::options::Options;
 use crate::task::{self, METRICS};
 
 /// What instances are called, with a number.
