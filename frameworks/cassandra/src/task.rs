@@ -37,10 +37,11 @@ pub(crate) fn node(
     let jdk = concat!(include_str!("files/jdk.options"), include_str!("files/jdk-4.options"));
     let (ready, health) =
         probes(ProbeKind::Tcp { target: format!("{{{{ address }}}}:{{{{ ports.{CQL} }}}}") });
+    let (link, jars) = java::jars("Cassandra");
     TaskSpec {
         command: command(options, place),
         env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]),
-        prepare: vec![["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
+        prepare: vec![jars, ["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
         files: vec![
             ConfigFile { path: "node.yaml".into(), content: yaml(options, cluster), ..ConfigFile::default() },
             // Nodes come and go while this one runs: that must not restart it, hence `keep`. The sandbox is new for every
@@ -54,6 +55,7 @@ pub(crate) fn node(
             ConfigFile::raw("logback-tools.xml", include_str!("files/logback-tools.xml")),
             ConfigFile::raw("nodetool.sh", include_str!("files/nodetool.sh")),
             ConfigFile::raw("prepare.sh", include_str!("files/prepare.sh")),
+            link,
             ConfigFile::raw("leave.sh", include_str!("files/leave.sh")),
         ],
         requires: java::required("Cassandra needs Java 17"),
