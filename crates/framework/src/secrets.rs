@@ -113,18 +113,19 @@ impl Secrets {
         // As JSON: commands, environment, probes and what may be added to them.
         let shown = serde_json::to_string(&(instance, &open)).unwrap_or_default();
         let names = || task.files.iter().map(|file: &ConfigFile| file.path.as_str());
-        if self.found_in(&shown) || names().any(|name| self.found_in(name)) {
+        if self.are_in(&shown) || names().any(|name| self.are_in(name)) {
             let why = "a secret would stand on a command line, in the environment or in a probe, where others read it; \
                        write it into a file instead";
             return Err(Wait::For(why.into()));
         }
-        for file in task.files.iter_mut().filter(|file| self.found_in(&file.content)) {
+        for file in task.files.iter_mut().filter(|file| self.are_in(&file.content)) {
             file.mode = FileMode::Private;
         }
         Ok(task)
     }
 
-    fn found_in(&self, text: &str) -> bool {
+    /// Whether a text shows one.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
         self.texts.iter().any(|secret| text.contains(secret.as_str()))
     }
 }

@@ -127,10 +127,17 @@ impl Handle {
         let (Some(task), Some(place)) = (&status.task_id, &status.placement) else {
             return Err(format!("{instance} does not run"));
         };
+        let data = serde_json::to_vec(&order).unwrap_or_default();
+        if published.secrets.are_in(&String::from_utf8_lossy(&data)) {
+            return Err(
+                "a secret would stand on a command line or in the environment; write it into a file instead"
+                    .into(),
+            );
+        }
         let message = call::Message {
             agent_id: AgentId { value: place.agent_id.clone() },
             executor_id: ExecutorId { value: task.clone() },
-            data: serde_json::to_vec(&order).unwrap_or_default(),
+            data,
         };
         let call =
             Call { r#type: Some(call::Type::Message as i32), message: Some(message), ..Call::default() };
