@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_units::suggest;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::bundle::resolve_name;
 use crate::load::{Files, Loaded};
@@ -81,6 +81,18 @@ impl SecretUses {
     /// Secrets that are declared, with where their values come from.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &SecretSource)> {
         self.declared.iter().filter_map(|(name, source, _)| Some((name.as_str(), source.as_ref()?)))
+    }
+
+    /// What is declared, as the `secrets:` section of a stack spec.
+    pub fn to_spec(&self) -> Value {
+        let section = self.sources().map(|(name, source)| {
+            let source = match source {
+                SecretSource::Env(variable) => json!({ "env": variable }),
+                SecretSource::File(path) => json!({ "file": path }),
+            };
+            (name.to_owned(), source)
+        });
+        section.collect::<Map<_, _>>().into()
     }
 
     /// What is wrong, if not all secrets that the spec uses are among `known`.

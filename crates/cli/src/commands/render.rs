@@ -13,12 +13,17 @@ pub(crate) struct Args {
     spec: SpecArgs,
 }
 
-/// Secrets stay references. Warnings go to stderr.
+/// Secrets stay references, with where their values come from. Warnings go to stderr.
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     let checked = args.spec.read()?.checked()?;
     if !checked.warnings.is_empty() {
         console::say(checked.warnings.render(Paint::stderr().is_on()).trim_end());
     }
+    let mut spec = checked.stack.to_spec();
+    let secrets = checked.secrets.to_spec();
+    if secrets.as_object().is_some_and(|secrets| !secrets.is_empty()) {
+        spec["secrets"] = secrets;
+    }
     let format = if globals.output == Format::Json { Format::Json } else { Format::Yaml };
-    format.emit(&checked.stack.to_spec(), ToString::to_string)
+    format.emit(&spec, ToString::to_string)
 }

@@ -19,6 +19,21 @@ fn a_good_spec_is_valid() {
 }
 
 #[test]
+fn the_specs_that_ship_are_valid() {
+    let cairn = Cairn::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(crate::cairn::checkout().join("specs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let out = cairn.run(&["validate", "-f", path.to_str().unwrap()]).expect(0);
+            assert!(out.stderr.ends_with(" is valid\n") && out.stderr.lines().count() == 1, "{}", out.stderr);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+#[test]
 fn parameters_are_checked_too() {
     let cairn = Cairn::new();
     cairn.run(&["validate", "-f", SPEC, "--param", "brokers=5"]).expect(0);
