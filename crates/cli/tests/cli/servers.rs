@@ -134,8 +134,9 @@ fn a_scheduler_that_is_not_built_in_is_refused() {
     let args =
         ["scheduler", "solr", "--master", "127.0.0.1:1", "--framework", "x", "--state", "s", "--config", "c"];
     let out = Cairn::new().run(&args).expect(1);
-    assert_eq!(
-        out.stderr,
-        "error: there is no built-in scheduler `solr`\nhint: there are: kafka, zookeeper\n"
+    assert!(
+        out.stderr.starts_with("error: there is no built-in scheduler `solr`\nhint: there are: "),
+        "{out:?}"
     );
+    assert!(out.stderr.contains("kafka, "), "{out:?}");
 }
