@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/mesos", &[]),
     ("crates/task", &[]),
     ("crates/units", &[]),
-    ("crates/definition", &["cairn-units"]),
+    ("crates/definition", &["cairn-task", "cairn-units"]),
     ("crates/stack", &["cairn-definition", "cairn-units"]),
     ("crates/cluster", &["cairn-mesos"]),
     ("crates/executor", &["cairn-mesos", "cairn-task"]),

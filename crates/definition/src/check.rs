@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_units::{Constraint, Duration, Schedule, Size, suggest};
 
 use crate::engine::{self, is_template};
-use crate::model::{Definition, Exchange, Group, HealthDef, Lines, Output, ReadyDef};
+use crate::model::{Definition, Exchange, FetchedOutput, Group, HealthDef, Lines, Output, ReadyDef};
 use crate::{Command, Job, Text};
 
 /// Longest name of a task.
@@ -60,8 +60,8 @@ enum Stage {
     Plan,
     /// When a task is launched.
     Task,
-    /// The same, in a command line.
-    CommandLine,
+    /// The same, where others can read it: command lines, environment, probes.
+    Open,
     /// When all tasks have places.
     Outputs,
 }
@@ -78,7 +78,7 @@ pub fn check(definition: &Definition, known: &Known) -> Vec<Mistake> {
         let path = ["outputs", name];
         match output {
             Output::Template(text) => checker.text(&path, text, Stage::Outputs),
-            Output::Fetched(fetched) => checker.text(&["outputs", name, "url"], &fetched.url, Stage::Outputs),
+            Output::Fetched(fetched) => checker.fetched(name, fetched),
         }
     }
     checker.cycles();
@@ -112,8 +112,8 @@ impl Checker<'_> {
             |rest: &[&'static str]| -> Vec<&str> { at.iter().copied().chain(rest.iter().copied()).collect() };
         self.name(&at(&[]), name);
         let literal = |text: &Text, fits: fn(&str) -> bool| is_template(&text.0) || fits(&text.0);
-        if !literal(&group.count, |text| text.parse::<u32>().is_ok()) {
-            self.unfit(&at(&["count"]), &group.count, "a whole number");
+        if !literal(&group.count, |text| text == "*" || text.parse::<u32>().is_ok()) {
+            self.unfit(&at(&["count"]), &group.count, "a whole number, or `*`");
         }
         if !literal(&group.cpus, |text| text.parse::<f64>().is_ok_and(|cpus| cpus > 0.0)) {
             self.unfit(&at(&["cpus"]), &group.cpus, "a number above 0");
@@ -128,7 +128,7 @@ impl Checker<'_> {
         self.artifacts(name, group);
         self.files(name, group);
         for (variable, text) in &group.env {
-            self.text(&["groups", name, "env", variable], &text.0, Stage::Task);
+            self.text(&["groups", name, "env", variable], &text.0, Stage::Open);
         }
         self.ports(name, group);
         for (path, size) in &group.volumes {
@@ -196,13 +196,13 @@ impl Checker<'_> {
                 self.tell(path, "bad-command", error.to_string(), "");
             }
             (Command::Line(_), Ok(words)) => {
-                words.iter().for_each(|word| self.text(path, word, Stage::CommandLine));
+                words.iter().for_each(|word| self.text(path, word, Stage::Open));
             }
             (Command::Words(_), Ok(words)) => {
                 for (index, word) in words.iter().enumerate() {
                     let index = index.to_string();
                     let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
-                    self.text(&path, word, Stage::CommandLine);
+                    self.text(&path, word, Stage::Open);
                 }
             }
         }
@@ -337,16 +337,42 @@ impl Checker<'_> {
         }
         let at = |key: &'static str| -> Vec<&str> { path.iter().copied().chain(key.split('.')).collect() };
         if let Some(text) = tcp {
-            self.text(&at("tcp"), text, Stage::Task);
+            self.text(&at("tcp"), text, Stage::Open);
         }
         if let Some(text) = http {
-            self.text(&at("http"), text, Stage::Task);
+            self.text(&at("http"), text, Stage::Open);
         }
         if let Some(exchange) = exchange {
-            self.text(&at("exchange.to"), &exchange.to, Stage::Task);
+            self.text(&at("exchange.to"), &exchange.to, Stage::Open);
         }
         if let Some(command) = command {
             self.command(&at("command"), command);
+        }
+    }
+
+    fn fetched(&mut self, name: &str, from: &FetchedOutput) {
+        let at = |key: &'static str| ["outputs", name, key];
+        let one = match (&from.url, &from.file, &from.group) {
+            (Some(url), None, None) => {
+                self.text(&at("url"), url, Stage::Outputs);
+                true
+            }
+            (None, Some(file), Some(group)) => {
+                self.text(&at("file"), file, Stage::Outputs);
+                if !self.definition.groups.contains_key(group) {
+                    self.unknown_group(&at("group"), group);
+                }
+                true
+            }
+            _ => false,
+        };
+        if !one {
+            let message = "an output is read from a `url`, or from a `file` of a `group`".to_owned();
+            self.tell(&["outputs", name], "bad-output", message, "one of them");
+        }
+        if let Some(pointer) = from.pointer.as_ref().filter(|p| !p.is_empty() && !p.starts_with('/')) {
+            let message = format!("`{pointer}` is not a JSON Pointer");
+            self.tell(&at("pointer"), "bad-pointer", message, "").help = Some(format!("write `/{pointer}`"));
         }
     }
 
@@ -456,7 +482,7 @@ impl Checker<'_> {
         let there: Vec<&str> = match stage {
             Stage::Plan => ALWAYS.to_vec(),
             Stage::Outputs => [&ALWAYS[..], &RUNNING].concat(),
-            Stage::Task | Stage::CommandLine => [&ALWAYS[..], &RUNNING, &PLACED].concat(),
+            Stage::Task | Stage::Open => [&ALWAYS[..], &RUNNING, &PLACED].concat(),
         };
         if !there.contains(&root) {
             let later = RUNNING.contains(&root) || PLACED.contains(&root);
@@ -499,12 +525,14 @@ impl Checker<'_> {
             return;
         }
         let secret = root == "options" && self.known.options.get(name).is_some_and(|fact| fact.secret);
-        if secret && stage == Stage::CommandLine {
-            let message =
-                format!("the secret `{name}` would stand in a command line, where everybody can read it");
+        if secret && stage == Stage::Open {
+            let message = format!("the secret `{name}` would stand where others can read it");
             let mistake = self.tell(path, "exposed-secret", message, "a secret");
             mistake.part = part;
-            mistake.help = Some("hand it over in one of the `files`, or in `env`".into());
+            mistake.help = Some(
+                "hand it over in one of the `files`: those that hold a secret are for their owner only"
+                    .into(),
+            );
         } else if secret && stage == Stage::Outputs {
             let mistake = self.tell(
                 path,

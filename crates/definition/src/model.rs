@@ -24,7 +24,7 @@ pub struct Definition {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// How many tasks.
+    /// How many tasks; `"*"` for one on every agent.
     #[serde(default = "one")]
     pub count: Text,
     /// What each of them runs.
@@ -409,13 +409,20 @@ pub enum Output {
     Fetched(FetchedOutput),
 }
 
-/// An output that is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// An output that is read: from a `url`, or from a `file` in the sandbox of the first task of a `group`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct FetchedOutput {
     /// URL (plain HTTP, a template over `peers`) whose answer is the output.
-    pub url: String,
-    /// JSON Pointer (RFC 6901) into the answer, for example `/leader/address`. Absent: the whole text, trimmed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Path of a file, relative to the sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The group whose first task has the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// JSON Pointer (RFC 6901) into it, for example `/leader/address`. Absent: the whole text, trimmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
 }

@@ -122,7 +122,7 @@ pub struct Model {
     pub deploy: Strategy,
     /// The instances do not form a cluster: each may be changed whatever the others do.
     pub independent: bool,
-    /// In place of `instances`: as many of this one as there are agents that its constraints admit, one on each, named
+    /// Besides `instances`: as many of this one as there are agents that its constraints admit, one on each, named
     /// `NAME-0`, `NAME-1`, …. Agents that come get one; those that are away keep theirs, and nobody waits for it.
     pub each_agent: Option<InstanceSpec>,
 }
@@ -170,7 +170,7 @@ pub struct InstanceSpec {
     /// After an end that nobody asked for, wait at least so long before the next launch, milliseconds. For services
     /// that hold a session elsewhere which has to expire first.
     pub relaunch_ms: u64,
-    /// Never on an agent on which another instance of the framework has its place.
+    /// Never on an agent on which another instance with the same [`Rolling::group`] has its place.
     pub one_per_agent: bool,
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::GoalState;
+
 /// Where an instance lives. Kept over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -120,6 +122,8 @@ pub struct InstanceStatus {
     /// same name. Stays until the next replacement, so a task that names it stays the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Placement>,
+    /// What it is there for.
+    pub goal: GoalState,
     /// Last runs of a job, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Run>,
@@ -147,6 +151,8 @@ impl InstanceStatus {
 pub struct View {
     /// Name of this framework on the cluster, for example `demo-kafka`; unique there.
     pub framework: String,
+    /// Mesos framework id, once registered.
+    pub framework_id: Option<String>,
     /// Where the master is: `host:port`, or several separated by commas.
     pub master: String,
     /// Instances by name, also those that are on their way out.

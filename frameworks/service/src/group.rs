@@ -1,28 +1,34 @@
 //! A group as instances.
 
 use cairn_definition::check::parse_port;
-use cairn_definition::{ArtifactDef, Group, Job, Lines, MissedDef, OverlapDef};
+use cairn_definition::{ArtifactDef, Filler, Group, Job, Lines, MissedDef, OverlapDef};
 use cairn_framework::{
-    Artifact, Config, Constraint, GoalState, InstanceSpec, Missed, Overlap, PortSpec, Problem, Rolling,
-    Timing, VolumeSpec,
+    Artifact, Config, Constraint, GoalState, InstanceSpec, Missed, Overlap, PortSpec, Rolling, Timing,
+    VolumeSpec,
 };
 use cairn_units::{Schedule, Size};
 
-use crate::spec::{Filler, instance_name};
+use crate::spec::instance_name;
 
 /// Most tasks of a group.
 const MAX_COUNT: u32 = 10_000;
 
-/// The instances of a group; problems go to the filler.
+/// One task on every agent.
+pub(crate) const EVERYWHERE: &str = "*";
+
+/// The instances of a group, or its one instance for every agent; what is wrong goes to the filler.
 pub(crate) fn instances(
     name: &str,
     group: &Group,
     config: &Config,
     filler: &mut Filler<'_>,
-) -> Vec<InstanceSpec> {
+) -> (Vec<InstanceSpec>, Option<InstanceSpec>) {
     let at = |key: &str| format!("service.groups.{name}.{key}");
-    let number = |text: &str| text.parse::<u32>().ok().filter(|count| *count <= MAX_COUNT);
-    let count = filler.value(&at("count"), &group.count, "a number of tasks", number).unwrap_or(0);
+    let number = |text: &str| match text {
+        EVERYWHERE => Some(None),
+        text => text.parse::<u32>().ok().filter(|count| *count <= MAX_COUNT).map(Some),
+    };
+    let count = filler.value(&at("count"), &group.count, "a number of tasks, or `*`", number).flatten();
     let share = |text: &str| text.parse::<f64>().ok().filter(|cpus| *cpus > 0.0 && cpus.is_finite());
     let cpus = filler.value(&at("cpus"), &group.cpus, "a number of CPUs", share).unwrap_or_default();
     let mem = filler.value(&at("mem"), &group.mem, "a size such as `64MiB`", mib).unwrap_or_default();
@@ -45,7 +51,12 @@ pub(crate) fn instances(
         rolling: Rolling { group: name.to_owned(), at_once: group.max_unavailable.unwrap_or(1) },
         ..InstanceSpec::default()
     };
-    (0..count).map(|index| InstanceSpec { name: instance_name(name, index), ..one.clone() }).collect()
+    let Some(count) = count else {
+        let each = InstanceSpec { name: name.to_owned(), one_per_agent: true, ..one };
+        return (Vec::new(), Some(each));
+    };
+    let instance = |index| InstanceSpec { name: instance_name(name, index), ..one.clone() };
+    ((0..count).map(instance).collect(), None)
 }
 
 /// Services are started anew for ever; jobs and gangs are given up some time.
@@ -111,7 +122,7 @@ fn constraints(path: &str, lines: &Lines, filler: &mut Filler<'_>) -> Vec<Constr
     for text in texts.iter().filter(|text| !text.is_empty()) {
         match text.parse::<Constraint>() {
             Ok(constraint) => constraints.push(constraint),
-            Err(error) => filler.problems.push(Problem::new(path, error.to_string()).help(error.help)),
+            Err(error) => filler.tell(path, format!("{error}; {}", error.help)),
         }
     }
     constraints
@@ -123,7 +134,10 @@ fn artifacts(path: &str, group: &Group, config: &Config, filler: &mut Filler<'_>
         let artifact = if let Some(version) = &def.distribution {
             let version = filler.text(&path, &version.0);
             let found = config.archive(&version);
-            found.map_err(|problems| filler.problems.extend(problems)).unwrap_or_default()
+            found.unwrap_or_else(|problems| {
+                problems.iter().for_each(|problem| filler.tell(&path, problem.message.clone()));
+                Artifact::default()
+            })
         } else {
             let uri = def.uri.as_deref().unwrap_or_default();
             Artifact { uri: filler.text(&path, uri), extract: def.extract, ..Artifact::default() }

@@ -4,11 +4,13 @@
 //! - `foreign`: schedulers that a group runs;
 //! - `group`: a group as instances;
 //! - `task`: the task of an instance;
+//! - `outputs`: what dependents get, also what has to be read from somewhere;
 //! - `service`: all of it as the SDK drives it;
 //! - `rest`: resources of its own.
 
 mod foreign;
 mod group;
+mod outputs;
 mod rest;
 mod service;
 mod spec;
@@ -20,5 +22,5 @@ use cairn_framework::Service;
 
 /// The service, for [`cairn_framework::run`].
 pub fn service() -> Arc<dyn Service> {
-    Arc::new(service::Described)
+    Arc::new(service::Described::default())
 }

@@ -12,12 +12,10 @@ use serde_json::{Value, json};
 
 use crate::spec::{Spec, split_name};
 
-pub(crate) const RESOURCES: [Resource; 5] = [
+pub(crate) const RESOURCES: [Resource; 3] = [
     ("get", "/v1/groups", "Groups of tasks: how many, how many are ready"),
     ("put", "/v1/groups/{group}", "How many tasks a group has: {count}, where an option says so"),
     ("post", "/v1/groups/{group}/{verb}", "restart, stop, start all tasks of a group"),
-    ("get", "/v1/jobs", "Jobs: how they stand, when they run next, their last runs with exit codes"),
-    ("post", "/v1/jobs/{job}/run", "Run a job now, whether it is done or not"),
 ];
 
 pub(crate) fn routes(handle: Handle) -> Router {
@@ -25,8 +23,6 @@ pub(crate) fn routes(handle: Handle) -> Router {
         .route("/v1/groups", get(groups))
         .route("/v1/groups/{group}", put(resize))
         .route("/v1/groups/{group}/{verb}", post(verb))
-        .route("/v1/jobs", get(jobs))
-        .route("/v1/jobs/{job}/run", post(run))
         .with_state(handle)
 }
 
@@ -106,28 +102,4 @@ async fn verb(
         }
     };
     Ok(accepted(&handle.command(command).await?))
-}
-
-/// Every task of a group that is a job.
-async fn jobs(State(handle): State<Handle>) -> Refused<Json<Value>> {
-    let published = handle.published();
-    let spec = Spec::read(&published.config).map_err(Problem::invalid)?;
-    let of = |name: &str| spec.service.groups.get(split_name(name)?.0)?.job;
-    let jobs = published.status.instances.iter().filter_map(|i| {
-        Some(json!({
-            "job": i.name, "kind": of(&i.name)?, "phase": i.phase, "message": i.message,
-            "next_run_ms": i.next_run_ms, "runs": i.runs,
-        }))
-    });
-    Ok(Json(json!({ "jobs": jobs.collect::<Vec<_>>() })))
-}
-
-async fn run(State(handle): State<Handle>, Path(job): Path<String>) -> Refused<Response> {
-    let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
-    let is_job = |name: &str| Some(spec.service.groups.get(split_name(name)?.0)?.job.is_some());
-    if is_job(&job) != Some(true) {
-        return Err(Problem::not_found("unknown-job", format!("there is no job {job}"))
-            .hint("GET /v1/jobs lists them"));
-    }
-    Ok(accepted(&handle.command(Command::Restart(vec![job])).await?))
 }

@@ -1,22 +1,24 @@
 //! The service, as the SDK drives it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use cairn_definition::Output;
-use cairn_definition::engine;
+use cairn_definition::Filler;
 use cairn_framework::rest::Resource;
 use cairn_framework::{
     Action, Ask, Config, Handle, InstanceSpec, Model, Moment, Problem, Service, Verdict, View, Wait,
 };
 use cairn_task::TaskSpec;
 
-use crate::spec::{Filler, Spec, split_name};
-use crate::{foreign, group, rest, task};
+use crate::spec::{Spec, split_name};
+use crate::{foreign, group, outputs, rest, task};
 
 /// Whatever the definition in the configuration describes.
 #[derive(Debug, Default)]
-pub(crate) struct Described;
+pub(crate) struct Described {
+    handle: OnceLock<Handle>,
+}
 
 #[async_trait]
 impl Service for Described {
@@ -28,13 +30,19 @@ impl Service for Described {
         let spec = Spec::read(config)?;
         let variables = spec.variables(config);
         let mut filler = Filler::new(&variables);
-        let groups = spec.service.groups.iter();
-        let instances =
-            groups.flat_map(|(name, of)| group::instances(name, of, config, &mut filler)).collect();
-        if filler.problems.is_empty() {
-            Ok(Model { instances, ..Model::default() })
-        } else {
-            Err(filler.problems)
+        let (mut instances, mut each_agent) = (Vec::new(), None);
+        for (name, of) in &spec.service.groups {
+            let (counted, each) = group::instances(name, of, config, &mut filler);
+            instances.extend(counted);
+            if each.is_some() && each_agent.replace(each).is_some() {
+                filler.tell(&format!("service.groups.{name}.count"), "only one group can be on every agent");
+            }
+        }
+        match filler.unfilled.as_slice() {
+            [] => Ok(Model { instances, each_agent: each_agent.flatten(), ..Model::default() }),
+            unfilled => {
+                Err(unfilled.iter().map(|u| Problem::new(u.path.clone(), u.message.clone())).collect())
+            }
         }
     }
 
@@ -51,18 +59,28 @@ impl Service for Described {
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
         let Ok(spec) = Spec::read(config) else { return BTreeMap::new() };
-        let variables = spec.running(config, view);
-        let one = |(name, output): (&String, &Output)| {
-            let Output::Template(template) = output else { return None };
-            match engine::render(template, &variables) {
-                Ok(text) => Some((name.clone(), text.trim().to_owned())),
-                Err(error) => {
-                    tracing::warn!(output = name, %error, "an output cannot be written");
-                    None
+        outputs::known(&spec, &spec.running(config, view), view)
+    }
+
+    /// Outputs that are read from somewhere are kept as a fact.
+    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+        let Ok(spec) = Spec::read(config) else { return Verdict::Go };
+        match outputs::fetch(&spec, &spec.running(config, view), view).await {
+            Ok(None) => Verdict::Go,
+            Ok(Some(fact)) if view.observed.get(outputs::FACT) == Some(&fact) => Verdict::Go,
+            Ok(Some(fact)) => {
+                if let Some(handle) = self.handle.get() {
+                    handle.observe(outputs::FACT, fact).await;
                 }
+                Verdict::Wait("its outputs are being noted".into())
             }
-        };
-        spec.service.outputs.iter().filter_map(one).collect()
+            Err(why) => Verdict::Wait(why),
+        }
+    }
+
+    fn start(&self, handle: Handle) {
+        // It is called once.
+        let _ = self.handle.set(handle);
     }
 
     /// A scheduler of its own is there once it has registered; one that goes is followed by its framework.

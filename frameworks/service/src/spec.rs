@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_definition::{Definition, Text, engine};
+use cairn_definition::Definition;
 use cairn_framework::{Config, Placement, Problem, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -51,11 +51,6 @@ impl Spec {
         self.options.get("properties")?.get(name)
     }
 
-    /// Whether an option holds a secret.
-    pub(crate) fn is_secret(&self, option: &str) -> bool {
-        self.option(option).is_some_and(|schema| schema["format"] == "secret")
-    }
-
     /// `options` and `inputs`: what is known before anything has a place. What is not set has its default, or is none.
     pub(crate) fn variables(&self, config: &Config) -> Value {
         let properties = self.options.get("properties").and_then(Value::as_object);
@@ -98,41 +93,4 @@ pub(crate) fn placed(place: &Placement) -> Value {
     json!({
         "address": place.address, "hostname": place.hostname, "ports": place.ports, "attributes": place.attributes,
     })
-}
-
-/// Fills in texts, each with its path in case it cannot be.
-pub(crate) struct Filler<'a> {
-    pub(crate) variables: &'a Value,
-    pub(crate) problems: Vec<Problem>,
-}
-
-impl<'a> Filler<'a> {
-    pub(crate) fn new(variables: &'a Value) -> Self {
-        Self { variables, problems: Vec::new() }
-    }
-
-    /// The text; empty, with a problem noted, where it cannot be had.
-    pub(crate) fn text(&mut self, path: &str, template: &str) -> String {
-        engine::render(template, self.variables).unwrap_or_else(|error| {
-            self.problems.push(Problem::new(path, error.to_string()));
-            String::new()
-        })
-    }
-
-    /// The value that a text stands for, if it is of the right kind.
-    pub(crate) fn value<T>(
-        &mut self,
-        path: &str,
-        text: &Text,
-        what: &str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let before = self.problems.len();
-        let filled = self.text(path, &text.0);
-        let value = read(filled.trim());
-        if value.is_none() && self.problems.len() == before {
-            self.problems.push(Problem::new(path, format!("`{filled}` is not {what}")));
-        }
-        value
-    }
 }

@@ -90,8 +90,11 @@ fn foreign(cairn: &mut Cairn) {
     let program = cairn.file("scheduler.py", include_str!("service/scheduler.py"));
     let stack = format!("stack: guest\nservices:\n  py: {{ framework: foreign, program: {program} }}\n");
     apply(cairn, "guest.yaml", &stack);
-    let url = cairn.run(&["endpoints", "guest/py", "-o", "json"]).expect(0).json()["url"].clone();
-    let page = Http::new(url.as_str().unwrap_or_default().trim_end_matches('/'), None);
+    let outputs = cairn.run(&["endpoints", "guest/py", "-o", "json"]).expect(0).json();
+    assert_eq!(outputs["master"], json!(cairn.master()), "read from a URL");
+    assert_eq!(outputs["note"], "noted by probe-0", "read from a file in a sandbox");
+    assert_eq!(cairn.processes(&["sleep 4321"]).len(), 2, "one on every agent");
+    let page = Http::new(outputs["url"].as_str().unwrap_or_default().trim_end_matches('/'), None);
     until("its task runs", Duration::from_secs(30), || {
         (page.get("/")["task"]["state"] == json!("TASK_RUNNING")).then_some(())
     });

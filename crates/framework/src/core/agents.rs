@@ -54,8 +54,11 @@ fn name(template: &InstanceSpec, number: u32) -> String {
 
 /// Records that are, or were, instances of the template, by number.
 fn numbered<'a>(template: &InstanceSpec, records: &'a BTreeMap<String, Record>) -> BTreeMap<u32, &'a Record> {
-    let number = |n: &str| n.strip_prefix(template.name.as_str())?.strip_prefix('-')?.parse().ok();
-    records.iter().filter_map(|(n, record)| Some((number(n)?, record))).collect()
+    records.iter().filter_map(|(n, record)| Some((number_of(template, n)?, record))).collect()
+}
+
+fn number_of(template: &InstanceSpec, instance: &str) -> Option<u32> {
+    instance.strip_prefix(template.name.as_str())?.strip_prefix('-')?.parse().ok()
 }
 
 fn admits(template: &InstanceSpec, agent: &Capacity) -> bool {
@@ -91,6 +94,9 @@ impl Core {
         let Spread { instances, away } = spread(template, &self.state.instances, &self.capacities);
         // Who is away is a matter of knowing: before anything is known, everybody is taken to be there.
         self.away = if self.capacities.is_empty() { BTreeSet::new() } else { away };
+        // Others are counted as ever.
+        let others = self.model.instances.iter().filter(|i| number_of(template, &i.name).is_none()).cloned();
+        let instances: Vec<InstanceSpec> = others.chain(instances).collect();
         if self.model.instances != instances {
             self.model.instances = instances;
             self.settled = false;

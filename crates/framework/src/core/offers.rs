@@ -245,10 +245,11 @@ impl Core {
     }
 
     fn peers(&self, name: &str) -> Vec<Placement> {
+        let group = self.state.instances.get(name).map(|r| &r.spec.rolling.group);
         self.model
             .instances
             .iter()
-            .filter(|i| i.name != name)
+            .filter(|i| i.name != name && Some(&i.rolling.group) == group)
             .filter_map(|i| self.state.instances.get(&i.name)?.placement.clone())
             .collect()
     }

@@ -15,6 +15,7 @@ impl Core {
     pub fn view(&self) -> View {
         View {
             framework: self.setup.framework.clone(),
+            framework_id: self.state.identity.id.clone(),
             master: self.setup.master.clone(),
             instances: self.state.instances.keys().map(|n| (n.clone(), self.instance(n))).collect(),
             target: self.model.instances.iter().map(|i| i.name.clone()).collect(),
@@ -84,6 +85,7 @@ impl Core {
             failures: live.failures,
             needs_restart: self.outdated(name),
             replaces: record.and_then(|r| r.replaces.clone()),
+            goal: record.map(|r| r.spec.goal).unwrap_or_default(),
             runs: record.map(|r| r.runs.clone()).unwrap_or_default(),
             next_run_ms: self.time_of(name),
             deployed: record.is_some_and(|r| r.deployed),

@@ -10,11 +10,13 @@ mod foreign;
 mod handle;
 mod link;
 mod publish;
+mod sandbox;
 mod shell;
 mod start;
 
 pub use foreign::{Foreign, ForeignError};
 pub use handle::{Accepted, Command, Handle, Published};
+pub use sandbox::{Sandbox, SandboxError};
 pub use start::run;
 
 use std::net::IpAddr;

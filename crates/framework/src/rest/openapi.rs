@@ -22,6 +22,8 @@ pub const SKELETON: &[Resource] = &[
     ("post", "/v1/operations", "Begin one: {operation, nodes? or instances?, ...arguments}"),
     ("get", "/v1/operations/{id}", "One: 200 over, 202 under way, 417 failed"),
     ("post", "/v1/operations/{id}/abort", "End it"),
+    ("get", "/v1/jobs", "Jobs: how they stand, when they run next, their last runs with exit codes"),
+    ("post", "/v1/jobs/{job}/run", "Run a job now, whether it is done or not"),
     ("get", "/v1/endpoints", "Outputs, names and addresses"),
     ("get", "/v1/config", "Effective options and inputs"),
     ("put", "/v1/config", "Replace the options: {options, generation?}"),

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::auth::{Token, writes_need_token};
 use super::{Executable, Problem, Refused, openapi};
-use crate::{Accepted, Command, Handle, Health, Plan, PlanStatus, Service, Status};
+use crate::{
+    Accepted, Command, GoalState, Handle, Health, InstanceStatus, Plan, PlanStatus, Service, Status,
+};
 
 /// Largest request body; a configuration is a few kilobytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -39,6 +41,8 @@ pub(crate) fn router(
         .route("/v1/instances/{instance}", get(instance).delete(delete_data))
         .route("/v1/instances/{instance}/{verb}", post(instance_verb))
         .route("/v1/endpoints", get(endpoints))
+        .route("/v1/jobs", get(jobs))
+        .route("/v1/jobs/{job}/run", post(run_job))
         .route("/v1/debug/offers", get(offers))
         .route("/v1/destroy", post(destroy))
         .route("/metrics", get(metrics))
@@ -168,6 +172,30 @@ async fn instance_verb(
         _ => return Err(unknown_verb(&verb, "restart, stop, start, replace")),
     };
     Ok(accepted(&handle.command(command).await?))
+}
+
+fn is_job(instance: &InstanceStatus) -> bool {
+    instance.goal != GoalState::Running
+}
+
+/// Every instance that runs to completion.
+async fn jobs(State(handle): State<Handle>) -> Json<Value> {
+    let published = handle.published();
+    let jobs = published.status.instances.iter().filter(|i| is_job(i)).map(|i| {
+        json!({
+            "job": i.name, "goal": i.goal, "phase": i.phase, "message": i.message, "next_run_ms": i.next_run_ms,
+            "runs": i.runs,
+        })
+    });
+    Json(json!({ "jobs": jobs.collect::<Vec<_>>() }))
+}
+
+async fn run_job(State(handle): State<Handle>, Path(job): Path<String>) -> Refused<Response> {
+    if !handle.published().status.instances.iter().any(|i| is_job(i) && i.name == job) {
+        return Err(Problem::not_found("unknown-job", format!("there is no job {job}"))
+            .hint("GET /v1/jobs lists them"));
+    }
+    Ok(accepted(&handle.command(Command::Restart(vec![job])).await?))
 }
 
 /// Deletes what a removed instance has left behind.
