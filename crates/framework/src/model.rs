@@ -162,6 +162,8 @@ pub struct InstanceSpec {
     pub retries: Option<u32>,
     /// When a job runs. Absent: as soon as it can.
     pub timing: Option<Timing>,
+    /// Jobs by instance name: it is a job that runs each time all of these have ended well, and not before.
+    pub follows: Vec<String>,
     /// Instances of one gang are launched all together or not at all; when one fails, all are started anew. Once every
     /// job among them has finished, the others are stopped.
     pub gang: Option<String>,

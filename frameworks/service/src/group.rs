@@ -1,5 +1,7 @@
 //! A group as instances.
 
+use std::collections::BTreeMap;
+
 use cairn_definition::check::parse_port;
 use cairn_definition::{ArtifactDef, Filler, Group, Job, Lines, MissedDef, OverlapDef};
 use cairn_framework::{
@@ -8,7 +10,7 @@ use cairn_framework::{
 };
 use cairn_units::{Schedule, Size};
 
-use crate::spec::instance_name;
+use crate::spec::{instance_name, split_name};
 
 /// Most tasks of a group.
 const MAX_COUNT: u32 = 10_000;
@@ -57,6 +59,27 @@ pub(crate) fn instances(
     };
     let instance = |index| InstanceSpec { name: instance_name(name, index), ..one.clone() };
     ((0..count).map(instance).collect(), None)
+}
+
+/// A job after timed jobs runs after each of their successes.
+pub(crate) fn follow(groups: &BTreeMap<String, Group>, instances: &mut [InstanceSpec]) {
+    let group_of =
+        |name: &str| split_name(name).and_then(|(group, _)| Some((group.to_owned(), groups.get(group)?)));
+    let timed: Vec<(String, String)> = instances
+        .iter()
+        .filter_map(|i| group_of(&i.name).map(|(group, def)| (group, def, &i.name)))
+        .filter(|(_, def, _)| def.job == Some(Job::Timed))
+        .map(|(group, _, name)| (group, name.clone()))
+        .collect();
+    for instance in instances {
+        let Some((_, def)) =
+            group_of(&instance.name).filter(|(_, def)| matches!(def.job, Some(Job::Once | Job::Change)))
+        else {
+            continue;
+        };
+        let parents = timed.iter().filter(|(group, _)| def.after.contains(group));
+        instance.follows = parents.map(|(_, name)| name.clone()).collect();
+    }
 }
 
 /// Services are started anew for ever; jobs and gangs are given up some time.

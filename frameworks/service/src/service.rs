@@ -38,6 +38,7 @@ impl Service for Described {
                 filler.tell(&format!("service.groups.{name}.count"), "only one group can be on every agent");
             }
         }
+        group::follow(&spec.service.groups, &mut instances);
         match filler.unfilled.as_slice() {
             [] => Ok(Model { instances, each_agent: each_agent.flatten(), ..Model::default() }),
             unfilled => {

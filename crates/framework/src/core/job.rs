@@ -59,8 +59,7 @@ pub(crate) fn note_end(record: &mut Record, task: &TaskRecord, ending: &Ending, 
         run.exit_code = ending.exit_code;
         run.message.clone_from(&ending.message);
     }
-    let last_try =
-        record.spec.timing.is_some() && record.spec.retries.is_some_and(|most| record.failed > most);
+    let last_try = record.is_timed() && record.spec.retries.is_some_and(|most| record.failed > most);
     if ending.state == RunState::Finished || (ending.is_failure() && last_try) {
         record.done = Some(Done { fingerprint: task.fingerprint.clone(), restart: task.restart });
         record.failed = 0;
@@ -112,8 +111,27 @@ impl Core {
         failed.map(|run| format!("its last run failed: {}", run.message)).unwrap_or_default()
     }
 
+    /// It rests until its time comes, or until those that it follows have ended.
     pub(crate) fn is_timed(&self, name: &str) -> bool {
-        self.state.instances.get(name).is_some_and(|r| r.spec.timing.is_some())
+        self.state.instances.get(name).is_some_and(|r| r.is_timed())
+    }
+
+    /// A job has ended well: those that follow it are asked for, if all others that they follow have ended well too.
+    pub(crate) fn ask_followers(&mut self, name: &str) {
+        let followers = self.model.instances.iter().filter(|i| i.follows.iter().any(|f| f == name));
+        let due = followers.filter(|i| i.follows.iter().all(|f| self.has_succeeded(f)));
+        let due: Vec<String> = due.map(|i| i.name.clone()).collect();
+        for name in due {
+            if let Some(record) = self.state.instances.get_mut(&name) {
+                record.restart = record.restart.saturating_add(1);
+                record.failed = 0;
+            }
+        }
+    }
+
+    fn has_succeeded(&self, name: &str) -> bool {
+        let last = self.state.instances.get(name).and_then(|r| r.runs.last());
+        last.is_some_and(|run| run.state == RunState::Finished) && self.job_is_done(name)
     }
 
     /// When a timed job runs next.
@@ -130,7 +148,7 @@ impl Core {
     /// Asks for the runs whose time has come.
     pub(crate) fn keep_time(&mut self, now: Millis) {
         let names: Vec<String> =
-            self.model.instances.iter().filter(|i| i.timing.is_some()).map(|i| i.name.clone()).collect();
+            self.model.instances.iter().map(|i| i.name.clone()).filter(|n| self.is_timed(n)).collect();
         for name in names {
             if let Some(record) = self.state.instances.get_mut(&name) {
                 take_times(record, now);
@@ -141,7 +159,6 @@ impl Core {
 
 /// Deals with all times up to now.
 fn take_times(record: &mut Record, now: Millis) {
-    let Some(timing) = record.spec.timing.clone() else { return };
     let Some(from) = record.timed_to else {
         // Its first time is still to come.
         record.timed_to = Some(now);
@@ -150,6 +167,7 @@ fn take_times(record: &mut Record, now: Millis) {
         }
         return;
     };
+    let Some(timing) = record.spec.timing.clone() else { return };
     let Some(last) = timing.schedule.last_between(from, now) else { return };
     record.timed_to = Some(last);
     if timing.missed == Missed::Skip && now.saturating_sub(last) > LATE {

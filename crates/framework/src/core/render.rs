@@ -129,6 +129,8 @@ impl Core {
         let asked = task.restart != record.restart;
         match (&record.spec.timing, record.spec.goal) {
             (Some(timing), _) => asked && timing.overlap == Overlap::Replace,
+            // What it follows has ended once more: it runs again when it is done itself.
+            (None, _) if !record.spec.follows.is_empty() => false,
             (None, GoalState::Once) => asked,
             (None, _) => changed || asked,
         }

@@ -118,6 +118,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// It runs when something happens, not at once.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.spec.timing.is_some() || !self.spec.follows.is_empty()
+    }
+
     /// It runs to completion.
     pub(crate) fn is_job(&self) -> bool {
         self.spec.goal != GoalState::Running

@@ -108,6 +108,9 @@ impl Core {
             live.phase = Phase::BackOff;
             live.message = format!("{}: {}", ended(status), words(status, Phase::BackOff));
         }
+        if finished {
+            self.ask_followers(name);
+        }
         self.stale = true;
         self.asks.hurry();
     }

@@ -158,3 +158,23 @@ fn times_that_were_missed_are_made_up_for_once_or_left_out() {
         assert_eq!(world.tasks.len(), expected, "{missed}");
     }
 }
+
+#[test]
+fn a_job_that_follows_another_runs_after_each_of_its_successes() {
+    let mut world = started(json!({ "count": 2, "jobs": 2, "chain": 1, "cron": "0 * * * *", "retries": 0 }));
+    assert!(world.tasks.is_empty() && world.status().complete);
+    for round in 0..2 {
+        world.skip(HOUR);
+        assert!(world.task_of("node-1").is_none(), "round {round}: the first is not over");
+        world.exit("node-0", 0);
+        world.pass(5_000);
+        assert!(world.task_of("node-1").is_some(), "round {round}");
+        world.exit("node-1", 0);
+        world.pass(5_000);
+    }
+    world.skip(HOUR);
+    world.exit("node-0", 1);
+    world.pass(5_000);
+    assert!(world.tasks.is_empty(), "a failure is followed by nothing");
+    assert_eq!(world.status().instances[1].runs.len(), 2);
+}

@@ -52,6 +52,10 @@ fn job_of(index: u64, config: &Config, spec: InstanceSpec) -> InstanceSpec {
         overlap: serde_json::from_value(read("overlap")).unwrap_or_default(),
         missed: serde_json::from_value(read("missed")).unwrap_or_default(),
     });
+    if number(config, "chain", 0) == 1 && index > 0 {
+        let follows = vec![format!("node-{}", index - 1)];
+        return InstanceSpec { goal: GoalState::Once, follows, retries, volumes: Vec::new(), ..spec };
+    }
     let goal = serde_json::from_value(read("goal")).unwrap_or(GoalState::Once);
     InstanceSpec { goal, gang, retries, timing, volumes: Vec::new(), ..spec }
 }
