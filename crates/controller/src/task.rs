@@ -262,7 +262,9 @@ mod tests {
                     "uri": "http://127.0.0.1:7000/v1/artifacts/zookeeper-3.9.tar?sha256=aa",
                     "sha256": "aa", "extract": true, "output": null
                 }},
-                "distribution": null
+                "distribution": null,
+                "stack": "demo",
+                "service": "zookeeper"
             })
         );
     }
