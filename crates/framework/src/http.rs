@@ -32,3 +32,23 @@ pub fn reason(error: reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+/// What a URL answers, if that is text of at most `limit` bytes.
+///
+/// # Errors
+/// Why it cannot be had, with the URL.
+pub async fn text(url: &str, patience: Duration, limit: usize) -> Result<String, String> {
+    let told = |error| format!("{url}: {}", reason(error));
+    let mut answer = client().map_err(told)?.get(url).timeout(patience).send().await.map_err(told)?;
+    if !answer.status().is_success() {
+        return Err(format!("{url} answers {}", answer.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(told)? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > limit {
+            return Err(format!("{url} answers with more than {limit} bytes"));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{url} answers with what is no text"))
+}

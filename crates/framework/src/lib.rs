@@ -24,8 +24,7 @@ pub mod store;
 
 pub use cairn_units::Constraint;
 pub use driver::{
-    Accepted, Command, Foreign, ForeignError, Given, Handle, Published, RunError, RunOptions, Sandbox,
-    SandboxError, run,
+    Accepted, Command, Foreign, Given, Handle, Published, RunError, RunOptions, Sandbox, SandboxError, run,
 };
 pub use model::{
     Artifact, Config, GoalState, InstanceSpec, Missed, Model, Overlap, PortSpec, Problem, Rolling, Strategy,

@@ -1,14 +1,12 @@
 //! Anything that a framework spec describes under `service:`, and schedulers that others wrote.
 //!
 //! - `spec`: the definition as it comes with the configuration, and the variables of its templates;
-//! - `foreign`: schedulers that a group runs;
 //! - `group`: a group as instances;
 //! - `task`: the task of an instance;
 //! - `outputs`: what dependents get, also what has to be read from somewhere;
 //! - `service`: all of it as the SDK drives it;
 //! - `rest`: resources of its own.
 
-mod foreign;
 mod group;
 mod outputs;
 mod rest;

@@ -51,7 +51,7 @@ pub(crate) async fn fetch(spec: &Spec, variables: &Value, view: &View) -> Result
 async fn one(from: &FetchedOutput, variables: &Value, view: &View) -> Result<String, String> {
     let fill = |text: &String| engine::render(text, variables).map_err(|error| error.to_string());
     if let Some(url) = &from.url {
-        return get(fill(url)?.trim()).await;
+        return http::text(fill(url)?.trim(), PATIENCE, LIMIT).await;
     }
     let (file, group) = (from.file.as_ref().map(fill).transpose()?, from.group.as_deref());
     let first = view.target.iter().find(|name| split_name(name).is_some_and(|(of, _)| Some(of) == group));
@@ -61,23 +61,6 @@ async fn one(from: &FetchedOutput, variables: &Value, view: &View) -> Result<Str
         }
         _ => Err("its task does not run".into()),
     }
-}
-
-async fn get(url: &str) -> Result<String, String> {
-    let client = http::client().map_err(http::reason)?;
-    let told = |error| format!("{url}: {}", http::reason(error));
-    let mut answer = client.get(url).timeout(PATIENCE).send().await.map_err(told)?;
-    if !answer.status().is_success() {
-        return Err(format!("{url} answers {}", answer.status()));
-    }
-    let mut bytes = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(told)? {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > LIMIT {
-            return Err(format!("{url} answers with more than {LIMIT} bytes"));
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| format!("{url} answers with what is no text"))
 }
 
 /// The part of a text that is the output.

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use cairn_definition::Filler;
 use cairn_framework::rest::Resource;
 use cairn_framework::{
-    Action, Ask, Config, Handle, InstanceSpec, Model, Moment, Problem, Service, Verdict, View, Wait,
+    Action, Ask, Config, Foreign, Handle, InstanceSpec, Model, Moment, Problem, Service, Verdict, View, Wait,
 };
 use cairn_task::TaskSpec;
 
 use crate::spec::{Spec, split_name};
-use crate::{foreign, group, outputs, rest, task};
+use crate::{group, outputs, rest, task};
 
 /// Whatever the definition in the configuration describes.
 #[derive(Debug, Default)]
@@ -92,9 +92,9 @@ impl Service for Described {
         let external = known.as_ref().is_none_or(|group| group.external);
         match (ask.moment, ask.action) {
             (Moment::After, Action::Launch | Action::Restart) if external => {
-                foreign::registered(&ask.view.master, &name).await
+                Foreign::registered(&ask.view.master, &name).await
             }
-            (Moment::After, Action::Remove) if external => foreign::gone(&ask.view.master, &[name]).await,
+            (Moment::After, Action::Remove) if external => Foreign::gone(&ask.view.master, &[name]).await,
             _ => Verdict::Go,
         }
     }
@@ -104,7 +104,7 @@ impl Service for Described {
         let external = groups.iter().filter(|(_, group)| group.external);
         let names: Vec<String> =
             external.map(|(name, _)| task::scheduler_name(&view.framework, name)).collect();
-        foreign::gone(&view.master, &names).await
+        Foreign::gone(&view.master, &names).await
     }
 
     fn routes(&self, handle: Handle) -> axum::Router {

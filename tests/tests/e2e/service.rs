@@ -69,6 +69,7 @@ fn jobs(cairn: &mut Cairn) {
     assert_eq!((count("loaded"), count("sum 41")), (1, 1), "apply waits for what runs once");
     assert!(cairn.processes(&["http.server", "--directory in"]).is_empty(), "the gang's helpers are gone");
     until("the timed job has run twice", Duration::from_secs(30), || (count("tick") > 1).then_some(()));
+    until("what follows it has run twice", Duration::from_secs(30), || (count("tock") > 1).then_some(()));
     let api = "/v1/stacks/work/services/jobs/proxy/v1";
     let jobs = cairn.http().get(&format!("{api}/jobs"));
     let load = jobs["jobs"].as_array().into_iter().flatten().find(|j| j["job"] == "load-0").cloned();

@@ -3,10 +3,12 @@
 use cairn_mesos::client::{ClientError, Masters, OperatorClient, Options};
 use cairn_mesos::v1::{FrameworkId, master};
 
+use crate::Verdict;
+
 /// A look at the cluster that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the master at {master} cannot be asked: {source}")]
-pub struct ForeignError {
+struct ForeignError {
     master: String,
     source: ClientError,
 }
@@ -23,7 +25,7 @@ impl Foreign {
     ///
     /// # Errors
     /// When that is not the address of a master.
-    pub fn on(master: &str) -> Result<Self, ForeignError> {
+    fn on(master: &str) -> Result<Self, ForeignError> {
         let failed = |source| ForeignError { master: master.to_owned(), source };
         let masters: Masters = master.parse().map_err(failed)?;
         let client = OperatorClient::new(masters, Options::default()).map_err(failed)?;
@@ -45,19 +47,31 @@ impl Foreign {
         Ok((found.into_iter().filter_map(|f| f.framework_info.id).map(|id| id.value).collect(), connected))
     }
 
-    /// Whether a framework of that name is registered and connected.
-    ///
-    /// # Errors
-    /// When the master cannot be asked.
-    pub async fn is_registered(&self, name: &str) -> Result<bool, ForeignError> {
-        Ok(self.named(name).await?.1)
+    /// For a gate: Go once a framework of that name is connected.
+    pub async fn registered(master: &str, name: &str) -> Verdict {
+        let asked = async { Self::on(master)?.named(name).await };
+        match asked.await {
+            Ok((_, true)) => Verdict::Go,
+            Ok(_) => Verdict::Wait(format!("waits until it has registered with the master as `{name}`")),
+            Err(error) => Verdict::Wait(error.to_string()),
+        }
     }
 
-    /// Tears down all frameworks of that name, with their tasks; `true` once there is none.
-    ///
-    /// # Errors
-    /// When the master cannot be asked.
-    pub async fn tear_down(&self, name: &str) -> Result<bool, ForeignError> {
+    /// For a gate: tears down the frameworks of these names, with their tasks, and says Go once there is none.
+    pub async fn gone(master: &str, names: &[String]) -> Verdict {
+        for name in names {
+            let torn_down = async { Self::on(master)?.tear_down(name).await };
+            match torn_down.await {
+                Ok(true) => {}
+                Ok(false) => return Verdict::Wait(format!("the framework `{name}` is being torn down")),
+                Err(error) => return Verdict::Wait(error.to_string()),
+            }
+        }
+        Verdict::Go
+    }
+
+    /// `true` once there is none.
+    async fn tear_down(&self, name: &str) -> Result<bool, ForeignError> {
         let (ids, _) = self.named(name).await?;
         for value in &ids {
             let teardown = master::call::Teardown { framework_id: FrameworkId { value: value.clone() } };

@@ -14,7 +14,7 @@ mod sandbox;
 mod shell;
 mod start;
 
-pub use foreign::{Foreign, ForeignError};
+pub use foreign::Foreign;
 pub use handle::{Accepted, Command, Handle, Published};
 pub use sandbox::{Sandbox, SandboxError};
 pub use start::run;

@@ -187,3 +187,24 @@ fn files_beside_a_spec_become_a_part_of_it_and_their_templates_are_checked() {
     assert!(text.contains("it is 300 KiB") && text.contains("did you mean `start.sh`?"), "{text}");
     assert!(text.contains("8 |         web.conf: { from: web.conf }"), "{text}");
 }
+
+/// Every whole spec, and every `service:` with groups, that the documents show.
+#[test]
+fn the_framework_specs_of_the_documents_are_accepted() {
+    let mut accepted = 0;
+    for document in ["README.md", "docs/framework-specs.md"] {
+        let text = std::fs::read_to_string(crate::root().join(document)).unwrap();
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let part = block.starts_with("service:") && block.contains("groups:");
+            if !part && !block.starts_with("framework:") {
+                continue;
+            }
+            let spec = if part { format!("framework: part\n{block}") } else { block.to_owned() };
+            if let Err(reports) = Catalog::load([(document, spec.as_bytes())]) {
+                panic!("{}", reports.iter().map(|report| report.render(false)).collect::<String>());
+            }
+            accepted += 1;
+        }
+    }
+    assert!(accepted >= 5, "only {accepted} were found");
+}
