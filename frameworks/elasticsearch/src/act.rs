@@ -1,11 +1,12 @@
 //! What a gate has done about the cluster.
 
+use axum::http::Method;
+use cairn_framework::http::{ApiError, JsonClient};
 use cairn_framework::{Verdict, View};
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{ApiError, Client};
 use crate::gate::{Act, Decision};
+use crate::nodes::client;
 use crate::survey::{Copy, ENABLE, EXCLUDE, Survey};
 
 /// Most acts of one answer; then it is asked again anyway.
@@ -13,7 +14,7 @@ const ACTS: usize = 3;
 
 /// Looks, decides, and does what the decision asks for, until it is an answer.
 pub(crate) async fn carry_out(view: &View, decide: impl Fn(Result<&Survey, String>) -> Decision) -> Verdict {
-    let client = Client::of(view);
+    let client = client(view);
     for _ in 0..ACTS {
         let survey = Survey::take(view).await.map_err(|e| e.to_string());
         let act = match decide(survey.as_ref().map_err(Clone::clone)) {
@@ -29,7 +30,7 @@ pub(crate) async fn carry_out(view: &View, decide: impl Fn(Result<&Survey, Strin
     Verdict::Wait("the cluster is taking up what it was told".into())
 }
 
-async fn perform(client: &Client, act: &Act) -> Result<(), ApiError> {
+async fn perform(client: &JsonClient, act: &Act) -> Result<(), ApiError> {
     match act {
         Act::HoldReplicas => {
             set(client, ENABLE, json!("primaries")).await?;
@@ -55,13 +56,13 @@ async fn perform(client: &Client, act: &Act) -> Result<(), ApiError> {
 }
 
 /// Where a setting of this name was made does not matter: it is gone afterwards.
-async fn set(client: &Client, name: &str, value: Value) -> Result<(), ApiError> {
+async fn set(client: &JsonClient, name: &str, value: Value) -> Result<(), ApiError> {
     let body = json!({ "persistent": { name: value }, "transient": { name: null } });
     client.call(Method::PUT, "/_cluster/settings?master_timeout=5s", Some(&body)).await.map(drop)
 }
 
 /// Why a copy does not leave its node, in the cluster's words.
-async fn stalled(client: &Client, copy: &Copy, left: usize) -> String {
+async fn stalled(client: &JsonClient, copy: &Copy, left: usize) -> String {
     let body = json!({
         "index": copy.index, "shard": copy.shard.parse::<u64>().unwrap_or_default(), "primary": copy.primary,
         "current_node": copy.node,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Method;
 use cairn_framework::Verdict;
-use reqwest::Method;
+use cairn_framework::http::{ApiError, JsonClient};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::client::{ApiError, Client};
 use crate::options::{Options, flatten};
 
 /// Mark of a template, in its `_meta`: what it was made from. Its own form is not what was sent, so it cannot be compared.
@@ -23,7 +23,7 @@ struct Change {
 }
 
 /// Brings the cluster in line with what is declared.
-pub(crate) async fn keep(options: &Options, client: &Client) -> Verdict {
+pub(crate) async fn keep(options: &Options, client: &JsonClient) -> Verdict {
     let (mut refused, mut waits) = (Vec::new(), Vec::new());
     match todo(options, client).await {
         Ok(todo) => {
@@ -44,7 +44,7 @@ pub(crate) async fn keep(options: &Options, client: &Client) -> Verdict {
     }
 }
 
-async fn todo(options: &Options, client: &Client) -> Result<Vec<Change>, ApiError> {
+async fn todo(options: &Options, client: &JsonClient) -> Result<Vec<Change>, ApiError> {
     let mut todo = Vec::new();
     // Templates first: they are for indices that come after them.
     for (name, declared) in &options.templates {

@@ -15,8 +15,7 @@ use std::time::Duration;
 use cairn_framework::{Handle, InstanceStatus, View, Wait};
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::nodes;
+use crate::nodes::{self, client};
 use crate::options::Options;
 
 /// Fact: names of the nodes that found the cluster.
@@ -85,7 +84,7 @@ pub(crate) async fn watch(handle: Handle) {
 
 async fn cluster_id(view: &View) -> Option<String> {
     let state =
-        Client::of(view).get("/_cluster/state/metadata?filter_path=cluster_uuid,master_node").await.ok()?;
+        client(view).get("/_cluster/state/metadata?filter_path=cluster_uuid,master_node").await.ok()?;
     let id = state["cluster_uuid"].as_str().filter(|id| !id.is_empty() && *id != "_na_")?;
     Some(id.to_owned())
 }

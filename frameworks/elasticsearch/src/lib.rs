@@ -3,13 +3,12 @@
 //! - [`Options`]: what a stack may set; `nodes`: which nodes follow from it;
 //! - `task`, `run.sh`: the files and the command line of a node;
 //! - `founding`: who founds a new cluster, once and never again;
-//! - `client`, `survey`: how the cluster is, asked from itself;
+//! - `survey`: how the cluster is, asked from itself;
 //! - `gate`: what is safe when; `act`: what a gate has done about it;
 //! - `declared`: indices and templates are kept as declared;
 //! - `rest`: resources of its own.
 
 mod act;
-mod client;
 mod declared;
 mod founding;
 mod gate;

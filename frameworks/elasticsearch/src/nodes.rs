@@ -1,8 +1,9 @@
 //! Which nodes follow from the options: numbered ones, and those of groups.
 
-use cairn_framework::Problem;
+use cairn_framework::http::JsonClient;
 use cairn_framework::kit::Nodes;
 use cairn_framework::kit::options::merge;
+use cairn_framework::{Problem, View};
 use serde_json::Value;
 
 use crate::options::{Group, Options};
@@ -18,6 +19,11 @@ pub(crate) const NODES: Nodes = Nodes {
     overrides: &["roles", "cpus", "heap", "mem", "disk", "constraints", "config", "jvmOptions"],
     ..Nodes::new("node", "nodes")
 };
+
+/// The cluster, through any of its nodes.
+pub(crate) fn client(view: &View) -> JsonClient {
+    JsonClient::of(view, HTTP)
+}
 
 /// Most nodes of a group.
 const MOST: u32 = 1_000;

@@ -10,13 +10,13 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, put};
 use axum::{Json, Router};
+use cairn_framework::http::ApiError;
 use cairn_framework::rest::{Body, Problem, Resource, accepted};
 use cairn_framework::{Handle, Refused};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::client::{ApiError, Client};
-use crate::nodes::{HTTP, NODES, TRANSPORT};
+use crate::nodes::{HTTP, NODES, TRANSPORT, client};
 use crate::options::Options;
 use crate::task::cluster_name;
 
@@ -61,12 +61,12 @@ fn failed(error: ApiError) -> Problem {
 }
 
 async fn pass(State(handle): State<Handle>, path: &'static str) -> Refused<Json<Value>> {
-    Ok(Json(Client::of(&handle.published().view).get(path).await.map_err(failed)?))
+    Ok(Json(client(&handle.published().view).get(path).await.map_err(failed)?))
 }
 
 async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
     let published = handle.published();
-    let client = Client::of(&published.view);
+    let client = client(&published.view);
     let (health, nodes) = tokio::try_join!(
         client.get("/_cluster/health?master_timeout=5s"),
         client.get(
@@ -127,10 +127,8 @@ async fn search(
         );
     }
     let path = format!("/{index}/_search?{}", query.unwrap_or_default());
-    let (status, answer) = Client::of(&handle.published().view)
-        .send(method, &path, body.to_vec(), SEARCH)
-        .await
-        .map_err(failed)?;
+    let (status, answer) =
+        client(&handle.published().view).send(method, &path, body.to_vec(), SEARCH).await.map_err(failed)?;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     Ok((status, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }

@@ -23,7 +23,7 @@ if [ "$1" = prepare ]; then
   sed -e '/-Xlog/d' -e '/-Xloggc/d' -e '/ErrorFile/d' -e '/GCDetails/d' -e '/UseG1GC/d' -e '/UseConcMarkSweepGC/d' \
     -e '/CMSInitiatingOccupancy/d' -e '/G1ReservePercent/d' -e '/InitiatingHeapOccupancyPercent/d' \
     "$home/config/jvm.options" >conf/jvm.options
-  cp jvm.options conf/jvm.options.d/cairn.options
+  { cat jvm.options; echo "-XX:HeapDumpPath=$PWD/logs"; } >conf/jvm.options.d/cairn.options
   cp log4j2.properties conf/log4j2.properties
   # Names of the nodes that found the cluster, for as long as it does not exist.
   cat node.yml founders >"conf/$name.yml"

@@ -12,8 +12,7 @@ use cairn_framework::{
 use cairn_task::TaskSpec;
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::nodes::{self, HTTP, NODES, TRANSPORT};
+use crate::nodes::{self, HTTP, NODES, TRANSPORT, client};
 use crate::options::Options;
 use crate::survey::Survey;
 use crate::{act, declared, founding, gate, rest, task};
@@ -78,7 +77,7 @@ impl Service for Elasticsearch {
             Err(problems) => return Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
         };
         match act::carry_out(view, |survey| gate::settle(&options, view, survey)).await {
-            Verdict::Go => declared::keep(&options, &Client::of(view)).await,
+            Verdict::Go => declared::keep(&options, &client(view)).await,
             other => other,
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use cairn_framework::View;
+use cairn_framework::http::ApiError;
 use serde_json::Value;
 
-use crate::client::{ApiError, Client};
+use crate::nodes::client;
 
 /// Settings of the cluster that the framework changes.
 pub(crate) const EXCLUDE: &str = "cluster.routing.allocation.exclude._name";
@@ -69,7 +70,7 @@ impl Survey {
     /// # Errors
     /// Nobody answers, or there is no elected master.
     pub(crate) async fn take(view: &View) -> Result<Self, ApiError> {
-        let client = Client::of(view);
+        let client = client(view);
         let (nodes, shards, settings, votes) = tokio::try_join!(
             client.get(
                 "/_cat/nodes?format=json&full_id=true&h=name,id,master,node.role,version&master_timeout=5s"

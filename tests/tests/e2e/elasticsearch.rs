@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Story;
 
 const SPEC: &str = "specs/elasticsearch.yaml";
+const SERVICE: &str = "search/elasticsearch";
 const PROXY: &str = "/v1/stacks/search/services/elasticsearch/proxy";
 const SOON: Duration = Duration::from_secs(150);
 /// The server of a node, not the JVM that started it.
@@ -42,9 +43,11 @@ fn nodes(cairn: &Cairn, service: &str) -> Vec<String> {
     endpoints["http"].as_str().expect("an output").split(',').map(str::to_owned).collect()
 }
 
-/// The stack as its file says, with documents in it.
+/// The stack with documents in it, as the step before has left it.
 fn up(cairn: &mut Cairn) -> Vec<String> {
-    let nodes = apply(cairn, SPEC, "search/elasticsearch");
+    let (status, stack) = cairn.http().send("GET", "/v1/stacks/search", None);
+    let there = status == 200 && stack["complete"] == json!(true);
+    let nodes = if there { nodes(cairn, SERVICE) } else { apply(cairn, SPEC, SERVICE) };
     if found(&nodes[0]).is_err() {
         let lines: String = (0..200)
             .map(|n| {
@@ -161,7 +164,7 @@ fn killed_node(cairn: &mut Cairn) {
         let stack = cairn.http().try_send("GET", "/v1/stacks/search", None).ok()?.1;
         (stack["complete"] == json!(true)).then_some(())
     });
-    assert_eq!(self::nodes(cairn, "search/elasticsearch"), nodes, "names, addresses and ports are kept");
+    assert_eq!(self::nodes(cairn, SERVICE), nodes, "names, addresses and ports are kept");
     let mut names: Vec<String> = get(&nodes[0], "/_cat/nodes?format=json&h=name")
         .as_array()
         .into_iter()
@@ -200,7 +203,7 @@ fn rolling_change(cairn: &mut Cairn) {
         "    config: { indices.query.bool.max_clause_count: 2048 }\n    templates:",
     );
     let file = cairn.file("changed.yaml", &changed);
-    let after = apply(cairn, &file, "search/elasticsearch");
+    let after = apply(cairn, &file, SERVICE);
     stop.store(true, Ordering::Relaxed);
     let (rounds, failures) = searching.join().expect("it ends by itself");
     assert!(rounds > 10, "{rounds}");
@@ -216,11 +219,11 @@ fn rolling_change(cairn: &mut Cairn) {
 
 fn scale_in(cairn: &mut Cairn) {
     let nodes = up(cairn);
-    let out = cairn.run(&["scale", "search/elasticsearch", "2", "--timeout", "4m"]);
+    let out = cairn.run(&["scale", SERVICE, "2", "--timeout", "4m"]);
     assert_eq!(out.code, 0, "{out:#?}\n{}", cairn.logs());
     assert_eq!(servers(cairn).len(), 2);
     green(&nodes[0], 2);
-    for node in self::nodes(cairn, "search/elasticsearch") {
+    for node in self::nodes(cairn, SERVICE) {
         assert_eq!(found(&node), Ok(200));
     }
     let state = get(&nodes[0], "/_cluster/state/metadata?filter_path=metadata.cluster_coordination");

@@ -1,6 +1,10 @@
 //! A client for schedulers, agents and services: plain HTTP, so no certificates are loaded.
 
+mod json;
+
 use std::time::Duration;
+
+pub use json::{ApiError, JsonClient};
 
 const CONNECT: Duration = Duration::from_secs(5);
 

@@ -1,53 +1,59 @@
-//! Requests to whichever node answers.
+//! Services that speak JSON over HTTP: requests to whichever of their instances answers.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use cairn_framework::http::{self, reason};
-use cairn_framework::{InstanceStatus, View};
+use axum::http::Method;
 use futures_util::StreamExt;
-use reqwest::{Method, Response};
+use reqwest::Response;
 use serde_json::Value;
 
-use crate::nodes::HTTP;
+use super::reason;
+use crate::{InstanceStatus, View};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bytes of an answer: a line for each shard of a large cluster is some megabytes.
+/// Most bytes of an answer.
 const LARGEST: usize = 32 << 20;
 
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ApiError {
-    /// No node answers; the reason of the last one.
-    #[error("no node answers: {0}")]
+pub enum ApiError {
+    /// Nobody answers; the reason of the last one.
+    #[error("nobody answers: {0}")]
     Silent(String),
-    /// The cluster refuses.
+    /// The service refuses.
     #[error("{reason}")]
-    Refused { status: u16, reason: String },
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// In the service's words.
+        reason: String,
+    },
 }
 
 impl ApiError {
     /// It would say the same next time.
-    pub(crate) fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         matches!(self, Self::Refused { status: 400..=499, .. })
             && !self.is(404)
             && !self.is(408)
             && !self.is(429)
     }
 
-    pub(crate) fn is(&self, wanted: u16) -> bool {
+    /// It has this HTTP status.
+    pub fn is(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
     }
 }
 
-/// The cluster, by the addresses of its nodes.
+/// A service, by the addresses of its instances.
 #[derive(Debug, Clone)]
-pub(crate) struct Client(Vec<String>);
+pub struct JsonClient(Vec<String>);
 
-impl Client {
-    /// Through any of the nodes that are ready, or, if none is, of those that have a task.
-    pub(crate) fn of(view: &View) -> Self {
-        let endpoint = |i: &InstanceStatus| i.placement.as_ref().and_then(|p| p.endpoint(HTTP));
+impl JsonClient {
+    /// Through this port of any instance that is ready, or, if none is, of those that have a task.
+    pub fn of(view: &View, port: &str) -> Self {
+        let endpoint = |i: &InstanceStatus| i.placement.as_ref().and_then(|p| p.endpoint(port));
         let those = |which: fn(&InstanceStatus) -> bool| -> Vec<String> {
             view.instances.values().filter(|i| which(i)).filter_map(endpoint).collect()
         };
@@ -55,17 +61,19 @@ impl Client {
         Self(if ready.is_empty() { those(|i| i.task_id.is_some()) } else { ready })
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
+    /// GET.
+    ///
+    /// # Errors
+    /// Nobody answers, or not with a success.
+    pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.call(Method::GET, path, None).await
     }
 
     /// A request with a body of JSON, if any; an empty answer is null.
-    pub(crate) async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ApiError> {
+    ///
+    /// # Errors
+    /// Nobody answers, or not with a success.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
         let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
         let (status, answer) = self.send(method, path, body, TIMEOUT).await?;
         let text = String::from_utf8_lossy(&answer);
@@ -75,15 +83,19 @@ impl Client {
         Err(ApiError::Refused { status, reason: told(status, &text) })
     }
 
-    /// The same with bytes, and with whatever status the answer has. The next node is asked only if one cannot be reached.
-    pub(crate) async fn send(
+    /// The same with bytes, and with whatever status the answer has. The next instance is asked only if one cannot be
+    /// reached.
+    ///
+    /// # Errors
+    /// Nobody answers, or not in time, or with more than 32 MiB.
+    pub async fn send(
         &self,
         method: Method,
         path: &str,
         body: Vec<u8>,
         timeout: Duration,
     ) -> Result<(u16, Vec<u8>), ApiError> {
-        let mut last = "none is running".to_owned();
+        let mut last = "no instance is running".to_owned();
         for endpoint in &self.0 {
             let Some(client) = client() else { break };
             let request = client
@@ -103,7 +115,7 @@ impl Client {
 
 fn client() -> Option<&'static reqwest::Client> {
     static CLIENT: OnceLock<Option<reqwest::Client>> = OnceLock::new();
-    CLIENT.get_or_init(|| http::client().ok()).as_ref()
+    CLIENT.get_or_init(|| super::client().ok()).as_ref()
 }
 
 async fn read(response: Response) -> Result<(u16, Vec<u8>), String> {
@@ -119,7 +131,7 @@ async fn read(response: Response) -> Result<(u16, Vec<u8>), String> {
     Ok((status, bytes))
 }
 
-/// The reason that an error's body gives.
+/// The reason that an error's body gives: `error`, as text or as an object with a `reason` and the causes below it.
 fn told(status: u16, text: &str) -> String {
     let body: Value = serde_json::from_str(text).unwrap_or_default();
     let error = &body["error"];
@@ -134,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_in_the_clusters_words() {
+    fn errors_are_told_in_the_services_words() {
         let body =
             r#"{"error":{"root_cause":[{"reason":"no such setting"}],"reason":"invalid"},"status":400}"#;
         assert_eq!(told(400, body), "invalid: no such setting");
