@@ -94,7 +94,7 @@ fn search(http: &Http, index: &str, body: Value) -> Option<Value> {
 }
 
 /// The first document that fits.
-fn found(http: &Http, index: &str, query: Value) -> Value {
+fn found(http: &Http, index: &str, query: &Value) -> Value {
     until("a document is found", SOON, || {
         let answer = search(http, index, json!({ "query": query }))?;
         answer.pointer("/hits/hits/0/_source").cloned()
@@ -105,7 +105,7 @@ fn line_is_found(cairn: &mut Cairn) {
     up(cairn);
     append(cairn, std::iter::once("the heron waits by the weir".to_owned()));
     let http = elasticsearch(cairn);
-    let document = found(&http, "logs-*", json!({ "match_phrase": { "message": "heron waits" } }));
+    let document = found(&http, "logs-*", &json!({ "match_phrase": { "message": "heron waits" } }));
     assert_eq!(document["message"], "the heron waits by the weir");
     assert!(
         document
