@@ -118,7 +118,7 @@ fn line_is_found(cairn: &mut Cairn) {
 fn tasks_are_followed(cairn: &mut Cairn) {
     up(cairn);
     let of_kafka = json!({ "match_phrase": { "service.name": "lines-kafka" } });
-    let document = found(&elasticsearch(cairn), "logs-*", of_kafka);
+    let document = found(&elasticsearch(cairn), "logs-*", &of_kafka);
     assert_eq!(document.pointer("/service/node/name"), Some(&json!("broker-0")), "{document:#}");
     let others = json!({ "query": { "match_phrase": { "service.name": "lines-shipper" } } });
     let answer = search(&elasticsearch(cairn), "logs-*", others).expect("an answer");
@@ -135,7 +135,7 @@ fn poison(cairn: &mut Cairn) {
         r#"{"message":"last","n":2}"#,
     ];
     kcat::produce(&brokers, "audit", &records.map(str::to_owned));
-    found(&elasticsearch(cairn), "audit-*", json!({ "match": { "message": "last" } }));
+    found(&elasticsearch(cairn), "audit-*", &json!({ "match": { "message": "last" } }));
     let dead = until("both are set aside", SOON, || {
         let dead = kcat::consume_with_headers(&brokers, "audit-dead");
         (dead.len() >= 2).then_some(dead)
