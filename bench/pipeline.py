@@ -28,7 +28,8 @@ class Pipeline(Run):
 
     def http(self):
         outputs = json.loads(self.client("endpoints", self.stack(), "-o", "json").stdout)
-        return find(outputs, "http").split(",")[0]
+        first = find(outputs, "http").split(",")[0]
+        return first if "//" in first else f"http://{first}"
 
     def until_found(self, seconds, text, count):
         """Waits until so many documents hold this text."""
