@@ -162,7 +162,7 @@ impl Cairn {
         }
         self.cluster = Some(self.spawn("cluster.log", &args));
         let http = Http::new(&format!("http://{listen}"), None);
-        until("the cluster answers", Duration::from_secs(30), || {
+        until("the cluster answers", Duration::from_secs(90), || {
             http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
         });
     }
@@ -174,7 +174,7 @@ impl Cairn {
         let listen = format!("127.0.0.1:{}", self.controller_port);
         let args = ["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
         self.controller = Some(self.spawn("controller.log", &args));
-        until("the controller answers", Duration::from_secs(30), || {
+        until("the controller answers", Duration::from_secs(90), || {
             let answer = Http::new(&self.controller_url(), None).try_send("GET", "/v1/health", None);
             answer.ok().filter(|(status, _)| *status == 200)
         });
