@@ -1,4 +1,4 @@
-//! Three Cassandra nodes: brought up, written to, hurt, grown and shrunk, with a dead one replaced.
+//! Three Cassandra nodes: brought up, written to, hurt, grown and shrunk.
 
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
         .step("apply_brings_up_three_nodes_and_the_declared_keyspace", setup, apply)
         .step("a_killed_node_comes_back_with_its_id_ports_and_data", setup, killed)
         .step("scaling_out_and_in_keeps_all_rows", setup, scale)
-        .step("a_dead_node_is_replaced_in_the_ring", setup, replace)
         .step("destroy_leaves_nothing", setup, destroy)
         .end()
 }
@@ -132,29 +131,6 @@ fn scale(cairn: &mut Cairn) {
 }
 
 /// Its volume is gone for good: another node takes over its part of the ring.
-fn replace(cairn: &mut Cairn) {
-    up(cairn);
-    let before = member(cairn, "node-2");
-    let http = cairn.http();
-    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/stop?force=true"), None);
-    assert_eq!(status, 202, "{told:#}");
-    until("it has stopped", SOON, || {
-        let listed = http.get(&format!("{PROXY}/v1/instances/node-2"));
-        (listed["phase"] == json!("stopped")).then_some(())
-    });
-    for verb in ["replace", "start"] {
-        let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/{verb}"), None);
-        assert_eq!(status, 202, "{told:#}");
-    }
-    until("another node has taken its place", SOON, || {
-        let now = ring(cairn).into_iter().find(|(name, _)| name == "node-2")?.1;
-        (now["host_id"] != before["host_id"] && now["status"] == json!("up")).then_some(())
-    });
-    converged(cairn);
-    assert_eq!(ring(cairn).len(), 3);
-    rows(&up(cairn), 100);
-}
-
 fn destroy(cairn: &mut Cairn) {
     up(cairn);
     cairn.run(&["destroy", "cassandra", "--yes", "--delete-data"]).expect(0);
