@@ -26,6 +26,7 @@ demo: build dist ## Real ZooKeeper and Kafka from one file; ONCE=1 removes them 
 	@scripts/demo
 
 test: build dist ## Every test, the real services included
+	@scripts/setup examples
 	@scripts/test
 
 check: setup ## What is fast: format, clippy, unit and simulation tests
