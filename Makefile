@@ -8,7 +8,7 @@ export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist demo test check bench schemas docs clean-dist
+.PHONY: help setup build dist examples demo test check bench schemas docs clean-dist
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,13 @@ dist: setup ## The distributions of the services, below dist/ (or CAIRN_DIST)
 demo: build dist ## Real ZooKeeper and Kafka from one file; ONCE=1 removes them again and checks that nothing is left
 	@scripts/demo
 
-test: build dist ## Every test, the real services included
-	@scripts/setup examples
+test: build dist examples ## Every test, the real services included
 	@scripts/test
+
+examples: setup ## What the services in examples/ need: packages, distributions, a Python environment
+	@scripts/setup examples
+	@scripts/dist --examples
+	@examples/spark/setup
 
 check: setup ## What is fast: format, clippy, unit and simulation tests
 	cargo fmt --all --check

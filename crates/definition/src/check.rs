@@ -58,6 +58,8 @@ pub struct Mistake {
 enum Stage {
     /// Before any task has a place.
     Plan,
+    /// The same, for each task by itself.
+    PlanOfTask,
     /// When a task is launched.
     Task,
     /// The same, where others can read it: command lines, environment, probes.
@@ -272,7 +274,7 @@ impl Checker<'_> {
                 self.unfit(&path, wanted, "a port or a range of ports").help =
                     Some("for example `8080` or `9000-9010`; leave it empty for any".into());
             }
-            self.text(&path, &wanted.0, Stage::Plan);
+            self.text(&path, &wanted.0, Stage::PlanOfTask);
         }
     }
 
@@ -481,6 +483,7 @@ impl Checker<'_> {
         let (root, second) = (parts.next().unwrap_or_default(), parts.next());
         let there: Vec<&str> = match stage {
             Stage::Plan => ALWAYS.to_vec(),
+            Stage::PlanOfTask => [&ALWAYS[..], &["index"]].concat(),
             Stage::Outputs => [&ALWAYS[..], &RUNNING].concat(),
             Stage::Task | Stage::Open => [&ALWAYS[..], &RUNNING, &PLACED].concat(),
         };

@@ -27,6 +27,21 @@ impl<'a> Filler<'a> {
         Self { variables, unfilled: Vec::new() }
     }
 
+    /// Fills in what `work` asks for with one variable more. What goes wrong again, for another value, is told once.
+    pub fn with<T>(&mut self, name: &str, value: Value, work: impl FnOnce(&mut Filler<'_>) -> T) -> T {
+        let mut variables = self.variables.clone();
+        variables[name] = value;
+        let mut filler = Filler::new(&variables);
+        let done = work(&mut filler);
+        let told = filler.unfilled;
+        for unfilled in told {
+            if !self.unfilled.contains(&unfilled) {
+                self.unfilled.push(unfilled);
+            }
+        }
+        done
+    }
+
     /// Notes that something does not fit.
     pub fn tell(&mut self, path: &str, message: impl Into<String>) {
         self.unfilled.push(Unfilled { path: path.to_owned(), message: message.into() });
@@ -55,5 +70,27 @@ impl<'a> Filler<'a> {
             self.tell(path, format!("`{filled}` is not {what}"));
         }
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_variable_more_and_mistakes_once() {
+        let variables = json!({ "options": { "base": 100 } });
+        let mut filler = Filler::new(&variables);
+        let ports: Vec<String> = (0..2)
+            .map(|i| filler.with("index", i.into(), |f| f.text("port", "{{ options.base + index }}")))
+            .collect();
+        assert_eq!(ports, ["100", "101"]);
+        for index in 0..3 {
+            filler.with("index", index.into(), |f| f.text("port", "{{ options.bas }}"));
+        }
+        assert_eq!(filler.unfilled.len(), 1);
+        assert_eq!(filler.text("port", "{{ index }}"), "", "it was known for as long as the work took");
     }
 }

@@ -88,6 +88,8 @@ pub enum RunState {
 pub struct Run {
     /// Its task; empty for one that did not happen.
     pub task_id: String,
+    /// The agent that ran it, where its sandbox is.
+    pub agent_id: String,
     /// How it stands.
     pub state: RunState,
     /// When it began, milliseconds since the epoch.

@@ -38,7 +38,6 @@ pub(crate) fn instances(
         cpus,
         #[allow(clippy::cast_precision_loss, reason = "MiB")]
         mem: mem as f64,
-        ports: ports(name, group, filler),
         volumes: volumes(name, group, filler),
         constraints: constraints(&at("constraints"), &group.constraints, filler),
         artifacts: artifacts(&at("artifacts"), group, config, filler),
@@ -54,10 +53,16 @@ pub(crate) fn instances(
         ..InstanceSpec::default()
     };
     let Some(count) = count else {
-        let each = InstanceSpec { name: name.to_owned(), one_per_agent: true, ..one };
+        // All the same, as far as ports go: each agent has its own.
+        let ports = ports(name, group, 0, filler);
+        let each = InstanceSpec { name: name.to_owned(), ports, one_per_agent: true, ..one };
         return (Vec::new(), Some(each));
     };
-    let instance = |index| InstanceSpec { name: instance_name(name, index), ..one.clone() };
+    let instance = |index| InstanceSpec {
+        name: instance_name(name, index),
+        ports: ports(name, group, index, filler),
+        ..one.clone()
+    };
     ((0..count).map(instance).collect(), None)
 }
 
@@ -113,18 +118,22 @@ fn mib(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| Some(text.parse::<Size>().ok()?.mib())).filter(|mib| *mib > 0)
 }
 
-fn ports(name: &str, group: &Group, filler: &mut Filler<'_>) -> Vec<PortSpec> {
-    let one = |port: &str| {
-        let path = format!("service.groups.{name}.ports.{port}");
-        let within = group.ports.wanted(port).and_then(|wanted| {
-            filler.value(&path, wanted, "a port or a range", |text| match text {
-                "" | "none" | "0" => Some(None),
-                text => parse_port(text).map(Some),
-            })
-        });
-        PortSpec { name: port.to_owned(), within: within.flatten() }
-    };
-    group.ports.names().map(one).collect()
+/// Numbers of ports may depend on the index of the task: services that listen on all addresses of a machine must not
+/// meet there.
+fn ports(name: &str, group: &Group, index: u32, filler: &mut Filler<'_>) -> Vec<PortSpec> {
+    filler.with("index", index.into(), |filler| {
+        let one = |port: &str| {
+            let path = format!("service.groups.{name}.ports.{port}");
+            let within = group.ports.wanted(port).and_then(|wanted| {
+                filler.value(&path, wanted, "a port or a range", |text| match text {
+                    "" | "none" | "0" => Some(None),
+                    text => parse_port(text).map(Some),
+                })
+            });
+            PortSpec { name: port.to_owned(), within: within.flatten() }
+        };
+        group.ports.names().map(one).collect()
+    })
 }
 
 fn volumes(name: &str, group: &Group, filler: &mut Filler<'_>) -> Vec<VolumeSpec> {

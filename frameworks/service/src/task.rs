@@ -63,8 +63,16 @@ fn belongs(instance: &str, group: &str) -> bool {
 /// What a group's texts say of others can be written down once all of those have their places.
 fn wait_for_peers(spec: &Spec, group: &Group, view: &View) -> Result<(), Wait> {
     let needed = group.peers(&spec.service.groups);
-    let missing =
-        |name: &&String| needed.iter().any(|group| belongs(name, group)) && view.placement(name).is_none();
+    // A port that somebody else holds is given up while its task waits for another.
+    let complete = |name: &str, group: &str| {
+        let ports = spec.service.groups.get(group).map(|of| &of.ports);
+        let place = view.placement(name);
+        place.is_some_and(|p| ports.is_none_or(|all| all.names().all(|port| p.ports.contains_key(port))))
+    };
+    let missing = |name: &&String| {
+        let group = needed.iter().find(|group| belongs(name, group));
+        group.is_some_and(|group| !complete(name, group))
+    };
     match view.target.iter().find(missing) {
         Some(name) => Err(Wait::Peers(format!("waits for the place of {name}"))),
         None => Ok(()),

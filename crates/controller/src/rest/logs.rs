@@ -199,6 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_job_wrote_can_be_read_when_it_is_done() {
+        let mut view = view();
+        let mut status = complete("demo-zookeeper", 1, &[]);
+        status.framework_id = Some("F1".into());
+        let run = |task_id: &str, agent_id: &str| cairn_framework::Run {
+            task_id: task_id.into(),
+            agent_id: agent_id.into(),
+            ..Default::default()
+        };
+        status.instances[0].task_id = None;
+        status.instances[0].placement = None;
+        status.instances[0].runs = vec![run("old", "A1"), run("new", "A3"), run("", "")];
+        let name = format!("zookeeper/{}", status.instances[0].name);
+        observe(&mut view, status);
+        let stack = crate::view::stack(&options(), "demo", &view).unwrap();
+        let task = locate(&stack, &name, None).unwrap();
+        assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A3", "new"));
+    }
+
+    #[test]
     fn an_agent_is_found_by_its_id() {
         let answer = json!({"get_agents": {"agents": [
             {"agent_info": {"id": {"value": "A1"}}, "pid": "slave(1)@127.0.0.1:5051"},

@@ -103,9 +103,9 @@ pub struct InstanceView {
     pub address: Option<String>,
     /// `address:port` by the port's name.
     pub endpoints: BTreeMap<String, String>,
-    /// Its task.
+    /// Its task; that of its last run where it is a job.
     pub task_id: Option<String>,
-    /// Its agent.
+    /// Its agent, or that of its last run.
     pub agent_id: Option<String>,
     /// Failures in a row.
     pub failures: u32,
@@ -227,6 +227,7 @@ fn scheduler(name: String, known: Option<&InstanceStatus>, status: &Status) -> S
 
 fn instance(status: &InstanceStatus) -> InstanceView {
     let placement = status.placement.as_ref();
+    let last_run = status.runs.iter().rev().find(|run| !run.task_id.is_empty());
     InstanceView {
         name: status.name.clone(),
         phase: status.phase,
@@ -235,8 +236,10 @@ fn instance(status: &InstanceStatus) -> InstanceView {
         endpoints: placement
             .map(|p| p.ports.keys().filter_map(|n| Some((n.clone(), p.endpoint(n)?))).collect())
             .unwrap_or_default(),
-        task_id: status.task_id.clone(),
-        agent_id: placement.map(|p| p.agent_id.clone()),
+        task_id: status.task_id.clone().or_else(|| last_run.map(|run| run.task_id.clone())),
+        agent_id: placement
+            .map(|p| p.agent_id.clone())
+            .or_else(|| last_run.map(|run| run.agent_id.clone()).filter(|id| !id.is_empty())),
         failures: status.failures,
     }
 }

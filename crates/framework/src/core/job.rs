@@ -48,7 +48,8 @@ fn remember(record: &mut Record, run: Run) {
 
 /// A run begins.
 pub(crate) fn note_start(record: &mut Record, task_id: &str, now: Millis) {
-    remember(record, Run { task_id: task_id.to_owned(), started_ms: now, ..Run::default() });
+    let agent_id = record.placement.as_ref().map(|place| place.agent_id.clone()).unwrap_or_default();
+    remember(record, Run { task_id: task_id.to_owned(), agent_id, started_ms: now, ..Run::default() });
 }
 
 /// A run has ended. One that ended well is done; a timed one that has failed too often waits for its next time.
