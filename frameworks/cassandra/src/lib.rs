@@ -3,12 +3,13 @@
 //! - [`Options`]: what a stack may set;
 //! - `task`, `files/`: the files and the command line of a node; `seeds`: whom it asks for the ring;
 //! - `client`: Cassandra's native protocol; `survey`: what each node says of itself and of the ring;
-//! - `gate`: what is safe when; `keyspaces`: what is declared, as statements;
+//! - `gate`: what is safe when; `keyspaces`: what is declared, as statements; `operations`: what nodetool does on request;
 //! - `service`: all of it, as the SDK drives it.
 
 mod client;
 mod gate;
 mod keyspaces;
+mod operations;
 mod options;
 mod seeds;
 mod service;

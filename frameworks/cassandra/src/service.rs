@@ -9,15 +9,16 @@ use axum::{Json, Router};
 use cairn_framework::kit::{Nodes, Ports, check};
 use cairn_framework::rest::Resource;
 use cairn_framework::{
-    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
-    VolumeSpec, Wait,
+    Action, Ask, Command, Config, Handle, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec,
+    Problem, Progress, Service, Strategy, Verdict, View, VolumeSpec, Wait,
 };
 use cairn_task::{ActionState, TaskSpec};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::gate::{self, Decision, Errand, replaces};
 use crate::keyspaces::statements;
+use crate::operations;
 use crate::options::Options;
 use crate::seeds::{seeds, seeds_for};
 use crate::survey::{Survey, owns};
@@ -31,6 +32,11 @@ pub(crate) const STORAGE: &str = "storage";
 pub(crate) const JMX: &str = "jmx";
 /// Observed, followed by an instance's name: address of the dead member whose place it takes.
 pub(crate) const REPLACES: &str = "replaces/";
+
+/// Fact: the cluster was complete once, so there may be rows in it.
+const IN_USE: &str = "in-use";
+/// Fact: the last node that has joined since the last cleanup.
+const GROWN: &str = "grown";
 
 /// What the nodes are called. Only the last ones leave, so that what racks are declared stays.
 pub(crate) const NODES: Nodes = Nodes { port: CQL, ..Nodes::new("node", "nodes") };
@@ -99,7 +105,10 @@ impl Service for Cassandra {
         };
         let survey = Survey::take(&ask.view).await;
         match gate::decide(ask, &survey, &options) {
-            Decision::Say(verdict) => verdict,
+            Decision::Say(verdict) => {
+                self.note_growth(ask, &verdict).await;
+                verdict
+            }
             Decision::TakeOver(member) => self.take_over(&ask.instance, member).await,
             Decision::Change(statements) => change(&ask.view, &survey, &statements).await,
             Decision::Run(errand) => self.run(errand).await,
@@ -116,7 +125,26 @@ impl Service for Cassandra {
             return Verdict::Wait("no node serves".into());
         };
         let statements = statements(&options, &survey.sizes(None), &report.keyspaces);
-        if statements.is_empty() { Verdict::Go } else { change(view, &survey, &statements).await }
+        if statements.is_empty() { self.tidy(view).await } else { change(view, &survey, &statements).await }
+    }
+
+    fn operations(&self) -> Vec<OperationSpec> {
+        operations::OPERATIONS.to_vec()
+    }
+
+    fn check_operation(&self, operation: &str, arguments: &Map<String, Value>) -> Vec<Problem> {
+        operations::check(operation, arguments)
+    }
+
+    async fn operate(&self, handle: &Handle, step: &Operate) -> Progress {
+        if let Some(stop) = operations::stop(step).filter(|_| step.abort) {
+            match handle.run(&step.instance, &stop).await {
+                Ok(state) if state.is_over() => {}
+                Ok(_) => return Progress::Running("is being stopped".into()),
+                Err(why) => return Progress::Running(why),
+            }
+        }
+        handle.carry_out(step, operations::action(step)).await
     }
 
     fn routes(&self, handle: Handle) -> Router {
@@ -152,6 +180,40 @@ impl Cassandra {
             handle.observe(replaces(instance), member.into()).await;
         }
         Verdict::Wait(reason)
+    }
+
+    /// A node has joined a cluster that was in use: the others hold rows that are now its own.
+    async fn note_growth(&self, ask: &Ask, verdict: &Verdict) {
+        let joined = ask.moment == Moment::After && ask.action == Action::Launch && *verdict == Verdict::Go;
+        let new =
+            !ask.view.facts.contains_key(IN_USE) || ask.view.observed.contains_key(&replaces(&ask.instance));
+        if let Some(handle) = self.handle.get().filter(|_| joined && !new) {
+            handle.remember(GROWN, ask.instance.clone().into()).await;
+        }
+    }
+
+    /// Begins a cleanup once a grown cluster is at rest.
+    async fn tidy(&self, view: &View) -> Verdict {
+        let Some(handle) = self.handle.get() else {
+            return Verdict::Wait("this scheduler is starting".into());
+        };
+        handle.remember(IN_USE, true.into()).await;
+        let Some(grown) = view.facts.get(GROWN).and_then(Value::as_str) else { return Verdict::Go };
+        // Another task is another arrival; ids of operations are short.
+        let task = view.instances.get(grown).and_then(|i| i.task_id.as_deref()).unwrap_or_default();
+        let arrival = task.char_indices().rev().nth(7).map_or(task, |(at, _)| &task[at..]);
+        let cleanup = Command::Operate {
+            id: format!("cleanup-after-{grown}-{arrival}"),
+            operation: "cleanup".into(),
+            instances: view.target.clone(),
+            arguments: Map::new(),
+        };
+        if let Err(problem) = handle.command(cleanup).await {
+            // One that an operator has begun will do.
+            tracing::warn!(%problem, grown, "no cleanup after the cluster has grown");
+        }
+        handle.remember(GROWN, Value::Null).await;
+        Verdict::Go
     }
 
     /// Done once its command has succeeded; one that fails is tried again by the next question.

@@ -12,7 +12,7 @@ const SPEC: &str = "specs/cassandra.yaml";
 const SOON: Duration = Duration::from_secs(180);
 const PROXY: &str = "/v1/stacks/cassandra/services/cassandra/proxy";
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(4).up();
     Story::new("cassandra")
         .step("apply_brings_up_three_nodes_and_the_declared_keyspace", setup, apply)

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(150);
 /// The server of a node, not the JVM that started it.
 const SERVER: &str = "org.elasticsearch.server/org.elasticsearch.bootstrap.Elasticsearch";
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(3).up();
     Story::new("elasticsearch")
         .step("apply_brings_up_a_green_cluster_that_is_not_root", setup, apply_brings_up)

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::Story;
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("example").step("a_framework_of_ones_own_serves_and_leaves", || Cairn::new(1), hello).end()
 }
 

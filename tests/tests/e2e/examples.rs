@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Story;
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("examples")
         .step("a_web_application_keeps_its_notes_in_a_database", setup, web)
         .step("a_scheduler_in_python_crawls_with_executors_of_its_own", setup, crawler)
@@ -115,7 +115,7 @@ fn crawler(cairn: &mut Cairn) {
     });
     let place = |name: &str| {
         let mut words = again.command.split(' ').skip_while(|word| *word != name);
-        words.nth(1).unwrap_or_else(|| panic!("no {name} in {}", again.command)).to_owned()
+        words.nth(1).expect("its command line names where it serves").to_owned()
     };
     let http = Http::new(&format!("http://{}:{}", place("--listen"), place("--port")), None);
     let (_, graph) = until("it serves what it knew", PATIENCE, || {

@@ -12,7 +12,7 @@ use crate::{Story, kcat};
 const SPEC: &str = "specs/kafka.yaml";
 const SOON: Duration = Duration::from_secs(120);
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(3).up();
     Story::new("kafka")
         .step("plan_says_what_apply_would_do_and_touches_nothing", setup, plan_touches_nothing)

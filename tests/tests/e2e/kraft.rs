@@ -16,7 +16,7 @@ services:
       events: { partitions: 3, replication: 3 }
 ";
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("kraft")
         .step("three_combined_nodes_without_zookeeper", || Cairn::new(3).up(), three_nodes)
         .end()

@@ -13,7 +13,7 @@ use crate::{Story, kcat};
 
 const SOON: Duration = Duration::from_secs(120);
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(2).up();
     Story::new("logging")
         .step("a_line_appended_to_a_file_is_found_by_its_text", setup, line_is_found)

@@ -17,7 +17,7 @@ mod secrets;
 mod service;
 mod trouble;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -28,6 +28,11 @@ pub(crate) struct Story<W> {
     trials: Vec<Trial>,
 }
 
+/// The story whose world is up, and what ends that world. One at a time: the machine holds no two of them.
+static CURRENT: Mutex<Option<(&'static str, End)>> = Mutex::new(None);
+
+type End = Box<dyn FnOnce() + Send>;
+
 impl<W: Send + 'static> Story<W> {
     pub(crate) fn new(name: &'static str) -> Self {
         Self { world: Arc::default(), name, trials: Vec::new() }
@@ -36,19 +41,39 @@ impl<W: Send + 'static> Story<W> {
     /// Adds a step. `setup` makes the world for the first step that runs.
     pub(crate) fn step(mut self, name: &str, setup: fn() -> W, step: fn(&mut W)) -> Self {
         let world = Arc::clone(&self.world);
+        let story = self.name;
         let run = move || -> Result<(), Failed> {
-            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
-            step(world.get_or_insert_with(setup));
+            let ended = Arc::clone(&world);
+            enter(story, Box::new(move || drop(lock(&ended).take())));
+            step(lock(&world).get_or_insert_with(setup));
             Ok(())
         };
         self.trials.push(Trial::test(format!("{}::{name}", self.name), run));
         self
     }
 
-    /// The steps, and what ends the world when all have run.
-    pub(crate) fn end(self) -> (Vec<Trial>, Box<dyn FnOnce()>) {
-        let world = self.world;
-        (self.trials, Box::new(move || drop(world.lock().unwrap_or_else(PoisonError::into_inner).take())))
+    pub(crate) fn end(self) -> Vec<Trial> {
+        self.trials
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the world of the story before.
+fn enter(story: &'static str, end: End) {
+    if lock(&CURRENT).as_ref().is_some_and(|(name, _)| *name == story) {
+        return;
+    }
+    leave();
+    *lock(&CURRENT) = Some((story, end));
+}
+
+fn leave() {
+    let current = lock(&CURRENT).take();
+    if let Some((_, end)) = current {
+        end();
     }
 }
 
@@ -68,15 +93,7 @@ fn main() {
         secrets::story(),
         trouble::story(),
     ];
-    let mut trials = Vec::new();
-    let mut ends = Vec::new();
-    for (steps, end) in stories {
-        trials.extend(steps);
-        ends.push(end);
-    }
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    for end in ends {
-        end();
-    }
+    let conclusion = libtest_mimic::run(&arguments, stories.into_iter().flatten().collect());
+    leave();
     conclusion.exit();
 }

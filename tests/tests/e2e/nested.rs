@@ -56,7 +56,7 @@ outputs:
   door: ${two.address}
 "#;
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("nested")
         .step("the_same_stack_serves_twice_side_by_side", || Cairn::new(2).up(), side_by_side)
         .step("a_restarted_controller_knows_the_stack_and_its_framework", || Cairn::new(2).up(), restart)

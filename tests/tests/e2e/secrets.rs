@@ -58,7 +58,7 @@ services:
     password: ${secret.db}
 ";
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("secrets")
         .step("what_is_missing_is_told_before_anything_runs", World::new, missing)
         .step("they_reach_their_services_and_nobody_else", World::new, apply)

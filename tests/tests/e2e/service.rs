@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::Story;
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     Story::new("service")
         .step("the_worked_example_of_the_docs_serves_and_scales", world, example)
         .step("jobs_run_once_at_their_times_and_in_gangs", world, jobs)

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 
 use crate::Story;
 
-pub(crate) fn story() -> (Vec<Trial>, Box<dyn FnOnce()>) {
+pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(1).resources("cpus:4;mem:4096;disk:10000;ports:[31000-31099]").up();
     Story::new("trouble")
         .step("resources_that_no_agent_can_ever_offer_are_named", setup, too_large)
