@@ -58,7 +58,10 @@ pub struct Cairn {
 
 /// The folder of the checkout.
 pub fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    // What cargo says at run time: with a target directory that several checkouts share, what it said when this was
+    // compiled may name another one.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// The binary that the tests run: `CAIRN_BIN`, or the release build beside the checkout.

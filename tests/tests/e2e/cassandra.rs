@@ -1,5 +1,6 @@
-//! Three Cassandra nodes: brought up, written to, hurt, grown and shrunk.
+//! Three Cassandra nodes: brought up, written to, hurt, grown and shrunk, with a dead one replaced, and nodetool's work as operations.
 
+use std::process::Command;
 use std::time::Duration;
 
 use cairn_tests::{Cairn, processes, until};
@@ -18,6 +19,8 @@ pub(crate) fn story() -> Vec<Trial> {
         .step("apply_brings_up_three_nodes_and_the_declared_keyspace", setup, apply)
         .step("a_killed_node_comes_back_with_its_id_ports_and_data", setup, killed)
         .step("scaling_out_and_in_keeps_all_rows", setup, scale)
+        .step("repair_flush_and_snapshots_are_operations", setup, operations)
+        .step("a_dead_node_is_replaced_in_the_ring", setup, replace)
         .step("destroy_leaves_nothing", setup, destroy)
         .end()
 }
@@ -27,7 +30,8 @@ fn spec(cairn: &Cairn) -> String {
     let shipped = std::fs::read_to_string(cairn_tests::cairn::checkout().join(SPEC)).expect("it is there");
     let fast = "    numTokens: 4
     config: { request_timeout: 20s, write_request_timeout: 20s, read_request_timeout: 20s }
-    jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0]
+    jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0,
+                  -Dcassandra.broadcast_interval_ms=5000]
     keyspaces:
 ";
     let text = shipped.replace("    keyspaces:\n", fast).replace("replication: 3", "replication: 2");
@@ -121,6 +125,12 @@ fn scale(cairn: &mut Cairn) {
     up(cairn);
     cairn.run(&["scale", "cassandra/cassandra", "4"]).expect(0);
     assert_eq!(ring(cairn).len(), 4);
+    let cleanup = until("a cluster that has grown is cleaned up", SOON, || {
+        let told = cairn.http().get(&format!("{PROXY}/v1/operations"));
+        let ids = told["operations"].as_array()?.iter().filter_map(|o| o["id"].as_str().map(str::to_owned));
+        ids.into_iter().find(|id| id.starts_with("cleanup-after-node-3"))
+    });
+    assert_eq!(over(cairn, &cleanup)["status"], json!("COMPLETE"));
     let points = cairn.run(&["endpoints", "cassandra/cassandra", "-o", "json"]).expect(0).json();
     write(points["cql"].as_str().expect("an output"), 50);
     cairn.run(&["scale", "cassandra/cassandra", "3"]).expect(0);
@@ -130,7 +140,65 @@ fn scale(cairn: &mut Cairn) {
     rows(points["cql"].as_str().expect("an output"), 100);
 }
 
+/// Waits until an operation is over, and gives it as the scheduler tells it.
+fn over(cairn: &Cairn, id: &str) -> Value {
+    until("the operation is over", SOON, || {
+        let (status, told) = cairn.http().send("GET", &format!("{PROXY}/v1/operations/{id}"), None);
+        (status != 202).then_some(told)
+    })
+}
+
+/// Begins an operation on all nodes and waits until it is done; its steps' last words.
+fn operate(cairn: &Cairn, body: &Value) -> Vec<String> {
+    let (status, begun) = cairn.http().send("POST", &format!("{PROXY}/v1/operations"), Some(body.clone()));
+    assert_eq!(status, 202, "{begun:#}");
+    let done = over(cairn, begun["id"].as_str().expect("an id"));
+    assert_eq!(done["status"], json!("COMPLETE"), "{done:#}");
+    let steps = done["steps"].as_array().expect("steps").iter();
+    steps.map(|step| step["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn operations(cairn: &mut Cairn) {
+    up(cairn);
+    assert_eq!(operate(cairn, &json!({"operation": "repair", "keyspace": "shop", "full": true})).len(), 3);
+    operate(cairn, &json!({"operation": "flush", "nodes": "*", "keyspace": "shop"}));
+    operate(cairn, &json!({"operation": "snapshot", "keyspace": "shop", "tag": "monday"}));
+    let volumes = || {
+        let found =
+            Command::new("find").arg(cairn.folder()).args(["-path", "*/snapshots/monday/*-Data.db"]).output();
+        String::from_utf8_lossy(&found.expect("find runs").stdout).lines().count()
+    };
+    assert!(volumes() >= 2, "the rows are on two nodes");
+    operate(cairn, &json!({"operation": "clear-snapshot", "tag": "monday"}));
+    assert_eq!(volumes(), 0);
+    let nameless = Some(json!({"operation": "snapshot"}));
+    let (status, told) = cairn.http().send("POST", &format!("{PROXY}/v1/operations"), nameless);
+    assert!(status == 400 && told.to_string().contains("tag"), "{status} {told:#}");
+}
+
 /// Its volume is gone for good: another node takes over its part of the ring.
+fn replace(cairn: &mut Cairn) {
+    let points = up(cairn);
+    let before = member(cairn, "node-2");
+    let http = cairn.http();
+    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/stop?force=true"), None);
+    assert_eq!(status, 202, "{told:#}");
+    until("it has stopped", SOON, || {
+        let listed = http.get(&format!("{PROXY}/v1/instances/node-2"));
+        (listed["phase"] == json!("stopped")).then_some(())
+    });
+    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/replace"), None);
+    assert_eq!(status, 202, "{told:#}");
+    until("another node has taken its place", SOON, || {
+        let now = ring(cairn).into_iter().find(|(name, _)| name == "node-2")?.1;
+        (now["host_id"] != before["host_id"] && now["status"] == json!("up")).then_some(())
+    });
+    converged(cairn);
+    assert_eq!(ring(cairn).len(), 3);
+    assert_ne!(up(cairn), points, "it has moved to the agent that was free");
+    rows(&up(cairn), 100);
+}
+
 fn destroy(cairn: &mut Cairn) {
     up(cairn);
     cairn.run(&["destroy", "cassandra", "--yes", "--delete-data"]).expect(0);

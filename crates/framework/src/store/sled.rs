@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Change, SCHEMA, Store, StoreError};
 
 const SCHEMA_KEY: &str = "schema";
+/// A holder that has just ended may hold the lock for a moment yet: sled's own threads are the last to let go of the file.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// An embedded database in a directory of its own.
 #[derive(Debug)]
@@ -22,15 +26,14 @@ impl SledStore {
     /// When another process holds it, a newer program wrote it, or the disk refuses.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let place = directory.display().to_string();
-        let db = sled::Config::new()
-            .path(directory)
-            // A few kilobytes of state: sled's default of a gigabyte only makes room for what never comes.
-            .cache_capacity(1 << 20)
-            .mode(sled::Mode::LowSpace)
-            // Every batch is flushed by hand before its effects; a timer would only add wake-ups.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|e| open_error(&place, &e))?;
+        let mut tries = 1;
+        let db = loop {
+            match open(directory).map_err(|e| open_error(&place, &e)) {
+                Err(StoreError::Held { .. }) if tries < TRIES => std::thread::sleep(BETWEEN),
+                opened => break opened?,
+            }
+            tries += 1;
+        };
         // Nobody but this scheduler has a reason to look at it.
         std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
             .map_err(|e| StoreError::Broken { place: place.clone(), reason: e.to_string() })?;
@@ -62,6 +65,17 @@ impl SledStore {
     fn broken(&self, error: &sled::Error) -> StoreError {
         StoreError::Broken { place: self.place.clone(), reason: error.to_string() }
     }
+}
+
+fn open(directory: &Path) -> sled::Result<sled::Db> {
+    sled::Config::new()
+        .path(directory)
+        // A few kilobytes of state: sled's default of a gigabyte only makes room for what never comes.
+        .cache_capacity(1 << 20)
+        .mode(sled::Mode::LowSpace)
+        // Every batch is flushed by hand before its effects; a timer would only add wake-ups.
+        .flush_every_ms(None)
+        .open()
 }
 
 fn open_error(place: &str, error: &sled::Error) -> StoreError {
