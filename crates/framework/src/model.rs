@@ -249,12 +249,21 @@ pub struct PortSpec {
     pub name: String,
     /// A number or range that the user insists on, inclusive.
     pub within: Option<(u16, u16)>,
+    /// All instances had best have the same number. Where one was replaced, it must have the number that it had: there are
+    /// services whose members know each other by address alone and take their own port for everybody's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uniform: bool,
 }
 
 impl PortSpec {
     /// A port that may be any.
     pub fn any(name: impl Into<String>) -> Self {
-        Self { name: name.into(), within: None }
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// A port that is the same for all instances, as far as agents offer it.
+    pub fn uniform(name: impl Into<String>) -> Self {
+        Self { uniform: true, ..Self::any(name) }
     }
 }
 

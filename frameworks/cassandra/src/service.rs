@@ -60,13 +60,16 @@ impl Service for Cassandra {
         let port = |name: &str, within: Option<Ports>| PortSpec {
             name: name.into(),
             within: within.map(Ports::within),
+            ..PortSpec::default()
         };
+        // A node that takes another's place tells its address without the port: everybody then takes his own for it.
+        let storage = PortSpec { uniform: true, ..port(STORAGE, options.storage_port) };
         let instance = |id| InstanceSpec {
             name: NODES.instance(id),
             cpus: options.cpus,
             #[allow(clippy::cast_precision_loss, reason = "MiB")]
             mem: options.memory().mib() as f64,
-            ports: vec![port(CQL, options.port), port(STORAGE, options.storage_port), PortSpec::any(JMX)],
+            ports: vec![port(CQL, options.port), storage.clone(), PortSpec::any(JMX)],
             volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
             constraints: check::read_constraints(&options.constraints),
             artifacts: vec![archive.clone()],

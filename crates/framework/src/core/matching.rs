@@ -115,6 +115,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) deployed: bool,
     /// Places of its peers.
     pub(crate) peers: &'a [&'a Placement],
+    /// The place that it had before it was replaced.
+    pub(crate) replaces: Option<&'a Placement>,
 }
 
 /// Fits a demand into a supply; `volume_id` names a new volume by its path.
@@ -199,12 +201,11 @@ fn ports(supply: &Supply, demand: &Demand<'_>, mine: &Pool, fit: &mut Fit) -> Re
     let mut taken: BTreeSet<u16> = BTreeSet::new();
     let mut chosen = BTreeMap::new();
     for port in &demand.spec.ports {
-        let kept = fit.placement.ports.get(&port.name).copied().filter(|p| admits(port, *p));
         let there = |p: &u16| (mine.ports.contains(p) || supply.free.ports.contains(p)) && !taken.contains(p);
-        let number = match kept {
+        let number = match bound(port, demand, &fit.placement) {
             Some(number) if there(&number) => number,
             Some(number) => return Err(port_refusal(port, &number.to_string())),
-            None => pick(port, mine, supply, &taken)?,
+            None => pick(port, demand, mine, supply, &taken)?,
         };
         taken.insert(number);
         chosen.insert(port.name.clone(), number);
@@ -215,21 +216,39 @@ fn ports(supply: &Supply, demand: &Demand<'_>, mine: &Pool, fit: &mut Fit) -> Re
     Ok(())
 }
 
+/// The number that a port must have: the one that it has, or, where all have the same, the one that it had elsewhere.
+fn bound(port: &PortSpec, demand: &Demand<'_>, placement: &Placement) -> Option<u16> {
+    let former = demand.replaces.filter(|_| port.uniform).and_then(|p| p.ports.get(&port.name));
+    placement.ports.get(&port.name).or(former).copied().filter(|p| admits(port, *p))
+}
+
 fn admits(port: &PortSpec, number: u16) -> bool {
     port.within.is_none_or(|(from, to)| (from..=to).contains(&number))
 }
 
-fn pick(port: &PortSpec, mine: &Pool, supply: &Supply, taken: &BTreeSet<u16>) -> Result<u16, Refusal> {
-    let candidates = mine.ports.iter().chain(&supply.free.ports);
-    candidates
-        .copied()
-        .find(|p| admits(port, *p) && !taken.contains(p) && !supply.taken.contains(p))
-        .ok_or_else(|| {
-            let wanted = port.within.map_or("any port".to_owned(), |(a, b)| {
-                if a == b { a.to_string() } else { format!("{a}..{b}") }
-            });
-            port_refusal(port, &wanted)
-        })
+fn pick(
+    port: &PortSpec,
+    demand: &Demand<'_>,
+    mine: &Pool,
+    supply: &Supply,
+    taken: &BTreeSet<u16>,
+) -> Result<u16, Refusal> {
+    let usable = |p: &u16| admits(port, *p) && !taken.contains(p) && !supply.taken.contains(p);
+    let mut candidates: Vec<u16> =
+        mine.ports.iter().chain(&supply.free.ports).copied().filter(usable).collect();
+    if port.uniform {
+        // From the far end: other services, which take the first free port, leave those alone on all agents.
+        candidates.reverse();
+        let used: BTreeSet<u16> =
+            demand.peers.iter().filter_map(|p| p.ports.get(&port.name)).copied().collect();
+        candidates.sort_by_key(|number| !used.contains(number));
+    }
+    candidates.first().copied().ok_or_else(|| {
+        let wanted = port
+            .within
+            .map_or("any port".to_owned(), |(a, b)| if a == b { a.to_string() } else { format!("{a}..{b}") });
+        port_refusal(port, &wanted)
+    })
 }
 
 fn port_refusal(port: &PortSpec, wanted: &str) -> Refusal {
@@ -315,7 +334,9 @@ mod tests {
         placement: Option<&Placement>,
         deployed: bool,
     ) -> Result<Fit, Refusal> {
-        fit(supply, &Demand { spec, placement, deployed, peers: &[] }, &mut |path| format!("vol-{path}"))
+        fit(supply, &Demand { spec, placement, deployed, peers: &[], replaces: None }, &mut |path| {
+            format!("vol-{path}")
+        })
     }
 
     #[test]
@@ -341,6 +362,25 @@ mod tests {
         assert_eq!(again.placement, first.placement);
         assert_eq!((again.reserve, again.unreserve), (Pool::default(), Pool::default()));
         assert!(again.create.is_empty());
+    }
+
+    #[test]
+    fn a_uniform_port_is_everybodys_and_stays_with_who_is_replaced() {
+        let spec = InstanceSpec { ports: vec![PortSpec::any("client"), PortSpec::uniform("ring")], ..spec() };
+        let ask = |peers: &[&Placement], replaces: Option<&Placement>, supply: &Supply| {
+            let demand = Demand { spec: &spec, placement: None, deployed: false, peers, replaces };
+            fit(supply, &demand, &mut |path| format!("vol-{path}")).map(|fit| fit.placement)
+        };
+        let first = ask(&[], None, &supply()).unwrap();
+        assert_eq!((first.ports["client"], first.ports["ring"]), (31000, 31009));
+        let other = Placement { ports: [("ring".to_owned(), 31004)].into(), ..Placement::default() };
+        assert_eq!(ask(&[&other], None, &supply()).unwrap().ports["ring"], 31004);
+        let mut crowded = supply();
+        crowded.free.ports.remove(&31004);
+        assert_eq!(ask(&[&other], None, &crowded).unwrap().ports["ring"], 31009, "better than nothing");
+        let refused = ask(&[&first], Some(&other), &crowded).unwrap_err();
+        assert_eq!(refused.to_string(), "port ring: 31004 is in no offer");
+        assert_eq!(ask(&[&first], Some(&other), &supply()).unwrap().ports["ring"], 31004);
     }
 
     #[test]

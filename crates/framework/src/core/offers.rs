@@ -206,6 +206,7 @@ impl Core {
             placement: record.placement.as_ref(),
             deployed: record.deployed,
             peers: &peers,
+            replaces: record.replaces.as_ref(),
         };
         let mut refusals = Vec::new();
         let mut order = by_load(supplies, &peers);
