@@ -8,6 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/mesos", &[]),
     ("crates/task", &[]),
     ("crates/units", &[]),
+    ("crates/kafka-client", &[]),
     ("crates/definition", &["cairn-task", "cairn-units"]),
     ("crates/stack", &["cairn-definition", "cairn-units"]),
     ("crates/cluster", &["cairn-mesos"]),
@@ -19,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("frameworks/camel", &["cairn-framework", "cairn-task", "cairn-units"]),
     ("frameworks/flume", &["cairn-framework", "cairn-task", "cairn-units"]),
     ("frameworks/cassandra", &["cairn-framework", "cairn-task", "cairn-units"]),
-    ("frameworks/kafka", &["cairn-framework", "cairn-task", "cairn-units"]),
+    ("frameworks/kafka", &["cairn-framework", "cairn-kafka-client", "cairn-task", "cairn-units"]),
     ("frameworks/service", &["cairn-definition", "cairn-framework", "cairn-task", "cairn-units"]),
     ("examples/hello", &["cairn-framework", "cairn-task"]),
     (

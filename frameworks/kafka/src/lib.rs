@@ -7,13 +7,11 @@
 //! - `rest`: resources of its own.
 
 mod broker;
-mod client;
 mod gate;
 mod options;
 mod quorum;
 #[cfg(test)]
 mod real;
-mod reassign;
 mod rest;
 mod service;
 mod task;

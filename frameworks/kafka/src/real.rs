@@ -17,9 +17,9 @@ use cairn_framework::{
 use cairn_task::Place;
 use serde_json::{Value, json};
 
-use crate::client::{Assignment, Client};
 use crate::gate::serving_endpoints;
 use crate::service::Kafka;
+use cairn_kafka_client::{Assignment, Client};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 

@@ -7,9 +7,9 @@ use cairn_framework::{Action, Ask, Moment, Verdict, View};
 use super::restart::{availability, back, controller_last, exempt};
 use super::{Evacuation, evacuation, listed, quorum};
 use crate::broker::{broker_id, instance_name};
-use crate::client::{Client, ClientError, Cluster};
 use crate::options::{Mode, Options};
 use crate::task::CLIENT_PORT;
+use cairn_kafka_client::{Client, ClientError, Cluster};
 
 /// What a gate says. What cannot be asked is closed.
 pub(crate) async fn ask(ask: &Ask) -> Verdict {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cairn_framework::Verdict;
 
-use crate::client::Quorum;
+use cairn_kafka_client::Quorum;
 
 /// A majority of voters must have everything that is committed, this one aside. A single voter is exempt: there is
 /// nobody to wait for.

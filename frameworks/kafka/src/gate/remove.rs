@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::{Assignment, Cluster, Ongoing};
-use crate::reassign::{self, Brokers, current, drain};
+use cairn_kafka_client::reassign::{self, Brokers, current, drain};
+use cairn_kafka_client::{Assignment, Cluster, Ongoing};
 
 /// Partitions that are on the move at the same time: the rest waits, so that replication does not starve the clients.
 const MOVES_AT_ONCE: usize = 50;

@@ -6,7 +6,7 @@ use cairn_framework::{Verdict, View};
 
 use super::listed;
 use crate::broker::instance_name;
-use crate::client::Cluster;
+use cairn_kafka_client::Cluster;
 
 /// `min.insync.replicas` in effect, by topic.
 pub(crate) type MinIsr = BTreeMap<String, usize>;

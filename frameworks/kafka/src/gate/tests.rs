@@ -5,7 +5,7 @@ use cairn_framework::{InstanceStatus, Phase, Verdict, View};
 use super::quorum::{controller, not_a_voter, same_voters};
 use super::restart::{MinIsr, availability, back, controller_last, exempt};
 use super::{Evacuation, evacuation};
-use crate::client::{Cluster, Node, Ongoing, PartitionState, Quorum};
+use cairn_kafka_client::{Cluster, Node, Ongoing, PartitionState, Quorum};
 
 /// `logs: 0,1,2/0,1` is partition 0 of logs with these replicas and these of them in sync.
 fn cluster(brokers: &[i32], partitions: &[&str]) -> Cluster {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::kit::{Ports, Settings};
 use cairn_framework::{Config, Problem};
+use cairn_kafka_client::NewTopic;
 use cairn_units::{Constraint, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,14 @@ pub struct Topic {
     pub replication: u32,
     /// Settings of the topic, for example `retention.ms: 86400000`. Those that are not named are left as they are.
     pub config: Settings,
+}
+
+impl Topic {
+    /// As it is made, by Kafka's own choice of brokers or on those of `placed`.
+    pub(crate) fn new_topic(&self, placed: Vec<Vec<i32>>) -> NewTopic {
+        let config = self.config.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
+        NewTopic { partitions: self.partitions, replication: self.replication, config, placed }
+    }
 }
 
 impl Default for Topic {

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::cluster_if_there;
 use crate::broker::{BROKERS, Broker};
-use crate::client::{Cluster, PartitionState};
 use crate::options::Options;
+use cairn_kafka_client::{Cluster, PartitionState};
 
 /// A broker as configured, and its part in the cluster.
 #[derive(Debug, Serialize)]

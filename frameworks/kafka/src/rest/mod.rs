@@ -14,9 +14,9 @@ use axum::Router;
 use cairn_framework::rest::{Problem, Resource};
 use cairn_framework::{Handle, Published, Refused, View};
 
-use crate::client::{Client, Cluster};
 use crate::gate::serving_endpoints;
 use crate::options::Options;
+use cairn_kafka_client::{Client, Cluster};
 
 /// How long a listing waits for the cluster before it goes without.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::client;
 use super::problems::from_client;
-use crate::client::{Cluster, Ongoing, PartitionState};
+use cairn_kafka_client::{Cluster, Ongoing, PartitionState};
 
 pub(super) fn routes() -> Router<Handle> {
     Router::new().route("/v1/partitions", get(list))

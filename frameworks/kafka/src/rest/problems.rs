@@ -2,9 +2,8 @@
 
 use axum::http::StatusCode;
 use cairn_framework::rest::Problem;
-use kafka_protocol::ResponseError;
 
-use crate::client::ClientError;
+use cairn_kafka_client::{ClientError, ResponseError};
 
 /// The problem document of an error of the client.
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

@@ -18,10 +18,10 @@ use super::partitions::{View as PartitionView, views};
 use super::problems::from_client;
 use super::{client, options};
 use crate::broker::BROKERS;
-use crate::client::{Assignment, Client, Cluster, ConfigEntry};
 use crate::options::{Options, Topic, topic_name};
-use crate::reassign::{Brokers, current, spread};
 use crate::topics::{Change, changes, differs};
+use cairn_kafka_client::reassign::{Brokers, current, spread};
+use cairn_kafka_client::{Assignment, Client, Cluster, ConfigEntry};
 
 pub(super) fn routes() -> Router<Handle> {
     Router::new()
@@ -136,7 +136,7 @@ async fn create(State(handle): State<Handle>, Body(new): Body<New>) -> Refused<R
     }
     let mut client = client(&handle).await?;
     let topic = Topic { partitions: new.partitions, replication: new.replication, config: new.config };
-    client.create_topic(&new.name, &topic, &[]).await.map_err(from_client)?;
+    client.create_topic(&new.name, &topic.new_topic(Vec::new())).await.map_err(from_client)?;
     let body = json!({ "name": new.name, "partitions": topic.partitions, "replication": topic.replication, "config": topic.config });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

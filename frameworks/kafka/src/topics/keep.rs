@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::{Config, Verdict, View};
 use futures_util::future::join_all;
-use kafka_protocol::ResponseError;
 
 use super::{Change, changes};
 use crate::broker::broker_id;
-use crate::client::{Client, ClientError, Cluster, Ongoing};
 use crate::gate::{listed, serving_endpoints};
 use crate::options::{Options, Topic};
+use cairn_kafka_client::{Client, ClientError, Cluster, Ongoing, ResponseError};
 
 /// Brings the cluster in line with what is declared, a step at a time; `Go` once nothing is left to do.
 pub(crate) async fn settle(config: &Config, view: &View) -> Verdict {
@@ -104,7 +103,7 @@ async fn carry_out(
     change: &Change,
 ) -> Result<(), ClientError> {
     match change {
-        Change::Create => client.create_topic(name, topic, &[]).await,
+        Change::Create => client.create_topic(name, &topic.new_topic(Vec::new())).await,
         Change::Grow(count) => client.grow_topic(name, *count).await,
         Change::Configure(values) => client.alter_topic(name, values).await,
         Change::Replicate(moves) => client.reassign(moves).await,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use cairn_framework::kit::Settings;
 
-use crate::client::{Assignment, Cluster, ConfigEntry, Ongoing, TopicState};
 use crate::options::Topic;
-use crate::reassign::{Brokers, current, spread};
+use cairn_kafka_client::reassign::{Brokers, current, spread};
+use cairn_kafka_client::{Assignment, Cluster, ConfigEntry, Ongoing, TopicState};
 
 /// One thing to do for a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn replicate(
     of_topic: &[Assignment],
     brokers: &Brokers,
     copies: usize,
-) -> Result<Vec<Assignment>, crate::reassign::TooFew> {
+) -> Result<Vec<Assignment>, cairn_kafka_client::reassign::TooFew> {
     let differ: Vec<Assignment> = of_topic.iter().filter(|a| a.replicas.len() != copies).cloned().collect();
     spread(&differ, brokers, Some(copies))
 }

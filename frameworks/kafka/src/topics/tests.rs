@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::plan::{Change, changes};
-use crate::client::{Cluster, ConfigEntry, Node, Ongoing, PartitionState};
 use crate::options::Topic;
+use cairn_kafka_client::{Cluster, ConfigEntry, Node, Ongoing, PartitionState};
 
 fn cluster(partitions: &[&[i32]]) -> Cluster {
     let mut cluster = Cluster::default();

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::params::Params;
 use super::text;
 use crate::broker::BROKERS;
-use crate::client::{Client, Cluster, ConfigEntry};
 use crate::options::{Topic, topic_name};
 use crate::rest::problems::from_client;
 use crate::rest::topics::{drop_topic, spread_out};
 use crate::rest::{client, options};
+use cairn_kafka_client::{Client, Cluster, ConfigEntry};
 
 /// Pause between two looks at moves under way.
 const LOOK: Duration = Duration::from_millis(500);
@@ -102,7 +102,7 @@ async fn add(handle: &Handle, client: &mut Client, params: &Params) -> Refused<V
     };
     for name in &names {
         topic_name(name).map_err(Problem::bad_request)?;
-        client.create_topic(name, &topic, &placed).await.map_err(from_client)?;
+        client.create_topic(name, &topic.new_topic(placed.clone())).await.map_err(from_client)?;
     }
     after(client, &names).await
 }
@@ -157,7 +157,7 @@ async fn delete(handle: &Handle, client: &mut Client, params: &Params) -> Refuse
 
 async fn rebalance(handle: &Handle, client: &mut Client, params: &Params) -> Refused<Value> {
     let moving = client.reassignments().await.map_err(from_client)?;
-    let state = |left: &[crate::client::Ongoing]| -> String {
+    let state = |left: &[cairn_kafka_client::Ongoing]| -> String {
         left.iter()
             .map(|o| format!("{}:{} {:?} -> {:?}", o.topic, o.partition, o.removing, o.adding))
             .collect::<Vec<_>>()
@@ -226,7 +226,7 @@ pub(super) async fn partitions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{PartitionState, TopicState};
+    use cairn_kafka_client::{PartitionState, TopicState};
 
     #[test]
     fn topics_look_as_they_used_to() {

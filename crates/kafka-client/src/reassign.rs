@@ -4,27 +4,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::client::{Assignment, Cluster, Ongoing};
+use crate::{Assignment, Cluster, Ongoing};
 
 /// Brokers that may hold replicas, with their racks.
-pub(crate) type Brokers = BTreeMap<i32, Option<String>>;
+pub type Brokers = BTreeMap<i32, Option<String>>;
 
 /// A partition wants more replicas than there are brokers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "topic {topic} keeps {replication} copies of each partition, and {brokers} brokers would be there for them"
 )]
-pub(crate) struct TooFew {
+pub struct TooFew {
     /// Topic.
-    pub(crate) topic: String,
+    pub topic: String,
     /// Its replication.
-    pub(crate) replication: usize,
+    pub replication: usize,
     /// Brokers there would be.
-    pub(crate) brokers: usize,
+    pub brokers: usize,
 }
 
 /// Where all partitions are, or will be once the moves under way are over.
-pub(crate) fn current(cluster: &Cluster, ongoing: &[Ongoing]) -> Vec<Assignment> {
+pub fn current(cluster: &Cluster, ongoing: &[Ongoing]) -> Vec<Assignment> {
     let leaving: BTreeMap<(&str, i32), &Vec<i32>> =
         ongoing.iter().map(|o| ((o.topic.as_str(), o.partition), &o.removing)).collect();
     let stays =
@@ -44,11 +44,7 @@ pub(crate) fn current(cluster: &Cluster, ongoing: &[Ongoing]) -> Vec<Assignment>
 ///
 /// # Errors
 /// A topic with more replicas than brokers remain.
-pub(crate) fn drain(
-    current: &[Assignment],
-    leaving: i32,
-    brokers: &Brokers,
-) -> Result<Vec<Assignment>, TooFew> {
+pub fn drain(current: &[Assignment], leaving: i32, brokers: &Brokers) -> Result<Vec<Assignment>, TooFew> {
     let remaining: Brokers =
         brokers.iter().filter(|(id, _)| **id != leaving).map(|(i, r)| (*i, r.clone())).collect();
     let mut load = Load::of(current, &remaining);
@@ -76,7 +72,7 @@ pub(crate) fn drain(
 ///
 /// # Errors
 /// More replicas than brokers.
-pub(crate) fn spread(
+pub fn spread(
     current: &[Assignment],
     brokers: &Brokers,
     replication: Option<usize>,

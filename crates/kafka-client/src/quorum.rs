@@ -13,18 +13,18 @@ const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The quorum that keeps the metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Quorum {
+pub struct Quorum {
     /// The active controller.
-    pub(crate) leader: Option<i32>,
+    pub leader: Option<i32>,
     /// Voters by id, with the end of their logs.
-    pub(crate) voters: BTreeMap<i32, i64>,
+    pub voters: BTreeMap<i32, i64>,
     /// So much of the log is known to be safe.
-    pub(crate) high_watermark: i64,
+    pub high_watermark: i64,
 }
 
 impl Client {
     /// The quorum as its leader sees it.
-    pub(crate) async fn quorum(&mut self) -> Result<Quorum, ClientError> {
+    pub async fn quorum(&mut self) -> Result<Quorum, ClientError> {
         let topic = TopicData::default()
             .with_topic_name(topic_name(METADATA_TOPIC))
             .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
@@ -42,7 +42,7 @@ impl Client {
     }
 
     /// Makes the cluster forget a broker that will not come back.
-    pub(crate) async fn unregister(&mut self, broker: i32) -> Result<(), ClientError> {
+    pub async fn unregister(&mut self, broker: i32) -> Result<(), ClientError> {
         let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(broker));
         let answer = self.any.call(&request).await?;
         match error::check(|| format!("broker {broker}"), answer.error_code, answer.error_message.as_deref())

@@ -35,7 +35,7 @@ impl Client {
     ///
     /// # Errors
     /// The brokers that still answer otherwise when the time is over. The change itself has happened.
-    pub(super) async fn everywhere(
+    pub(crate) async fn everywhere(
         &mut self,
         topic: &str,
         known: impl Fn(&Seen) -> bool,
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// The same, with a time of one's own.
-    pub(super) async fn everywhere_within(
+    pub(crate) async fn everywhere_within(
         &mut self,
         patience: Duration,
         topic: &str,

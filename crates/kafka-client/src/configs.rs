@@ -24,15 +24,15 @@ const BATCH: usize = 500;
 
 /// A setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConfigEntry {
+pub struct ConfigEntry {
     /// Its value; none if Kafka keeps it to itself.
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
     /// It was set for this very topic, rather than being a default.
-    pub(crate) own: bool,
+    pub own: bool,
 }
 
 /// Settings in effect by topic and name.
-pub(crate) type Configs = BTreeMap<String, BTreeMap<String, ConfigEntry>>;
+pub type Configs = BTreeMap<String, BTreeMap<String, ConfigEntry>>;
 
 /// Whether a change of a setting shows. What Kafka keeps to itself shows nothing but that it was set.
 fn takes(config: &BTreeMap<String, ConfigEntry>, key: &str, value: Option<&str>) -> bool {
@@ -53,7 +53,7 @@ fn same(one: &str, other: &str) -> bool {
 
 impl Client {
     /// Settings in effect of these topics; `keys`: only these.
-    pub(crate) async fn topic_configs(
+    pub async fn topic_configs(
         &mut self,
         topics: &BTreeSet<String>,
         keys: Option<&[&str]>,
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// `min.insync.replicas` in effect, by topic.
-    pub(crate) async fn min_isr(
+    pub async fn min_isr(
         &mut self,
         topics: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, usize>, ClientError> {
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Sets settings of a topic; no value: back to the default. Others are left as they are.
-    pub(crate) async fn alter_topic(
+    pub async fn alter_topic(
         &mut self,
         topic: &str,
         changes: &BTreeMap<String, Option<String>>,

@@ -1,5 +1,7 @@
 //! Creating, deleting and growing topics.
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -11,10 +13,22 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::known::Seen;
 use super::{CHANGE_MS, Client, ClientError, error};
-use crate::options::Topic;
 
 /// Newest version in which DeleteTopics names topics by a plain list.
 const DELETE_BY_NAME: i16 = 5;
+
+/// A topic that is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Copies of each.
+    pub replication: u32,
+    /// Settings of its own.
+    pub config: BTreeMap<String, String>,
+    /// The brokers of each partition, in place of both numbers; empty: Kafka chooses.
+    pub placed: Vec<Vec<i32>>,
+}
 
 pub(super) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
@@ -31,15 +45,11 @@ fn has(seen: &Seen, partitions: usize) -> bool {
 }
 
 impl Client {
-    /// Creates a topic. `placed`: the brokers of each partition; empty: Kafka chooses.
-    pub(crate) async fn create_topic(
-        &mut self,
-        name: &str,
-        topic: &Topic,
-        placed: &[Vec<i32>],
-    ) -> Result<(), ClientError> {
+    /// Creates a topic.
+    pub async fn create_topic(&mut self, name: &str, topic: &NewTopic) -> Result<(), ClientError> {
+        let placed = &topic.placed;
         let configs = topic.config.iter().map(|(key, value)| {
-            CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(&value.to_string())))
+            CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
         });
         let assignments = placed.iter().zip(0..).map(|(brokers, index)| {
             CreatableReplicaAssignment::default()
@@ -64,7 +74,7 @@ impl Client {
     }
 
     /// Deletes a topic with all its records.
-    pub(crate) async fn delete_topic(&mut self, name: &str) -> Result<(), ClientError> {
+    pub async fn delete_topic(&mut self, name: &str) -> Result<(), ClientError> {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name(name)])
             .with_timeout_ms(CHANGE_MS);
@@ -76,7 +86,7 @@ impl Client {
     }
 
     /// Raises the number of partitions of a topic to `count`.
-    pub(crate) async fn grow_topic(&mut self, name: &str, count: u32) -> Result<(), ClientError> {
+    pub async fn grow_topic(&mut self, name: &str, count: u32) -> Result<(), ClientError> {
         let wanted = CreatePartitionsTopic::default()
             .with_name(topic_name(name))
             .with_count(i32::try_from(count).unwrap_or(i32::MAX))

@@ -7,66 +7,66 @@ use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, Met
 
 /// Brokers, topics and partitions at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     /// Live brokers by id.
-    pub(crate) brokers: BTreeMap<i32, Node>,
+    pub brokers: BTreeMap<i32, Node>,
     /// The active controller; with KRaft any broker, which passes on what is sent to it.
-    pub(crate) controller: Option<i32>,
+    pub controller: Option<i32>,
     /// Topics by name, internal ones too.
-    pub(crate) topics: BTreeMap<String, TopicState>,
+    pub topics: BTreeMap<String, TopicState>,
 }
 
 /// A live broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Node {
+pub struct Node {
     /// `host:port` that it advertises.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// Its rack.
-    pub(crate) rack: Option<String>,
+    pub rack: Option<String>,
 }
 
 /// A topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TopicState {
+pub struct TopicState {
     /// It is Kafka's own.
-    pub(crate) internal: bool,
+    pub internal: bool,
     /// Its partitions by number.
-    pub(crate) partitions: BTreeMap<i32, PartitionState>,
+    pub partitions: BTreeMap<i32, PartitionState>,
 }
 
 /// A partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PartitionState {
+pub struct PartitionState {
     /// Its leader, if it has one.
-    pub(crate) leader: Option<i32>,
+    pub leader: Option<i32>,
     /// Brokers that hold or should hold a copy; the first is the preferred leader.
-    pub(crate) replicas: Vec<i32>,
+    pub replicas: Vec<i32>,
     /// Those of them that are in sync.
-    pub(crate) isr: Vec<i32>,
+    pub isr: Vec<i32>,
 }
 
 impl Cluster {
     /// All partitions: topic, number, state.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = (&str, i32, &PartitionState)> {
+    pub fn partitions(&self) -> impl Iterator<Item = (&str, i32, &PartitionState)> {
         self.topics
             .iter()
             .flat_map(|(name, topic)| topic.partitions.iter().map(move |(n, p)| (name.as_str(), *n, p)))
     }
 
     /// Partitions of which a broker holds a copy.
-    pub(crate) fn partitions_on(&self, broker: i32) -> impl Iterator<Item = (&str, i32, &PartitionState)> {
+    pub fn partitions_on(&self, broker: i32) -> impl Iterator<Item = (&str, i32, &PartitionState)> {
         self.partitions().filter(move |(_, _, p)| p.replicas.contains(&broker))
     }
 
     /// Topics of which a broker holds a copy of a partition.
-    pub(crate) fn topics_on(&self, broker: i32) -> BTreeSet<String> {
+    pub fn topics_on(&self, broker: i32) -> BTreeSet<String> {
         self.partitions_on(broker).map(|(topic, _, _)| topic.to_owned()).collect()
     }
 }
 
 impl TopicState {
     /// Copies of each partition; where partitions differ (a change is under way), the most.
-    pub(crate) fn replication(&self) -> usize {
+    pub fn replication(&self) -> usize {
         self.partitions.values().map(|p| p.replicas.len()).max().unwrap_or(0)
     }
 }

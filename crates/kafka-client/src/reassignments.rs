@@ -17,26 +17,26 @@ use super::{CHANGE_MS, Client, ClientError, Cluster, error};
 
 /// Brokers of one partition as they should be; the first becomes the preferred leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Assignment {
+pub struct Assignment {
     /// Topic.
-    pub(crate) topic: String,
+    pub topic: String,
     /// Number of the partition.
-    pub(crate) partition: i32,
+    pub partition: i32,
     /// Its brokers.
-    pub(crate) replicas: Vec<i32>,
+    pub replicas: Vec<i32>,
 }
 
 /// A move under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ongoing {
+pub struct Ongoing {
     /// Topic.
-    pub(crate) topic: String,
+    pub topic: String,
     /// Number of the partition.
-    pub(crate) partition: i32,
+    pub partition: i32,
     /// Brokers that are to get a copy.
-    pub(crate) adding: Vec<i32>,
+    pub adding: Vec<i32>,
     /// Brokers that are to lose theirs.
-    pub(crate) removing: Vec<i32>,
+    pub removing: Vec<i32>,
 }
 
 /// What has not changed for so long is taken for the truth.
@@ -47,7 +47,7 @@ const PREFERRED: i8 = 0;
 
 impl Client {
     /// Starts moves. Kafka carries them out by and by.
-    pub(crate) async fn reassign(&mut self, assignments: &[Assignment]) -> Result<(), ClientError> {
+    pub async fn reassign(&mut self, assignments: &[Assignment]) -> Result<(), ClientError> {
         let mut topics: BTreeMap<&str, Vec<ReassignablePartition>> = BTreeMap::new();
         for a in assignments {
             let partition = ReassignablePartition::default()
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// All moves under way.
-    pub(crate) async fn reassignments(&mut self) -> Result<Vec<Ongoing>, ClientError> {
+    pub async fn reassignments(&mut self) -> Result<Vec<Ongoing>, ClientError> {
         let request =
             ListPartitionReassignmentsRequest::default().with_timeout_ms(CHANGE_MS).with_topics(None);
         let answer = self.controller().await?.call(&request).await?;
@@ -93,7 +93,7 @@ impl Client {
     /// The cluster and the moves under way, once both stand still: brokers show a finished move a little later than the
     /// controller tells that it is over, and a plan made in between would take the copy that goes for one that stays.
     /// `None`: it changes right now.
-    pub(crate) async fn steady(&mut self) -> Result<Option<(Cluster, Vec<Ongoing>)>, ClientError> {
+    pub async fn steady(&mut self) -> Result<Option<(Cluster, Vec<Ongoing>)>, ClientError> {
         let before = (self.cluster().await?, self.reassignments().await?);
         tokio::time::sleep(STEADY).await;
         let after = (self.cluster().await?, self.reassignments().await?);
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// Gives these partitions (by topic) back to their preferred leaders, where those are in sync.
-    pub(crate) async fn elect_preferred(
+    pub async fn elect_preferred(
         &mut self,
         partitions: &BTreeMap<String, Vec<i32>>,
     ) -> Result<(), ClientError> {

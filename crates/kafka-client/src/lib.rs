@@ -1,4 +1,7 @@
-//! A small client of Kafka's protocol: what a scheduler asks of a cluster and changes in it.
+//! A small client of Kafka's protocol: what a scheduler asks of a cluster and changes in it. It knows nothing of Cairn.
+//!
+//! - [`Client`]: brokers, topics and their settings, moves of partitions, KRaft's quorum; [`Cluster`] is what it reads;
+//! - [`reassign`]: which brokers partitions should be on. Pure.
 
 mod cluster;
 mod configs;
@@ -6,6 +9,7 @@ mod connection;
 mod error;
 mod known;
 mod quorum;
+pub mod reassign;
 mod reassignments;
 #[cfg(test)]
 mod tests;
@@ -16,14 +20,14 @@ use std::collections::BTreeSet;
 use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
-#[cfg(test)]
-pub(crate) use cluster::Node;
-pub(crate) use cluster::{Cluster, PartitionState, TopicState};
-pub(crate) use configs::ConfigEntry;
+pub use cluster::{Cluster, Node, PartitionState, TopicState};
+pub use configs::{ConfigEntry, Configs};
 use connection::Connection;
-pub(crate) use error::ClientError;
-pub(crate) use quorum::Quorum;
-pub(crate) use reassignments::{Assignment, Ongoing};
+pub use error::ClientError;
+pub use kafka_protocol::ResponseError;
+pub use quorum::Quorum;
+pub use reassignments::{Assignment, Ongoing};
+pub use topics::NewTopic;
 
 /// Time limit that Kafka is given for a change, milliseconds.
 const CHANGE_MS: i32 = 8_000;
@@ -32,7 +36,7 @@ const TRIED: usize = 8;
 
 /// A cluster that can be asked.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     any: Connection,
     controller: Option<Connection>,
 }
@@ -42,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// The last broker's reason, when none does.
-    pub(crate) async fn connect(bootstrap: &[String]) -> Result<Self, ClientError> {
+    pub async fn connect(bootstrap: &[String]) -> Result<Self, ClientError> {
         let tries: Vec<_> = bootstrap.iter().take(TRIED).map(|e| Box::pin(Connection::open(e))).collect();
         if tries.is_empty() {
             return Err(ClientError::Nobody("no broker serves yet".into()));
@@ -52,7 +56,7 @@ impl Client {
     }
 
     /// Brokers and all topics, as the connected broker knows them.
-    pub(crate) async fn cluster(&mut self) -> Result<Cluster, ClientError> {
+    pub async fn cluster(&mut self) -> Result<Cluster, ClientError> {
         // No list of topics means all, from version 1 on.
         let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
         let answer = self.any.call(&request).await?;
@@ -61,7 +65,7 @@ impl Client {
     }
 
     /// Ids of the brokers that the connected broker lists.
-    pub(crate) async fn members(&mut self) -> Result<BTreeSet<i32>, ClientError> {
+    pub async fn members(&mut self) -> Result<BTreeSet<i32>, ClientError> {
         let request = MetadataRequest::default().with_topics(Some(Vec::new()));
         let cluster: Cluster = self.any.call(&request).await?.into();
         Ok(cluster.brokers.into_keys().collect())

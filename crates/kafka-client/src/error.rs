@@ -4,7 +4,7 @@ use kafka_protocol::ResponseError;
 
 /// An error of a conversation with a cluster.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
     /// Nobody listens, or the connection broke.
     #[error("{endpoint}: {source}")]
     Io {
@@ -56,7 +56,7 @@ pub(crate) enum ClientError {
 
 impl ClientError {
     /// Kafka's error, if it is one.
-    pub(crate) fn code(&self) -> Option<ResponseError> {
+    pub fn code(&self) -> Option<ResponseError> {
         match self {
             Self::Refused { code, .. } => Some(*code),
             _ => None,

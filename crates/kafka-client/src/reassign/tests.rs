@@ -60,7 +60,7 @@ fn a_new_broker_gets_its_share_and_no_more_moves_than_that() {
 #[test]
 fn a_move_under_way_counts_as_done() {
     let mut cluster = Cluster::default();
-    let state = crate::client::PartitionState { replicas: vec![1, 2, 0], ..Default::default() };
+    let state = crate::PartitionState { replicas: vec![1, 2, 0], ..Default::default() };
     cluster.topics.entry("t".into()).or_default().partitions.insert(0, state);
     let ongoing = Ongoing { topic: "t".into(), partition: 0, adding: vec![2], removing: vec![0] };
     assert_eq!(current(&cluster, &[ongoing]), [assignment(0, &[1, 2])]);
