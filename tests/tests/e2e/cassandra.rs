@@ -18,9 +18,9 @@ pub(crate) fn story() -> Vec<Trial> {
     Story::new("cassandra")
         .step("apply_brings_up_three_nodes_and_the_declared_keyspace", setup, apply)
         .step("a_killed_node_comes_back_with_its_id_ports_and_data", setup, killed)
+        .step("a_dead_node_is_replaced_in_the_ring", setup, replace)
         .step("scaling_out_and_in_keeps_all_rows", setup, scale)
         .step("repair_flush_and_snapshots_are_operations", setup, operations)
-        .step("a_dead_node_is_replaced_in_the_ring", setup, replace)
         .step("destroy_leaves_nothing", setup, destroy)
         .end()
 }
@@ -178,9 +178,10 @@ fn operations(cairn: &mut Cairn) {
 
 /// Its volume is gone for good: another node takes over its part of the ring.
 fn replace(cairn: &mut Cairn) {
-    up(cairn);
-    let before = member(cairn, "node-2");
+    let points = up(cairn);
     let http = cairn.http();
+    let volume = || http.get(&format!("{PROXY}/v1/instances/node-2"))["placement"]["volumes"]["data"].clone();
+    let before = volume();
     let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/stop?force=true"), None);
     assert_eq!(status, 202, "{told:#}");
     until("it has stopped", SOON, || {
@@ -191,11 +192,14 @@ fn replace(cairn: &mut Cairn) {
     assert_eq!(status, 202, "{told:#}");
     until("another node has taken its place", SOON, || {
         let now = ring(cairn).into_iter().find(|(name, _)| name == "node-2")?.1;
-        (now["host_id"] != before["host_id"] && now["status"] == json!("up")).then_some(())
+        (volume() != before && now["status"] == json!("up")).then_some(())
     });
     converged(cairn);
-    assert_eq!(ring(cairn).len(), 3);
-    rows(&up(cairn), 100);
+    let members = ring(cairn);
+    assert_eq!(members.len(), 3, "{members:#?}");
+    assert!(members.iter().all(|(_, member)| member["state"] == json!("normal")), "{members:#?}");
+    assert_ne!(up(cairn), points, "it is on the agent that was free");
+    rows(&up(cairn), 50);
 }
 
 fn destroy(cairn: &mut Cairn) {
