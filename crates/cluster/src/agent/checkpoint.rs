@@ -56,6 +56,11 @@ pub(crate) struct ContainerRecord {
     pub(crate) tasks: Vec<TaskRecord>,
     #[prost(bytes = "vec", repeated, tag = "12")]
     pub(crate) acknowledged: Vec<Vec<u8>>,
+    /// The container of the default executor that this one is nested in; empty when it is not nested.
+    #[prost(string, tag = "13")]
+    pub(crate) parent: String,
+    #[prost(bool, tag = "14")]
+    pub(crate) default_executor: bool,
 }
 
 /// One task of a container.

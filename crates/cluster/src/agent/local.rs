@@ -47,11 +47,12 @@ impl LocalRunner {
 impl Runner for LocalRunner {
     fn start(&self, plan: ContainerPlan) -> Work<'_, Result<ProcessId, String>> {
         Box::pin(async move {
-            prepare(&plan.sandbox)
-                .map_err(|e| format!("Cannot make sandbox {}: {e}", plan.sandbox.display()))?;
+            prepare(&plan).map_err(|e| format!("Cannot make sandbox {}: {e}", plan.sandbox.display()))?;
             mount(&plan.sandbox, &plan.volumes)?;
             self.fetcher.fetch(&plan.uris, &plan.sandbox).await.map_err(|e| e.to_string())?;
-            let child = spawn(&plan).map_err(|e| format!("Cannot start {}: {e}", plan.program))?;
+            let child = spawn(&plan)
+                .or_else(|error| spawn(&not_started(&plan, &error)))
+                .map_err(|e| format!("Cannot start {}: {e}", plan.program))?;
             let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(ProcessId::of);
             self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.container, child);
             id.ok_or_else(|| format!("{} has no process", plan.program))
@@ -117,17 +118,35 @@ fn registered(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
 }
 
-/// Makes the sandbox and the `latest` link beside it.
-fn prepare(sandbox: &Path) -> io::Result<()> {
-    fs::create_dir_all(sandbox)?;
-    if let (Some(runs), Some(name)) = (sandbox.parent(), sandbox.file_name()) {
-        let latest = runs.join("latest");
-        match fs::remove_file(&latest) {
+/// Makes the sandbox and the links to it.
+fn prepare(plan: &ContainerPlan) -> io::Result<()> {
+    fs::create_dir_all(&plan.sandbox)?;
+    for link in &plan.links {
+        if fs::read_link(&link.at).is_ok_and(|to| to == link.to) {
+            continue;
+        }
+        if let Some(above) = link.at.parent() {
+            fs::create_dir_all(above)?;
+        }
+        match fs::remove_file(&link.at) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => symlink(name, latest)?,
+            _ => {}
+        }
+        match symlink(&link.to, &link.at) {
+            // A container that was started at the same time made it.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
     }
     Ok(())
+}
+
+/// What takes the place of a program that does not exist or must not be run: as with Mesos, whose launcher has started
+/// by then, the container runs and ends with status 1, and its standard error says why.
+fn not_started(plan: &ContainerPlan, error: &io::Error) -> ContainerPlan {
+    let why = format!("Failed to execute command {}: {error}", plan.program);
+    let argv = ["sh", "-c", r#"echo "$1" >&2; exit 1"#, "sh", &why].map(str::to_owned);
+    ContainerPlan { program: "/bin/sh".to_owned(), argv: argv.into(), ..plan.clone() }
 }
 
 fn mount(sandbox: &Path, volumes: &[VolumeMount]) -> Result<(), String> {

@@ -74,10 +74,11 @@ impl Stat {
     }
 }
 
-/// Every living process of the container: of the session of `leader`, or with `sandbox` in its environment.
+/// Every living process of the container: of the session of `leader`, or with `sandbox` in its environment, as
+/// MESOS_SANDBOX or, where an executor sets that anew for its tasks, as MESOS_DIRECTORY.
 fn members(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
     let session = leader.and_then(|leader| leader.session());
-    let marker = format!("MESOS_DIRECTORY={}", sandbox.display());
+    let markers = ["MESOS_SANDBOX", "MESOS_DIRECTORY"].map(|name| format!("{name}={}", sandbox.display()));
     let me = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -86,15 +87,16 @@ fn members(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
         .filter(|&pid| pid.unsigned_abs() != me)
         .filter(|&pid| {
             Stat::read(pid).is_some_and(|stat| {
-                !stat.is_dead() && (session == Some(stat.session) || has_variable(pid, marker.as_bytes()))
+                !stat.is_dead() && (session == Some(stat.session) || has_variable(pid, &markers))
             })
         })
         .filter_map(Pid::from_raw)
         .collect()
 }
 
-fn has_variable(pid: i32, variable: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == variable))
+fn has_variable(pid: i32, variables: &[String]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|env| env.split(|b| *b == 0).any(|v| variables.iter().any(|name| name.as_bytes() == v)))
 }
 
 /// Ends everything in the container: SIGTERM at once, SIGKILL when `grace` has passed. Returns when nothing is left.

@@ -18,6 +18,8 @@ pub struct ContainerPlan {
     pub container: String,
     /// Absolute path of its sandbox, which does not exist yet.
     pub sandbox: PathBuf,
+    /// Symbolic links to make or to renew.
+    pub links: Vec<Link>,
     /// What is fetched into it before the start.
     pub uris: Vec<FetchUri>,
     /// Persistent volumes.
@@ -28,6 +30,15 @@ pub struct ContainerPlan {
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
+}
+
+/// A symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where it is; directories above are made.
+    pub at: PathBuf,
+    /// Where it points to.
+    pub to: PathBuf,
 }
 
 /// A persistent volume of a container.

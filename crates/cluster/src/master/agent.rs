@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_mesos::v1::{AgentInfo, ExecutorInfo};
+use cairn_mesos::v1::{AgentInfo, ExecutorId, ExecutorInfo};
 
 use super::event::{LinkKey, Time};
 use super::pool::Pool;
@@ -65,6 +65,12 @@ impl Agent {
 
     pub(crate) fn offer_less(&mut self, framework: &str, resources: &Pool) {
         take_back(&mut self.offered, framework, resources);
+    }
+
+    /// The executors of a framework here, without those made up for a command.
+    pub(crate) fn executors_of(&self, framework: &str) -> Vec<ExecutorId> {
+        let of = self.executors.iter().filter(|((owner, _), _)| owner == framework);
+        of.map(|(_, info)| info.executor_id.clone()).collect()
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -39,7 +39,7 @@ impl Master {
             url: Some(agent_url(agent.hostname(), &agent.ip, agent.info.port)),
             resources: format::for_framework(&state.info, resources.list()),
             attributes: agent.info.attributes.clone(),
-            executor_ids: Vec::new(),
+            executor_ids: agent.executors_of(framework),
             allocation_info: shows_allocation(&state.info)
                 .then(|| AllocationInfo { role: Some(role.to_owned()) }),
             domain: None,

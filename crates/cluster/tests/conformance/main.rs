@@ -28,10 +28,25 @@ async fn replay(name: &str, known: &[&str]) {
     let differences = std::mem::take(&mut player.differences);
     drop(player);
     cluster.shutdown().await;
+    end_tasks(dir.path());
     let is_known = |difference: &&String| known.iter().any(|known| difference.starts_with(known));
     let news: Vec<&String> = differences.iter().filter(|d| !is_known(d)).collect();
     assert!(news.is_empty(), "{name} is not what Mesos does:\n{news:#?}");
     assert_eq!(differences.len(), known.len(), "what is known to differ no longer does: {differences:#?}");
+}
+
+/// Ends what a recording that did not go as it should has left running.
+fn end_tasks(work_dir: &std::path::Path) {
+    let sandbox = format!("MESOS_SANDBOX={}", work_dir.canonicalize().unwrap().display());
+    let started_here = |pid: &i32| {
+        std::fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|env| env.split(|b| *b == 0).any(|variable| variable.starts_with(sandbox.as_bytes())))
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids.filter(started_here).filter_map(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
 }
 
 /// A test for each recording, with what is known to differ.
@@ -49,6 +64,8 @@ recordings! {
     subscribe_multi_role: "02-subscribe-multi-role", [];
     old_style_framework: "03-old-style-framework", [];
     launch_command_task: "04-launch-command-task", [];
+    launch_failures_and_kill: "05-launch-failures-and-kill", [];
+    launch_group_default_executor: "08-launch-group-default-executor", [];
     decline_suppress_revive: "06-decline-suppress-revive", [];
     reserve_create_launch_destroy: "07-reserve-create-launch-destroy", [];
     reconcile: "09-reconcile", [];

@@ -98,7 +98,7 @@ impl Player {
     /// Waits for all that had come by `at_ms`.
     async fn come(&mut self, at_ms: f64) {
         self.due.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
-        while self.due.first().is_some_and(|due| due.at_ms < at_ms) {
+        while self.due.first().is_some_and(|due| due.at_ms <= at_ms) {
             let due = self.due.remove(0);
             let patience = self.patience();
             let Some(stream) = self.streams.get_mut(&due.conn) else { continue };

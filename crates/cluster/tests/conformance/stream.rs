@@ -139,7 +139,14 @@ fn shortly(event: &Value) -> String {
     let status = &event["update"]["status"];
     match event["type"].as_str() {
         Some("UPDATE") => format!("{} {}", status["task_id"]["value"], status["state"]),
-        Some("OFFERS") => format!("{:?}", sum(&[event["offer"]["resources"].clone()])),
+        Some("OFFERS") => {
+            let amounts = sum(&[event["offer"]["resources"].clone()]);
+            let names = |key: &str| {
+                key.split("name=").nth(1).unwrap_or_default().replace(" type=", " ").replace('"', "")
+            };
+            let amounts = amounts.iter().map(|(key, amount)| format!("{}={amount}", names(key)));
+            format!("OFFER {}", amounts.collect::<Vec<_>>().join(" "))
+        }
         other => other.unwrap_or_default().to_owned(),
     }
 }

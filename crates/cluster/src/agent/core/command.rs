@@ -23,8 +23,12 @@ impl Core {
         for task in &mut owner.tasks {
             task.delivered = true;
         }
+        let nested = owner.parent.is_some();
         for task in task_ids(owner) {
-            self.report(id, &task, TaskState::TaskStarting, Words::default(), cx);
+            // Of a nested one this is said before its files are fetched.
+            if !nested {
+                self.report(id, &task, TaskState::TaskStarting, Words::default(), cx);
+            }
             self.report(id, &task, TaskState::TaskRunning, Words::default(), cx);
         }
     }
@@ -36,6 +40,7 @@ impl Core {
         policy: Option<KillPolicy>,
         cx: &mut Context<'_>,
     ) {
+        let most = self.most_grace(id);
         let Some(owner) = self.containers.get_mut(id) else { return };
         let wants_killing =
             owner.framework.capabilities.iter().any(|c| c.r#type() == capability::Type::TaskKillingState);
@@ -46,7 +51,7 @@ impl Core {
         if wants_killing && !again {
             self.report(id, task, TaskState::TaskKilling, Words::default(), cx);
         }
-        cx.push(Effect::End(id.to_owned(), grace));
+        cx.push(Effect::End(id.to_owned(), grace.min(most)));
     }
 
     pub(super) fn command_exited(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {

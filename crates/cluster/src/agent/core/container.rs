@@ -30,6 +30,9 @@ pub(crate) enum Kind {
     Custom,
     /// The agent itself: the container is the task's command.
     Command,
+    /// The agent itself, as the default executor: each task is a command in a container nested in this one, which has
+    /// no process.
+    Default,
 }
 
 /// How far a container is. Times as in [`super::Now::at`].
@@ -97,6 +100,8 @@ impl TaskEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct Container {
     pub(crate) id: String,
+    /// The container of the default executor that this one is nested in.
+    pub(crate) parent: Option<String>,
     pub(crate) key: Key,
     pub(crate) kind: Kind,
     pub(crate) framework: FrameworkInfo,
@@ -160,6 +165,8 @@ impl Container {
             forget: self.forget,
             tasks: self.tasks.iter().map(task_record).collect(),
             acknowledged: self.acknowledged.iter().cloned().collect(),
+            parent: self.parent.clone().unwrap_or_default(),
+            default_executor: self.kind == Kind::Default,
         }
     }
 
@@ -168,10 +175,14 @@ impl Container {
         let (framework, info) = (record.framework?, record.executor?);
         let same_boot = record.boot == boot && record.pid != 0;
         let process = same_boot.then_some(ProcessId { pid: record.pid, start_time: record.start_time });
-        let kind = if record.command { Kind::Command } else { Kind::Custom };
+        let kind = match (record.command, record.default_executor) {
+            (true, _) => Kind::Command,
+            (false, true) => Kind::Default,
+            (false, false) => Kind::Custom,
+        };
         let phase = match (record.over, kind) {
             (true, _) => Phase::Over,
-            (false, Kind::Command) => Phase::Running,
+            (false, Kind::Command | Kind::Default) => Phase::Running,
             (false, Kind::Custom) => Phase::Recovering { until },
         };
         Some(Self {
@@ -180,6 +191,7 @@ impl Container {
                 executor: info.executor_id.value.clone(),
             },
             id: record.container,
+            parent: Some(record.parent).filter(|parent| !parent.is_empty()),
             kind,
             framework,
             info,

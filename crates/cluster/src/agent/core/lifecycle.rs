@@ -24,16 +24,21 @@ impl Core {
             };
             let id = container.id.clone();
             if !container.is_over() {
-                effects.push(Effect::Wait(id.clone()));
+                if container.kind != Kind::Default {
+                    effects.push(Effect::Wait(id.clone()));
+                }
                 if !container.framework.checkpoint() {
                     // Its executor does not wait for a lost agent, and the master has told the framework so.
                     container.forget = true;
                     container.phase = Phase::Stopping { until: None };
-                    effects.push(Effect::End(id.clone(), Duration::ZERO));
+                    if container.kind != Kind::Default {
+                        effects.push(Effect::End(id.clone(), Duration::ZERO));
+                    }
                 }
             }
             self.containers.insert(id, container);
         }
+        effects.extend(self.drop_empty_executors());
         effects
     }
 
@@ -47,7 +52,9 @@ impl Core {
                 cx.save(id);
                 cx.push(Effect::Wait(id.to_owned()));
                 match (owner.phase, owner.kind) {
-                    (Phase::Preparing, Kind::Custom) => owner.phase = Phase::Registering { until },
+                    (Phase::Preparing, Kind::Custom | Kind::Default) => {
+                        owner.phase = Phase::Registering { until }
+                    }
                     (Phase::Preparing, Kind::Command) => self.command_started(id, cx),
                     (Phase::Stopping { .. }, _) => cx.push(Effect::End(id.to_owned(), Duration::ZERO)),
                     _ => {}
@@ -75,14 +82,14 @@ impl Core {
                 // Who is not the parent learns no status; the executor was most likely killed.
                 status: status.unwrap_or(9),
             }),
-            Kind::Custom => {}
+            Kind::Custom | Kind::Default => {}
             Kind::Command => self.command_exited(id, status, cx),
         }
         self.over(id, status, cx);
     }
 
     /// Closes a container: its remaining tasks have failed.
-    fn over(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
+    pub(super) fn over(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
         let Some(owner) = self.containers.get_mut(id) else { return };
         owner.phase = Phase::Over;
         let verdict = owner.verdict.clone().unwrap_or_else(|| Verdict {
@@ -97,6 +104,7 @@ impl Core {
             let words = Words::agent(verdict.reason, &verdict.message);
             self.report(id, &task, TaskState::TaskFailed, words, cx);
         }
+        self.nested_over(id, cx);
         self.forget_if_done(id, cx);
     }
 

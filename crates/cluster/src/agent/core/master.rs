@@ -19,7 +19,7 @@ impl Core {
         let alive = || self.containers.values().filter(|c| !c.forget);
         let frameworks = self.frameworks();
         let executors = alive()
-            .filter(|c| c.kind == Kind::Custom && !c.is_over())
+            .filter(|c| c.kind != Kind::Command && !c.is_over())
             .filter_map(|c| Some((c.framework.id.clone()?, c.info.clone())))
             .collect();
         let tasks = alive()
@@ -123,6 +123,9 @@ impl Core {
     ) {
         let Some(framework_id) = framework.id.clone() else { return };
         let key = Key { framework: framework_id.value, executor: executor.executor_id.value.clone() };
+        if executor.r#type() == executor_info::Type::Default {
+            return self.run_group(key, framework, executor, tasks, cx);
+        }
         match self.live_id(&key) {
             Some(id) => self.run_more(&id, tasks, group, cx),
             None => self.run_first(key, framework, executor, tasks, group, cx),
@@ -172,10 +175,10 @@ impl Core {
     ) {
         let id = uuid_text(cx.ids.uuid());
         let is_command = executor.r#type.is_none() && tasks.iter().any(|t| t.command.is_some());
-        let is_default = executor.r#type() == executor_info::Type::Default;
         let mut container = Container {
             sandbox: self.sandbox(&key.framework, &key.executor, &id),
             id: id.clone(),
+            parent: None,
             key,
             kind: if is_command { Kind::Command } else { Kind::Custom },
             framework,
@@ -188,12 +191,7 @@ impl Core {
             acknowledged: std::collections::VecDeque::new(),
         };
         container.add(tasks, group);
-        let plan = if is_default {
-            Err("the default executor is not part of this cluster: use a command or an executor of your own"
-                .to_owned())
-        } else {
-            self.plan(&container)
-        };
+        let plan = self.plan(&container);
         self.containers.insert(id.clone(), container);
         cx.save(&id);
         match plan {
@@ -202,7 +200,13 @@ impl Core {
         }
     }
 
-    fn kill(&mut self, framework: &str, task: &str, policy: Option<KillPolicy>, cx: &mut Context<'_>) {
+    pub(super) fn kill(
+        &mut self,
+        framework: &str,
+        task: &str,
+        policy: Option<KillPolicy>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(id) = self.owner_of(framework, task) else { return };
         let Some(owner) = self.containers.get_mut(&id) else { return };
         let (kind, listens, key, preparing) =
@@ -261,6 +265,9 @@ impl Core {
         let Some(owner) = self.containers.get_mut(id) else { return };
         if matches!(owner.phase, Phase::Stopping { .. } | Phase::Over) {
             return;
+        }
+        if owner.kind == Kind::Default {
+            return self.shut_down_nested(id, verdict, cx);
         }
         let grace = owner.grace(default);
         let before = owner.phase;
@@ -347,6 +354,6 @@ pub(super) fn acknowledged_event(task: &str, uuid: &[u8]) -> ExecutorEvent {
     executor_event(event::Type::Acknowledged, |e| e.acknowledged = Some(acknowledged))
 }
 
-fn uuid_text(bytes: [u8; 16]) -> String {
+pub(super) fn uuid_text(bytes: [u8; 16]) -> String {
     uuid::Uuid::from_bytes(bytes).to_string()
 }

@@ -6,6 +6,7 @@
 mod command;
 mod container;
 mod executor;
+mod group;
 mod lifecycle;
 mod master;
 mod plan;
@@ -27,7 +28,7 @@ use super::process::ProcessId;
 use super::runner::{ContainerPlan, VolumeMount};
 use crate::wire::{FromAgent, ToAgent};
 
-pub(crate) use container::{Container, Key};
+pub(crate) use container::{Container, Key, Kind};
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -224,7 +225,7 @@ impl Core {
 
     /// Whether an executor may subscribe.
     pub(crate) fn expects(&self, key: &Key) -> bool {
-        self.live(key).is_some()
+        self.live(key).is_some_and(|c| c.kind == Kind::Custom)
     }
 
     /// What the agent says of itself.
@@ -241,7 +242,7 @@ impl Core {
 
     /// The container of an executor that has not ended.
     fn live(&self, key: &Key) -> Option<&Container> {
-        self.containers.values().find(|c| c.key == *key && !c.is_over())
+        self.containers.values().find(|c| c.key == *key && c.parent.is_none() && !c.is_over())
     }
 
     fn live_id(&self, key: &Key) -> Option<String> {

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cairn_mesos::v1::volume::source::sandbox_path;
 use cairn_mesos::v1::{CommandInfo, Resource};
 
 use super::Core;
 use super::container::{Container, Kind};
 use crate::agent::fetch::{FetchUri, inside};
-use crate::agent::runner::{ContainerPlan, VolumeMount};
+use crate::agent::runner::{ContainerPlan, Link, VolumeMount};
 
 /// Longest pause between two attempts of an executor to reach the agent.
 const SUBSCRIPTION_BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -31,12 +32,72 @@ impl Core {
         Ok(ContainerPlan {
             container: container.id.clone(),
             sandbox: container.sandbox.clone(),
+            links: links(container),
             uris: uris(command)?,
             volumes: self.volumes(container.resources())?,
             program,
             argv,
             env: self.environment(container, command),
         })
+    }
+
+    /// The plan of a container that is nested in `parent`.
+    pub(super) fn nested_plan(
+        &self,
+        parent: &Container,
+        container: &Container,
+    ) -> Result<ContainerPlan, String> {
+        let mut plan = self.plan(container)?;
+        plan.env = self.nested_environment(container);
+        plan.links.extend(links(parent));
+        plan.volumes = self.volumes(container.tasks.iter().flat_map(|t| &t.info.resources))?;
+        plan.volumes.extend(self.shared_volumes(parent, container)?);
+        Ok(plan)
+    }
+
+    /// What a nested container shares with the executor's: the volumes of the task whose source is in the sandbox of the
+    /// parent.
+    fn shared_volumes(&self, parent: &Container, container: &Container) -> Result<Vec<VolumeMount>, String> {
+        let persistent = self.volumes(parent.info.resources.iter())?;
+        let asked = container.tasks.iter().flat_map(|t| &t.info.container).flat_map(|c| &c.volumes);
+        let mut mounts = Vec::new();
+        for volume in asked {
+            let Some(from) = volume.source.as_ref().and_then(|source| source.sandbox_path.as_ref()) else {
+                continue;
+            };
+            let relative = |path: &str| {
+                inside(path).ok_or_else(|| format!("path {path:?} of a volume must be relative, without .."))
+            };
+            let (target, path) = (relative(&volume.container_path)?, relative(&from.path)?);
+            let source =
+                match persistent.iter().find_map(|p| Some(p.source.join(path.strip_prefix(&p.target).ok()?)))
+                {
+                    Some(persistent) => persistent,
+                    None if from.r#type() == sandbox_path::Type::Self_ => container.sandbox.join(path),
+                    None => parent.sandbox.join(path),
+                };
+            mounts.push(VolumeMount { source, target });
+        }
+        Ok(mounts)
+    }
+
+    /// Mesos gives nested containers but this.
+    fn nested_environment(&self, container: &Container) -> Vec<(String, String)> {
+        let mut env = vec![
+            ("PATH".to_owned(), self.settings.path.clone()),
+            ("MESOS_CONTAINER_IP".to_owned(), self.settings.ip.clone()),
+        ];
+        env.extend(
+            container.allocation_role().map(|role| ("MESOS_ALLOCATION_ROLE".to_owned(), role.to_owned())),
+        );
+        let own = container.command().and_then(|command| command.environment.as_ref());
+        for variable in own.into_iter().flat_map(|env| &env.variables) {
+            env.retain(|(name, _)| *name != variable.name);
+            env.push((variable.name.clone(), variable.value().to_owned()));
+        }
+        env.retain(|(name, _)| name != "MESOS_SANDBOX");
+        env.push(("MESOS_SANDBOX".to_owned(), container.sandbox.to_string_lossy().into_owned()));
+        env
     }
 
     /// The persistent volumes among `resources`.
@@ -117,6 +178,7 @@ impl Container {
         match self.kind {
             Kind::Custom => self.info.command.as_ref(),
             Kind::Command => self.tasks.first()?.info.command.as_ref(),
+            Kind::Default => None,
         }
     }
 
@@ -132,6 +194,18 @@ impl Container {
     pub(super) fn grace(&self, default: Duration) -> Duration {
         self.info.shutdown_grace_period.map_or(default, |d| nanoseconds(d.nanoseconds))
     }
+}
+
+/// The links by which people find the sandbox: `latest` beside it, and for a nested one `tasks/ID` in the executor's.
+fn links(container: &Container) -> Vec<Link> {
+    let (Some(beside), Some(name)) = (container.sandbox.parent(), container.sandbox.file_name()) else {
+        return Vec::new();
+    };
+    if container.parent.is_none() {
+        return vec![Link { at: beside.join("latest"), to: name.into() }];
+    }
+    let (Some(executor), Some(task)) = (beside.parent(), container.tasks.first()) else { return Vec::new() };
+    vec![Link { at: executor.join("tasks").join(task.id()), to: container.sandbox.clone() }]
 }
 
 pub(super) fn nanoseconds(count: i64) -> Duration {

@@ -8,6 +8,7 @@ use cairn_mesos::v1::{
 
 use super::container::{Container, TaskEntry};
 use super::{Context, Core};
+use crate::terminal::is_terminal;
 use crate::wire::FromAgent;
 
 /// What a status says besides the state.
@@ -52,7 +53,8 @@ impl Core {
             executor_id: Some(owner.info.executor_id.clone()),
             timestamp: Some(cx.now.wall),
             uuid: Some(cx.ids.uuid().to_vec()),
-            container_status: (words.source != Some(Source::Agent)).then(|| self.container_status(owner)),
+            container_status: (words.source != Some(Source::Agent))
+                .then(|| self.container_status(owner, state)),
             ..TaskStatus::default()
         };
         self.queue(container, status, cx);
@@ -65,7 +67,7 @@ impl Core {
         status.executor_id = Some(owner.info.executor_id.clone());
         status.timestamp.get_or_insert(cx.now.wall);
         if status.container_status.is_none() {
-            status.container_status = Some(self.container_status(owner));
+            status.container_status = Some(self.container_status(owner, status.state()));
         }
         self.queue(container, status, cx);
     }
@@ -98,13 +100,21 @@ impl Core {
         }
     }
 
-    fn container_status(&self, owner: &Container) -> ContainerStatus {
+    /// Of a nested container no more than its id is told when it has no process yet, or none any more.
+    fn container_status(&self, owner: &Container, state: TaskState) -> ContainerStatus {
+        let parent =
+            owner.parent.as_ref().map(|id| Box::new(ContainerId { value: id.clone(), parent: None }));
+        let nested = parent.is_some();
+        let container_id = Some(ContainerId { value: owner.id.clone(), parent });
+        if nested && (state == TaskState::TaskStarting || is_terminal(state)) {
+            return ContainerStatus { container_id, ..ContainerStatus::default() };
+        }
         let address = network_info::IpAddress {
             protocol: Some(network_info::Protocol::IPv4 as i32),
             ip_address: Some(self.settings.ip.clone()),
         };
         ContainerStatus {
-            container_id: Some(ContainerId { value: owner.id.clone(), parent: None }),
+            container_id,
             network_infos: vec![NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }],
             executor_pid: owner.process.and_then(|p| u32::try_from(p.pid).ok()),
             ..ContainerStatus::default()
