@@ -344,6 +344,12 @@ impl Driver {
                     }
                 });
             }
+            Effect::Probe { container, task, which, probe } => {
+                self.work.spawn(async move {
+                    let answer = runner.probe(*probe).await;
+                    tell(Event::Probed { container, task, which, answer }).await;
+                });
+            }
             Effect::DeleteVolumes(paths) => {
                 self.work.spawn(async move { runner.delete(paths).await });
             }

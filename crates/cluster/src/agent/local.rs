@@ -17,8 +17,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 use super::fetch::Fetcher;
+use super::probe;
 use super::process::{self, ProcessId};
-use super::runner::{Container, ContainerPlan, Runner, VolumeMount, Work};
+use super::runner::{Answer, Container, ContainerPlan, Probe, Runner, VolumeMount, Work};
 
 /// Time between SIGTERM and SIGKILL for what a first process leaves behind when it ends.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
@@ -29,6 +30,8 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct LocalRunner {
     fetcher: Fetcher,
+    /// Asks tasks how they are.
+    client: probe::Client,
     /// Containers that this process started, whose exit status it will learn.
     children: Arc<Mutex<HashMap<String, Child>>>,
 }
@@ -36,7 +39,7 @@ pub struct LocalRunner {
 impl LocalRunner {
     /// A runner that fetches through `fetcher`.
     pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, children: Arc::default() }
+        Self { fetcher, client: probe::Client::default(), children: Arc::default() }
     }
 
     fn take_child(&self, container: &str) -> Option<Child> {
@@ -83,6 +86,10 @@ impl Runner for LocalRunner {
 
     fn mount(&self, sandbox: PathBuf, volumes: Vec<VolumeMount>) -> Work<'_, Result<(), String>> {
         Box::pin(async move { mount(&sandbox, &volumes) })
+    }
+
+    fn probe(&self, probe: Probe) -> Work<'_, Answer> {
+        Box::pin(self.client.ask(probe))
     }
 
     fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()> {

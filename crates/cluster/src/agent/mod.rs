@@ -12,6 +12,7 @@ mod files;
 mod http;
 mod local;
 mod options;
+mod probe;
 mod process;
 mod runner;
 

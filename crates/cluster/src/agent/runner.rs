@@ -41,6 +41,54 @@ pub struct Link {
     pub to: PathBuf,
 }
 
+/// A question to a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What is asked.
+    pub kind: ProbeKind,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
+/// What is asked of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// Runs a command beside the task.
+    Command {
+        /// Program; looked up on PATH unless it has a slash.
+        program: String,
+        /// Arguments with the zeroth.
+        argv: Vec<String>,
+        /// The whole environment.
+        env: Vec<(String, String)>,
+        /// Where it runs.
+        sandbox: PathBuf,
+    },
+    /// GET.
+    Http {
+        /// Of what.
+        url: String,
+    },
+    /// Whether a connection can be made.
+    Tcp {
+        /// Host and port.
+        address: String,
+    },
+}
+
+/// What came of a [`Probe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The command's exit code.
+    Exited(i32),
+    /// The status code of the answer.
+    Status(u16),
+    /// Whether there was a connection.
+    Connected(bool),
+    /// None, and why.
+    None(String),
+}
+
 /// A persistent volume of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
@@ -75,6 +123,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Makes volumes appear in a sandbox that is in use.
     fn mount(&self, sandbox: PathBuf, volumes: Vec<VolumeMount>) -> Work<'_, Result<(), String>>;
+
+    /// Asks a task how it is.
+    fn probe(&self, probe: Probe) -> Work<'_, Answer>;
 
     /// Deletes the data of volumes.
     fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()>;

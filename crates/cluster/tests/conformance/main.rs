@@ -17,12 +17,19 @@ use recording::Recording;
 /// The agent of the recordings.
 const RESOURCES: &str = "cpus:4;mem:4096;disk:10000;ports:[31000-31100]";
 
+fn resources(name: &str) -> &'static str {
+    match name.get(..2) {
+        Some("16") => "cpus:4;mem:4096;disk:10000;ports:[31200-31260]",
+        _ => RESOURCES,
+    }
+}
+
 /// Plays a recording; what differs must be what `known` says, no more and no less. Each is the beginning of a text.
 async fn replay(name: &str, known: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let cluster =
-        Cluster::start(ClusterOptions::new(listen, 1, dir.path().to_owned(), RESOURCES)).await.unwrap();
+        Cluster::start(ClusterOptions::new(listen, 1, dir.path().to_owned(), resources(name))).await.unwrap();
     let mut player = Player::new(cluster.master_address());
     player.play(&Recording::load(name)).await;
     let differences = std::mem::take(&mut player.differences);
@@ -73,5 +80,7 @@ recordings! {
     framework_failover: "10-framework-failover", ["23: .get_frameworks.frameworks[0].framework_info.checkpoint"];
     // The operator API leaves empty lists out.
     teardown_then_subscribe: "11-teardown-then-subscribe", ["8: .get_frameworks.frameworks", "9: .get_tasks.tasks"];
+    health_checks: "16-health-checks", [];
+    http_command_executor: "19-http-command-executor", [];
     invalid_requests: "12-invalid-requests", [];
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cairn_mesos::signal_name;
 use cairn_mesos::v1::framework_info::capability;
+use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{KillPolicy, TaskState};
 
 use super::container::{Container, Phase};
@@ -22,6 +23,7 @@ impl Core {
         owner.phase = Phase::Running;
         for task in &mut owner.tasks {
             task.delivered = true;
+            task.runs(cx.now.at);
         }
         let nested = owner.parent.is_some();
         for task in task_ids(owner) {
@@ -48,19 +50,42 @@ impl Core {
         let again = owner.task(task).is_some_and(|t| t.state == TaskState::TaskKilling);
         let grace =
             policy.or(own).and_then(|p| p.grace_period).map_or(DEFAULT_GRACE, |d| nanoseconds(d.nanoseconds));
+        if let Some(entry) = owner.task(task) {
+            entry.checks.stop();
+            entry.deadline = None;
+        }
         if wants_killing && !again {
             self.report(id, task, TaskState::TaskKilling, Words::default(), cx);
         }
         cx.push(Effect::End(id.to_owned(), grace.min(most)));
     }
 
+    /// Ends commands that have run for longer than they may.
+    pub(super) fn end_expired(&mut self, id: &str, cx: &mut Context<'_>) {
+        let Some(owner) = self.containers.get_mut(id) else { return };
+        for task in &mut owner.tasks {
+            if task.deadline.take_if(|deadline| *deadline <= cx.now.at).is_some() {
+                task.expired = true;
+                task.checks.stop();
+                let policy = task.info.kill_policy.and_then(|policy| policy.grace_period);
+                let grace = policy.map_or(DEFAULT_GRACE, |grace| nanoseconds(grace.nanoseconds));
+                cx.push(Effect::End(id.to_owned(), grace));
+            }
+        }
+    }
+
     pub(super) fn command_exited(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
         let Some(owner) = self.containers.get_mut(id) else { return };
         let killed =
             owner.tasks.iter().any(|t| t.kill.is_some()) || matches!(owner.phase, Phase::Stopping { .. });
-        let (state, message) = ending(status, killed);
+        let expired = owner.tasks.iter().any(|t| t.expired);
+        let (mut state, message) = ending(status, killed);
+        let reason = expired.then_some(Reason::MaxCompletionTimeReached);
+        if expired {
+            state = TaskState::TaskFailed;
+        }
         for task in task_ids(owner) {
-            let words = Words { message: Some(message.clone()), ..Words::default() };
+            let words = Words { message: Some(message.clone()), reason, ..Words::default() };
             self.report(id, &task, state, words, cx);
         }
     }

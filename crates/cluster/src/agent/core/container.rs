@@ -7,6 +7,8 @@ use std::time::Duration;
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo, TaskState, TaskStatus};
 
+use super::checks::Checks;
+use super::plan::nanoseconds;
 use super::updates::Updates;
 use crate::agent::checkpoint::{ContainerRecord, TaskRecord};
 use crate::agent::process::ProcessId;
@@ -72,11 +74,18 @@ pub(crate) struct TaskEntry {
     pub(crate) state: TaskState,
     pub(crate) latest: Option<TaskStatus>,
     pub(crate) updates: Updates,
+    /// Health checks and checks, where the agent is the executor.
+    pub(crate) checks: Checks,
+    /// When a command has run for as long as it may.
+    pub(crate) deadline: Option<Duration>,
+    /// It has.
+    pub(crate) expired: bool,
 }
 
 impl TaskEntry {
     pub(crate) fn new(info: TaskInfo, group: Option<u32>) -> Self {
         Self {
+            checks: Checks::of(&info),
             info,
             group,
             delivered: false,
@@ -84,7 +93,19 @@ impl TaskEntry {
             state: TaskState::TaskStaging,
             latest: None,
             updates: Updates::default(),
+            deadline: None,
+            expired: false,
         }
+    }
+
+    /// The command runs, or is found to run still.
+    pub(crate) fn runs(&mut self, now: Duration) {
+        self.checks.start(now);
+        self.deadline = self.info.max_completion_time.map(|time| now + nanoseconds(time.nanoseconds));
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        self.updates.next_retry().into_iter().chain(self.checks.next()).chain(self.deadline).min()
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -143,7 +164,7 @@ impl Container {
             Phase::Stopping { until } => until,
             Phase::Preparing | Phase::Running | Phase::Over => None,
         };
-        self.tasks.iter().filter_map(|t| t.updates.next_retry()).chain(phase).min()
+        self.tasks.iter().filter_map(TaskEntry::next_deadline).chain(phase).min()
     }
 
     /// As the runner knows it.
@@ -221,12 +242,11 @@ fn task_record(task: &TaskEntry) -> TaskRecord {
 
 fn recovered_task(record: TaskRecord) -> Option<TaskEntry> {
     Some(TaskEntry {
-        info: record.info?,
-        group: record.group,
         delivered: record.delivered,
         kill: record.kill.then_some(record.kill_policy),
         state: TaskState::try_from(record.state).unwrap_or(TaskState::TaskLost),
         latest: record.latest,
         updates: Updates::recovered(record.pending),
+        ..TaskEntry::new(record.info?, record.group)
     })
 }

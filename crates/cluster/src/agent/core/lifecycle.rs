@@ -36,6 +36,11 @@ impl Core {
                     }
                 }
             }
+            if container.kind == Kind::Command && container.phase == Phase::Running {
+                for task in container.tasks.iter_mut().filter(|t| !t.is_over() && t.kill.is_none()) {
+                    task.runs(now.at);
+                }
+            }
             self.containers.insert(id, container);
         }
         effects.extend(self.drop_empty_executors());
@@ -117,7 +122,9 @@ impl Core {
         let ids: Vec<String> = self.containers.keys().cloned().collect();
         for id in ids {
             self.check_phase(&id, cx);
+            self.end_expired(&id, cx);
         }
+        self.ask_checks(cx);
         self.repeat_updates(cx);
     }
 

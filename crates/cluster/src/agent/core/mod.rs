@@ -3,6 +3,7 @@
 //! [`Core::step`] takes one event and gives the effects it has, in the order in which the driver must carry them out:
 //! what must survive a crash is saved before anything that depends on it is sent.
 
+mod checks;
 mod command;
 mod container;
 mod executor;
@@ -25,9 +26,10 @@ use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, Resource};
 
 use super::checkpoint::{AgentRecord, ContainerRecord};
 use super::process::ProcessId;
-use super::runner::{ContainerPlan, VolumeMount};
+use super::runner::{Answer, ContainerPlan, Probe, VolumeMount};
 use crate::wire::{FromAgent, ToAgent};
 
+pub(crate) use checks::Which;
 pub(crate) use container::{Container, Key, Kind};
 
 /// The moment of an event.
@@ -104,6 +106,8 @@ pub(crate) enum Event {
     Exited { container: String, status: Option<i32> },
     /// Volumes could not be made visible in a running container.
     MountFailed { container: String, reason: String },
+    /// A task was asked how it is.
+    Probed { container: String, task: String, which: Which, answer: Answer },
     /// Time passed.
     Tick,
 }
@@ -123,6 +127,8 @@ pub(crate) enum Effect {
     End(String, Duration),
     /// Show volumes in a running container.
     Mount(String, Vec<VolumeMount>),
+    /// Ask a task how it is; tell by [`Event::Probed`].
+    Probe { container: String, task: String, which: Which, probe: Box<Probe> },
     /// Delete the data of volumes.
     DeleteVolumes(Vec<PathBuf>),
     /// Send an event on the stream of an executor.
@@ -194,6 +200,9 @@ impl Core {
             Event::Started { container, result } => self.started(&container, result, &mut cx),
             Event::Exited { container, status } => self.exited(&container, status, &mut cx),
             Event::MountFailed { container, reason } => self.mount_failed(&container, &reason, &mut cx),
+            Event::Probed { container, task, which, answer } => {
+                self.probed(&container, &task, which, &answer, &mut cx);
+            }
             Event::Tick => self.tick(&mut cx),
         }
         cx.effects

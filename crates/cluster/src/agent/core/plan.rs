@@ -37,7 +37,7 @@ impl Core {
             volumes: self.volumes(container.resources())?,
             program,
             argv,
-            env: self.environment(container, command),
+            env: with_variables(self.environment(container), command),
         })
     }
 
@@ -48,7 +48,7 @@ impl Core {
         container: &Container,
     ) -> Result<ContainerPlan, String> {
         let mut plan = self.plan(container)?;
-        plan.env = self.nested_environment(container);
+        plan.env = self.task_environment(container);
         plan.links.extend(links(parent));
         plan.volumes = self.volumes(container.tasks.iter().flat_map(|t| &t.info.resources))?;
         plan.volumes.extend(self.shared_volumes(parent, container)?);
@@ -81,6 +81,18 @@ impl Core {
         Ok(mounts)
     }
 
+    /// What a command finds, with what the task says of it.
+    pub(super) fn task_environment(&self, container: &Container) -> Vec<(String, String)> {
+        let own = match &container.parent {
+            Some(_) => self.nested_environment(container),
+            None => self.environment(container),
+        };
+        match container.command() {
+            Some(command) => with_variables(own, command),
+            None => own,
+        }
+    }
+
     /// Mesos gives nested containers but this.
     fn nested_environment(&self, container: &Container) -> Vec<(String, String)> {
         let mut env = vec![
@@ -90,12 +102,6 @@ impl Core {
         env.extend(
             container.allocation_role().map(|role| ("MESOS_ALLOCATION_ROLE".to_owned(), role.to_owned())),
         );
-        let own = container.command().and_then(|command| command.environment.as_ref());
-        for variable in own.into_iter().flat_map(|env| &env.variables) {
-            env.retain(|(name, _)| *name != variable.name);
-            env.push((variable.name.clone(), variable.value().to_owned()));
-        }
-        env.retain(|(name, _)| name != "MESOS_SANDBOX");
         env.push(("MESOS_SANDBOX".to_owned(), container.sandbox.to_string_lossy().into_owned()));
         env
     }
@@ -134,17 +140,14 @@ impl Core {
     }
 
     /// As Mesos sets it, down to the names: executors in other languages read these.
-    fn environment(&self, container: &Container, command: &CommandInfo) -> Vec<(String, String)> {
+    fn environment(&self, container: &Container) -> Vec<(String, String)> {
         let timeouts = self.settings.timeouts;
         let endpoint = format!("{}:{}", self.settings.ip, self.settings.port);
         let sandbox = container.sandbox.to_string_lossy().into_owned();
         let checkpoint = container.framework.checkpoint();
         let grace = container.grace(timeouts.shutdown_grace);
         let mut env: Vec<(String, String)> = Vec::new();
-        let mut set = |name: &str, value: &str| {
-            env.retain(|(n, _)| n != name);
-            env.push((name.to_owned(), value.to_owned()));
-        };
+        let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         set("PATH", &self.settings.path);
         set("LIBPROCESS_IP", &self.settings.ip);
         set("LIBPROCESS_PORT", "0");
@@ -163,10 +166,6 @@ impl Core {
         if let (Kind::Command, Some(role)) = (container.kind, container.allocation_role()) {
             set("MESOS_ALLOCATION_ROLE", role);
         }
-        for variable in command.environment.iter().flat_map(|e| &e.variables) {
-            set(&variable.name, variable.value());
-        }
-        // Last, whatever the command says: by these the agent finds the processes of the container.
         set("MESOS_DIRECTORY", &sandbox);
         set("MESOS_SANDBOX", &sandbox);
         env
@@ -196,6 +195,18 @@ impl Container {
     }
 }
 
+/// An environment with the variables of a command, which win, but for those by which the agent finds the processes of the
+/// container.
+pub(super) fn with_variables(mut env: Vec<(String, String)>, command: &CommandInfo) -> Vec<(String, String)> {
+    const KEPT: [&str; 2] = ["MESOS_DIRECTORY", "MESOS_SANDBOX"];
+    let variables = command.environment.iter().flat_map(|e| &e.variables);
+    for variable in variables.filter(|variable| !KEPT.contains(&variable.name.as_str())) {
+        env.retain(|(name, _)| *name != variable.name);
+        env.push((variable.name.clone(), variable.value().to_owned()));
+    }
+    env
+}
+
 /// The links by which people find the sandbox: `latest` beside it, and for a nested one `tasks/ID` in the executor's.
 fn links(container: &Container) -> Vec<Link> {
     let (Some(beside), Some(name)) = (container.sandbox.parent(), container.sandbox.file_name()) else {
@@ -212,7 +223,7 @@ pub(super) fn nanoseconds(count: i64) -> Duration {
     Duration::from_nanos(u64::try_from(count).unwrap_or_default())
 }
 
-fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>), String> {
+pub(super) fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>), String> {
     let value = command.value.clone().filter(|v| !v.is_empty()).ok_or("its command has no value")?;
     if command.shell() {
         return Ok(("/bin/sh".to_owned(), vec!["sh".to_owned(), "-c".to_owned(), value]));

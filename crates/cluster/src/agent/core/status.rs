@@ -2,8 +2,8 @@
 
 use cairn_mesos::v1::task_status::{Reason, Source};
 use cairn_mesos::v1::{
-    ContainerId, ContainerStatus, ExecutorId, FrameworkId, NetworkInfo, Task, TaskState, TaskStatus,
-    network_info,
+    CheckStatusInfo, ContainerId, ContainerStatus, ExecutorId, FrameworkId, NetworkInfo, Task, TaskState,
+    TaskStatus, network_info,
 };
 
 use super::container::{Container, TaskEntry};
@@ -18,6 +18,7 @@ pub(super) struct Words {
     pub(super) reason: Option<Reason>,
     pub(super) message: Option<String>,
     pub(super) healthy: Option<bool>,
+    pub(super) check: Option<CheckStatusInfo>,
 }
 
 impl Words {
@@ -26,7 +27,7 @@ impl Words {
             source: Some(Source::Agent),
             reason: Some(reason),
             message: Some(message.to_owned()),
-            healthy: None,
+            ..Self::default()
         }
     }
 }
@@ -38,10 +39,15 @@ impl Core {
         container: &str,
         task: &str,
         state: TaskState,
-        words: Words,
+        mut words: Words,
         cx: &mut Context<'_>,
     ) {
         let Some(owner) = self.containers.get(container) else { return };
+        if words.source.is_none()
+            && let Some(entry) = owner.tasks.iter().find(|t| t.id() == task)
+        {
+            entry.checks.words(state, &mut words);
+        }
         let status = TaskStatus {
             task_id: cairn_mesos::v1::TaskId { value: task.to_owned() },
             state: state as i32,
@@ -49,6 +55,7 @@ impl Core {
             source: Some(words.source.unwrap_or(Source::Executor) as i32),
             reason: words.reason.map(|r| r as i32),
             healthy: words.healthy,
+            check_status: words.check,
             agent_id: self.id.clone(),
             executor_id: Some(owner.info.executor_id.clone()),
             timestamp: Some(cx.now.wall),

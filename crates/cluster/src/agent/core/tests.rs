@@ -166,6 +166,7 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::Wait(_) => "wait".into(),
             Effect::End(_, grace) => format!("end {}", grace.as_secs()),
             Effect::Mount(..) => "mount".into(),
+            Effect::Probe { task, which, .. } => format!("probe {which:?} of {task}"),
             Effect::DeleteVolumes(paths) => format!("delete {paths:?}"),
         })
         .collect()

@@ -1,0 +1,100 @@
+//! One attempt to ask a task how it is.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::runner::{Answer, Probe, ProbeKind};
+
+/// Asks tasks how they are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Client {
+    /// Made when it is needed first: most agents need none.
+    http: Arc<OnceLock<Option<reqwest::Client>>>,
+}
+
+impl Client {
+    /// Asks, for no longer than the probe may take.
+    pub(crate) async fn ask(&self, probe: Probe) -> Answer {
+        match probe.kind {
+            ProbeKind::Http { url } => match self.http.get_or_init(client) {
+                Some(client) => status(client, &url, probe.timeout).await,
+                None => Answer::None("there is no HTTP client".to_owned()),
+            },
+            ProbeKind::Tcp { address } => {
+                match tokio::time::timeout(probe.timeout, TcpStream::connect(address)).await {
+                    Ok(connected) => Answer::Connected(connected.is_ok()),
+                    Err(_) => late(probe.timeout),
+                }
+            }
+            ProbeKind::Command { program, argv, env, sandbox } => {
+                match spawn(&program, &argv, &env, &sandbox) {
+                    Ok(child) => exit_code(child, probe.timeout).await,
+                    // As a shell would say of a program that cannot be run.
+                    Err(_) => Answer::Exited(127),
+                }
+            }
+        }
+    }
+}
+
+/// Mesos does not look at the certificates of tasks either: they are asked by their loopback address.
+fn client() -> Option<reqwest::Client> {
+    // Somebody else in this process may have been faster, with the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().ok()
+}
+
+async fn status(client: &reqwest::Client, url: &str, timeout: Duration) -> Answer {
+    match tokio::time::timeout(timeout, client.get(url).send()).await {
+        Ok(Ok(response)) => Answer::Status(response.status().as_u16()),
+        Ok(Err(error)) => Answer::None(error.to_string()),
+        Err(_) => late(timeout),
+    }
+}
+
+fn late(timeout: Duration) -> Answer {
+    Answer::None(format!("no answer within {timeout:?}"))
+}
+
+/// In a process group of its own, so that all of it can be ended.
+fn spawn(program: &str, argv: &[String], env: &[(String, String)], sandbox: &Path) -> std::io::Result<Child> {
+    let mut command = Command::new(program);
+    if let Some((zeroth, rest)) = argv.split_first() {
+        command.arg0(zeroth).args(rest);
+    }
+    command
+        .env_clear()
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .current_dir(sandbox)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+async fn exit_code(mut child: Child, timeout: Duration) -> Answer {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    match tokio::time::timeout(timeout, child.wait()).await {
+        // Whoever was ended by a signal has no code; shells say 128 and the signal.
+        Ok(Ok(status)) => {
+            let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default();
+            Answer::Exited(status.code().unwrap_or(128 + signal))
+        }
+        Ok(Err(error)) => Answer::None(error.to_string()),
+        Err(_) => {
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            let _ = child.wait().await;
+            late(timeout)
+        }
+    }
+}
