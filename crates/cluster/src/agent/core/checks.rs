@@ -149,7 +149,7 @@ impl Checks {
     pub(super) fn words(&self, state: TaskState, words: &mut Words) {
         let running = state == TaskState::TaskRunning && words.reason.is_some();
         if let Some(plain) = &self.plain {
-            let told = if running { plain.status.clone() } else { no_status(plain.info.r#type()) };
+            let told = if running { plain.status } else { no_status(plain.info.r#type()) };
             words.check.get_or_insert(told);
         }
         if running {
@@ -208,7 +208,7 @@ impl Plain {
         if status == self.status {
             return Outcome::Nothing;
         }
-        self.status = status.clone();
+        self.status = status;
         Outcome::Checked(status)
     }
 }
