@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, kafka, logs, plan,
-    render, scale, scheduler, schema, secret, status, validate,
+    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, instance, kafka,
+    logs, operate, plan, render, scale, scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
 
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Secret(secret::Args),
     /// Take a stack down, in reverse order; its data is kept unless told otherwise
     Destroy(destroy::Args),
+    /// Restart, stop, start or replace one instance of a service
+    Instance(instance::Args),
+    /// Have work done inside a service's instances: repairs, cleanups, snapshots, whatever its framework offers
+    Operate(operate::Args),
     /// Brokers, topics and partitions of a Kafka service
     Kafka(kafka::Args),
     /// List the frameworks that stacks may name, or the options of one

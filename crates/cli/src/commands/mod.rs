@@ -10,8 +10,10 @@ pub(crate) mod docs;
 pub(crate) mod endpoints;
 pub(crate) mod executor;
 pub(crate) mod frameworks;
+pub(crate) mod instance;
 pub(crate) mod kafka;
 pub(crate) mod logs;
+pub(crate) mod operate;
 pub(crate) mod plan;
 pub(crate) mod render;
 pub(crate) mod scale;
@@ -38,6 +40,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Scale(args) => scale::run(&globals, &args),
         Command::Secret(args) => secret::run(&globals, &args),
         Command::Destroy(args) => destroy::run(&globals, &args),
+        Command::Instance(args) => instance::run(&globals, &args),
+        Command::Operate(args) => operate::run(&globals, &args),
         Command::Kafka(args) => kafka::run(&globals, &args),
         Command::Frameworks(args) => frameworks::run(&globals, &args),
         Command::Schema(args) => schema::run(&globals, &args),

@@ -2,7 +2,7 @@
 
 use crate::cairn::Cairn;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 21] = [
     "validate",
     "plan",
     "render",
@@ -11,7 +11,10 @@ const VERBS: [&str; 18] = [
     "endpoints",
     "logs",
     "scale",
+    "secret",
     "destroy",
+    "instance",
+    "operate",
     "kafka",
     "frameworks",
     "schema",
