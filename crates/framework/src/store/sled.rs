@@ -8,8 +8,6 @@ use std::time::Duration;
 use super::{Change, SCHEMA, Store, StoreError};
 
 const SCHEMA_KEY: &str = "schema";
-/// Bytes; what is larger goes to a file of its own.
-const SEGMENT: usize = 32 * 1024;
 /// A holder that has just ended may hold the lock for a moment yet: sled's own threads are the last to let go of the file.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
@@ -74,8 +72,6 @@ fn open(directory: &Path) -> sled::Result<sled::Db> {
         .path(directory)
         // A few kilobytes of state: sled's default of a gigabyte only makes room for what never comes.
         .cache_capacity(1 << 20)
-        // Each flush takes a zeroed buffer of this size, and some forty of them are alive at any time.
-        .segment_size(SEGMENT)
         .mode(sled::Mode::LowSpace)
         // Every batch is flushed by hand before its effects; a timer would only add wake-ups.
         .flush_every_ms(None)
