@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use cairn_units::Schedule;
+use cairn_units::{Schedule, Size};
 
 use crate::Constraint;
 
@@ -49,6 +49,20 @@ impl Config {
             if self.options.is_null() { Value::Object(serde_json::Map::new()) } else { self.options.clone() };
         serde_json::from_value(options)
             .map_err(|e| vec![Problem { option: String::new(), message: e.to_string(), help: None }])
+    }
+
+    /// The same, with the checks that `check` makes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn checked<T: DeserializeOwned>(
+        &self,
+        check: impl FnOnce(&T, &mut Vec<Problem>),
+    ) -> Result<T, Vec<Problem>> {
+        let options = self.parse()?;
+        let mut problems = Vec::new();
+        check(&options, &mut problems);
+        if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
 
     /// The archive of `version`, or the user's own.
@@ -264,6 +278,13 @@ impl PortSpec {
     /// A port that is the same for all instances, as far as agents offer it.
     pub fn uniform(name: impl Into<String>) -> Self {
         Self { uniform: true, ..Self::any(name) }
+    }
+}
+
+impl VolumeSpec {
+    /// The directory `data` of this size.
+    pub fn data(size: Size) -> Self {
+        Self { path: "data".into(), size: size.mib() }
     }
 }
 

@@ -125,8 +125,19 @@ pub enum Wait {
 impl From<Vec<Problem>> for Wait {
     /// A configuration that cannot be read: wait for a better one.
     fn from(problems: Vec<Problem>) -> Self {
-        Self::For(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        Self::For(told(&problems))
     }
+}
+
+impl From<Vec<Problem>> for Verdict {
+    /// A configuration that cannot be read: wait for a better one.
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Wait(told(&problems))
+    }
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A step that a gate judges.

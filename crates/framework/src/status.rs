@@ -173,6 +173,36 @@ impl View {
         self.instances.get(instance)?.placement.as_ref()
     }
 
+    /// An instance has a task.
+    pub fn runs(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(|i| i.task_id.is_some())
+    }
+
+    /// An instance has served.
+    pub fn deployed(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(|i| i.deployed)
+    }
+
+    /// A restart of an instance is due.
+    pub fn restarts(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(|i| i.needs_restart)
+    }
+
+    /// An operator has stopped an instance.
+    pub fn stopped(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(|i| i.phase == Phase::Stopped)
+    }
+
+    /// An instance belongs to the target.
+    pub fn stays(&self, instance: &str) -> bool {
+        self.target.iter().any(|name| name == instance)
+    }
+
+    /// An instance still runs and is to go.
+    pub fn leaves(&self, instance: &str) -> bool {
+        !self.stays(instance) && self.runs(instance)
+    }
+
     /// `address:port` of every target instance that has a place, in the target's order.
     pub fn endpoints(&self, port: &str) -> Vec<String> {
         self.target.iter().filter_map(|i| self.placement(i)?.endpoint(port)).collect()

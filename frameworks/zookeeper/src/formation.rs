@@ -15,10 +15,10 @@
 //!   than a quorum and cannot serve without it.
 
 use cairn_framework::{View, Wait};
+use cairn_zookeeper_admin::{Members, Role, ServerId};
 use serde_json::Value;
 
-use crate::members::{Members, Role, server_line};
-use crate::names::{ServerId, id_of, name_of};
+use crate::names::{id_of, is_member, name_of, server_line};
 
 /// Observed: names of the servers that found the ensemble; empty if it exists or nobody can tell.
 pub(crate) const FOUNDING: &str = "founding";
@@ -98,7 +98,7 @@ fn joining(id: ServerId, mut members: Members, view: &View) -> Result<Members, W
     let Some(place) = view.placement(&name_of(id)) else {
         return Err(Wait::Peers("a place of its own".into()));
     };
-    if !members.has(id, place) {
+    if !is_member(id, view, &members) {
         let line = server_line(place, Role::Observer);
         members.servers.insert(id, line.ok_or_else(|| Wait::Peers("its ports".into()))?);
     }

@@ -3,85 +3,50 @@
 //! Before and after every step all members are connected, the leader broadcasts and nobody is being brought up to date;
 //! one server at a time, the leader last; who leaves is out of the membership before it is stopped.
 
-use std::fmt;
-
-use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
+use cairn_framework::kit::{Decided, Decision};
+use cairn_framework::{Action, Ask, Moment, View};
+use cairn_zookeeper_admin::{Change, Ensemble, Members, Mode, Role, ServerId};
 
 use crate::formation::Formation;
-use crate::fourletter::Mode;
-use crate::members::{Members, Role, server_line};
-use crate::names::{ServerId, id_of, name_of};
-use crate::survey::Survey;
+use crate::names::{id_of, is_member, name_of, server_line};
 
-/// What a gate comes to.
+/// What has to be done first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// That is the answer.
-    Say(Verdict),
-    /// Change the membership, then look again.
-    Change(Change),
+pub(crate) enum Act {
+    /// Change the membership, on condition that it still has this version, through this server.
+    Change { change: Change, version: i64, via: ServerId },
     /// The task about to be rendered must know this membership.
     Note(Members),
 }
 
-/// A change of membership, on condition that it still has this version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) what: What,
-    /// Version of the membership that was looked at.
-    pub(crate) version: i64,
-    /// The server to ask.
-    pub(crate) via: ServerId,
-}
-
-/// One server joins or leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
-    Add(ServerId, String),
-    Remove(ServerId),
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::Add(id, _) => write!(f, "adding server-{id}"),
-            What::Remove(id) => write!(f, "removing server-{id}"),
-        }
-    }
-}
-
-const GO: Decision = Decision::Say(Verdict::Go);
-
-fn wait(reason: impl Into<String>) -> Decision {
-    Decision::Say(Verdict::Wait(reason.into()))
-}
+const GO: Decision<Act> = Decision::GO;
 
 /// Judges a step.
-pub(crate) fn decide(ask: &Ask, survey: &Survey) -> Decision {
+pub(crate) fn decide(ask: &Ask, ensemble: &Ensemble) -> Decision<Act> {
     let Some(id) = id_of(&ask.instance) else { return GO };
     let decided = match (ask.moment, ask.action) {
-        (Moment::Before, Action::Launch) => launch(id, &ask.view, survey),
-        (Moment::Before, Action::Restart) => restart(id, &ask.view, survey),
-        (Moment::Before, Action::Stop) => stop(id, survey),
-        (_, Action::Remove) => leave(id, &ask.view, survey),
-        (Moment::After, Action::Launch) => arrived(id, &ask.view, survey),
+        (Moment::Before, Action::Launch) => launch(id, &ask.view, ensemble),
+        (Moment::Before, Action::Restart) => restart(id, &ask.view, ensemble),
+        (Moment::Before, Action::Stop) => stop(id, ensemble),
+        (_, Action::Remove) => leave(id, &ask.view, ensemble),
+        (Moment::After, Action::Launch) => arrived(id, &ask.view, ensemble),
         (Moment::After, Action::Restart) => {
-            arrived(id, &ask.view, survey).and_then(|decision| match decision {
-                GO => healthy(survey, None).map(|_| GO),
+            arrived(id, &ask.view, ensemble).and_then(|decision| match decision {
+                GO => healthy(ensemble, None).map(|_| GO),
                 other => Ok(other),
             })
         }
         (Moment::After, Action::Stop) => Ok(GO),
     };
-    decided.unwrap_or_else(wait)
+    decided.into()
 }
 
 /// All members connected and in step, apart from `except`. The membership and the leader.
-fn healthy(survey: &Survey, except: Option<ServerId>) -> Result<(&Members, ServerId), String> {
-    let members = survey.members().ok_or("no server serves")?;
-    let (leader, report) = survey.leader().ok_or("the ensemble has no leader")?;
+fn healthy(ensemble: &Ensemble, except: Option<ServerId>) -> Result<(&Members, ServerId), String> {
+    let members = ensemble.members().ok_or("no server serves")?;
+    let (leader, report) = ensemble.leader().ok_or("the ensemble has no leader")?;
     let voters = || members.voters().filter(|id| Some(*id) != except);
-    if let Some(absent) = voters().find(|id| survey.report(*id).is_none()) {
+    if let Some(absent) = voters().find(|id| ensemble.report(*id).is_none()) {
         return Err(format!("{} does not serve, and no other may be missing meanwhile", name_of(absent)));
     }
     let monitor = &report.monitor;
@@ -98,36 +63,33 @@ fn healthy(survey: &Survey, except: Option<ServerId>) -> Result<(&Members, Serve
     Ok((members, leader))
 }
 
-fn launch(id: ServerId, view: &View, survey: &Survey) -> Result<Decision, String> {
+fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     let formation = Formation::of(view);
-    let Some(members) = survey.members() else {
+    let Some(members) = ensemble.members() else {
         return formation.admits(id, view.target.len()).map(|()| GO);
     };
     if is_member(id, view, members) {
         return Ok(GO);
     }
     let joins_first = |name: &&String| {
-        let started = view.instances.get(*name).is_some_and(|i| i.task_id.is_some());
-        let stopped = view.instances.get(*name).is_some_and(|i| i.phase == Phase::Stopped);
         let other = id_of(name).unwrap_or_default();
-        other != id && !stopped && !is_member(other, view, members) && (started || other < id)
+        let earlier = view.runs(name) || other < id;
+        other != id && earlier && !view.stopped(name) && !is_member(other, view, members)
     };
     if let Some(first) = view.target.iter().find(joins_first) {
         return Err(format!("{first} joins first"));
     }
-    healthy(survey, Some(id))?;
+    healthy(ensemble, Some(id))?;
     let noted = matches!(&formation, Formation::Exists(noted) if noted == members);
-    Ok(if noted { GO } else { Decision::Note(members.clone()) })
+    Ok(if noted { GO } else { Decision::Do(Act::Note(members.clone())) })
 }
 
-fn restart(id: ServerId, view: &View, survey: &Survey) -> Result<Decision, String> {
-    if idle(id, survey) {
+fn restart(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
+    if idle(id, ensemble) {
         return Ok(GO);
     }
-    let (_, leader) = healthy(survey, None)?;
-    let pending = |name: &&String| {
-        id_of(name) != Some(id) && view.instances.get(*name).is_some_and(|i| i.needs_restart)
-    };
+    let (_, leader) = healthy(ensemble, None)?;
+    let pending = |name: &&String| id_of(name) != Some(id) && view.restarts(name);
     match view.target.iter().find(pending) {
         Some(first) if leader == id => Err(format!("it leads the ensemble: {first} goes first")),
         _ => Ok(GO),
@@ -135,12 +97,12 @@ fn restart(id: ServerId, view: &View, survey: &Survey) -> Result<Decision, Strin
 }
 
 /// An operator wants it stopped, and stopped it stays: the rest must be a quorum.
-fn stop(id: ServerId, survey: &Survey) -> Result<Decision, String> {
-    if idle(id, survey) {
+fn stop(id: ServerId, ensemble: &Ensemble) -> Decided<Act> {
+    if idle(id, ensemble) {
         return Ok(GO);
     }
-    let voters: Vec<_> = survey.members().map(|m| m.voters().collect()).unwrap_or_default();
-    let left = voters.iter().filter(|v| **v != id && survey.report(**v).is_some()).count();
+    let voters = ensemble.voters();
+    let left = voters.iter().filter(|v| **v != id && ensemble.report(**v).is_some()).count();
     if left > voters.len() / 2 {
         return Ok(GO);
     }
@@ -149,72 +111,68 @@ fn stop(id: ServerId, survey: &Survey) -> Result<Decision, String> {
 }
 
 /// Nobody misses it: it does not serve, has no vote, or is all there is.
-fn idle(id: ServerId, survey: &Survey) -> bool {
-    let voters: Vec<_> = survey.members().map(|m| m.voters().collect()).unwrap_or_default();
-    survey.report(id).is_none() || !voters.contains(&id) || voters.len() == 1
+fn idle(id: ServerId, ensemble: &Ensemble) -> bool {
+    let voters = ensemble.voters();
+    ensemble.report(id).is_none() || !voters.contains(&id) || voters.len() == 1
 }
 
 /// Out of the membership, before it is stopped; or after, if it was not running.
-fn leave(id: ServerId, view: &View, survey: &Survey) -> Result<Decision, String> {
+fn leave(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     if view.target.is_empty() {
         return Ok(GO);
     }
-    let members = survey.members().ok_or("nobody serves, so the membership cannot be changed")?;
+    let members = ensemble.members().ok_or("nobody serves, so the membership cannot be changed")?;
     if !members.servers.contains_key(&id) {
         return Ok(GO);
     }
-    let leader = survey.leader().map(|(leader, _)| leader);
-    let leaving = members.servers.keys().copied().filter(|m| !view.target.contains(&name_of(*m)));
+    let leader = ensemble.leader().map(|(leader, _)| leader);
+    let leaving = members.servers.keys().copied().filter(|m| !view.stays(&name_of(*m)));
     let first = leaving.max_by_key(|m| (leader != Some(*m), *m));
     if let Some(first) = first.filter(|first| *first != id) {
         return Err(format!("{} leaves first", name_of(first)));
     }
-    let (members, leader) = healthy(survey, Some(id))?;
-    change(What::Remove(id), members, leader, survey)
+    let (members, leader) = healthy(ensemble, Some(id))?;
+    change(Change::Remove(id), members, leader, ensemble)
 }
 
 /// It serves; is it a member?
-fn arrived(id: ServerId, view: &View, survey: &Survey) -> Result<Decision, String> {
-    if survey.report(id).is_none() {
-        let why = survey.servers.get(&id).and_then(|s| s.report.clone().err()).unwrap_or_default();
-        return Err(if why.is_empty() { "it has no task".into() } else { why });
+fn arrived(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
+    if ensemble.report(id).is_none() {
+        let why = ensemble.servers.get(&id).and_then(|report| report.clone().err());
+        return Err(why.unwrap_or_else(|| "it has no task".into()));
     }
-    let members = survey.members().ok_or("nobody serves")?;
+    let members = ensemble.members().ok_or("nobody serves")?;
     if is_member(id, view, members) {
         return Ok(GO);
     }
-    let (members, leader) = healthy(survey, Some(id))?;
+    let (members, leader) = healthy(ensemble, Some(id))?;
     let place = view.placement(&name_of(id)).ok_or("it has no place")?;
     let line = server_line(place, Role::Participant).ok_or("it lacks a port")?;
-    change(What::Add(id, line), members, leader, survey)
+    change(Change::Add(id, line), members, leader, ensemble)
 }
 
 /// The membership is exactly the target; what was forced past the gates is put right here, one server at a time.
-pub(crate) fn settle(view: &View, survey: &Survey) -> Decision {
-    let Some(members) = survey.members() else { return wait("nobody serves") };
+pub(crate) fn settle(view: &View, ensemble: &Ensemble) -> Decision<Act> {
+    let Some(members) = ensemble.members() else { return Decision::wait("nobody serves") };
     for id in view.target.iter().filter_map(|n| id_of(n)) {
-        match arrived(id, view, survey) {
+        match arrived(id, view, ensemble) {
             Ok(GO) => {}
             Ok(decision) => return decision,
             Err(_) if members.servers.contains_key(&id) => {}
-            Err(reason) => return wait(format!("{}: {reason}", name_of(id))),
+            Err(reason) => return Decision::wait(format!("{}: {reason}", name_of(id))),
         }
     }
-    let runs = |id: ServerId| view.instances.get(&name_of(id)).is_some_and(|i| i.task_id.is_some());
-    let gone = members.servers.keys().find(|id| !view.target.contains(&name_of(**id)) && !runs(**id));
-    gone.map_or(GO, |id| leave(*id, view, survey).unwrap_or_else(wait))
-}
-
-fn is_member(id: ServerId, view: &View, members: &Members) -> bool {
-    view.placement(&name_of(id)).is_some_and(|place| members.has(id, place))
+    let gone = |name: &str| !view.stays(name) && !view.runs(name);
+    let gone = members.servers.keys().find(|id| gone(&name_of(**id)));
+    gone.map_or(GO, |id| leave(*id, view, ensemble).into())
 }
 
 /// Through the leader, unless it is the one that goes: its answer might not arrive.
-fn change(what: What, members: &Members, leader: ServerId, survey: &Survey) -> Result<Decision, String> {
-    let leaves = matches!(what, What::Remove(id) if id == leader);
-    let other = || members.voters().find(|id| *id != leader && survey.report(*id).is_some());
+fn change(change: Change, members: &Members, leader: ServerId, ensemble: &Ensemble) -> Decided<Act> {
+    let leaves = matches!(change, Change::Remove(id) if id == leader);
+    let other = || members.voters().find(|id| *id != leader && ensemble.report(*id).is_some());
     let via = if leaves { other().ok_or("no other server could confirm it")? } else { leader };
-    Ok(Decision::Change(Change { what, version: members.version, via }))
+    Ok(Decision::Do(Act::Change { change, version: members.version, via }))
 }
 
 #[cfg(test)]

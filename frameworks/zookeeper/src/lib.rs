@@ -1,34 +1,30 @@
 //! ZooKeeper ensembles: what is different about ZooKeeper among the services that the SDK keeps running.
 //!
 //! - [`Options`]: what a stack may set;
-//! - `task`, `members`, `prepare.sh`: the files and the command line of a server, and how its membership outlives it;
+//! - `task`, `prepare.sh`: the files and the command line of a server, and how its membership outlives it;
 //! - `formation`: whether a server founds the ensemble or joins it;
-//! - `survey`, `fourletter`: how the servers are, asked from themselves;
-//! - `gate`, `reconfig`: what is safe when, and membership changes;
+//! - `survey`: how the servers are, asked from themselves;
+//! - `gate`: what is safe when, and what membership has to be changed for it;
 //! - `rest`: resources of its own.
 
 mod formation;
-mod fourletter;
 mod gate;
-mod members;
 mod names;
 mod options;
 #[cfg(test)]
 mod real;
-mod reconfig;
 mod rest;
 mod secret;
 mod service;
 mod survey;
 mod task;
-mod watch;
 
 use std::sync::Arc;
 
 use cairn_framework::Service;
 
 pub use cairn_units::Size;
-pub use options::Options;
+pub use options::{Options, Server};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -1,8 +1,8 @@
 //! What a stack may set for an ensemble. The comments on the fields are their documentation.
 
-use cairn_framework::kit::{Settings, check};
+use cairn_framework::kit::{Beside, Jvm, JvmService, Settings, check};
 use cairn_framework::{Config, Problem};
-use cairn_units::{Constraint, Size};
+use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,28 +13,14 @@ pub struct Options {
     /// Number of servers. An even number would tolerate no more failures than the odd one below it.
     #[schemars(extend("enum" = [1, 3, 5], "x-help" = "an ensemble of an even size survives no more failures than the next smaller odd one"))]
     pub nodes: u32,
-    /// Version of ZooKeeper.
-    pub version: String,
-    /// CPUs of each server.
-    #[schemars(range(min = 0.01))]
-    pub cpus: f64,
-    /// Heap of each server; all data of the ensemble must fit into it.
-    pub heap: Size,
-    /// Memory to reserve for each server. Without it: the heap and what a JVM needs around it (a quarter of the heap,
-    /// at least 96MiB).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
+    /// Version, processor, memory and place of each server.
+    #[serde(flatten)]
+    pub jvm: Jvm<Server>,
     /// Persistent volume of each server, for snapshots and transaction logs.
     pub disk: Size,
-    /// Where servers may run, for example `hostname:unique` or `rack:groupBy:3`.
-    #[schemars(with = "Vec<Constraint>")]
-    pub constraints: Vec<String>,
     /// Further entries of zoo.cfg, for example `snapCount: 50000`. They replace the defaults of this framework. What it
     /// sets itself (directories, ports, membership, credentials) cannot be replaced.
     pub config: Settings,
-    /// Further options of the JVM, each an item: `["-XX:+UseG1GC"]`. `{{ address }}` and `{{ ports.client }}` stand for
-    /// the server's own.
-    pub jvm_options: Vec<String>,
     /// Password of ZooKeeper's super user, with which membership is changed. Without it one is derived from the ids of
     /// the servers' volumes: that keeps stray clients out, but not somebody who can read the state of this scheduler or
     /// of the master.
@@ -43,18 +29,26 @@ pub struct Options {
     pub super_password: Option<String>,
 }
 
+/// A server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server;
+
+impl JvmService for Server {
+    const VERSION: &'static str = "3.9.4";
+    const CPUS: f64 = 0.2;
+    const HEAP: Size = Size::from_mib(128);
+    const LEAST: (Size, Size) = (Size::from_mib(32), Size::from_mib(32));
+    const BESIDE: Beside = Beside { percent: 25, least: 96, more: 0 };
+    const HEAP_NOTE: &'static str = "All data of the ensemble must fit into it.";
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             nodes: 3,
-            version: "3.9.4".into(),
-            cpus: 0.2,
-            heap: Size::from_mib(128),
-            mem: None,
+            jvm: Jvm::default(),
             disk: Size::from_mib(1024),
-            constraints: Vec::new(),
             config: Settings::new(),
-            jvm_options: Vec::new(),
             super_password: None,
         }
     }
@@ -85,45 +79,25 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = Vec::new();
-        options.check_size(&mut problems);
-        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-        check::entries("config", "zoo.cfg", &options.config, reserved, &mut problems);
-        for (key, _) in options.config.iter().filter(|(_, value)| value.to_string().contains('\\')) {
-            problems.push(Problem::new(format!("config.{key}"), "the value must be without backslashes"));
-        }
-        check::constraints("constraints", &options.constraints, &mut problems);
-        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
-        if options.super_password.as_ref().is_some_and(|p| p.len() < 8) {
-            problems.push(Problem::new("superPassword", "is shorter than 8 characters"));
-        }
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
+        config.checked(Self::check)
     }
 
-    /// Memory to reserve for one server.
-    pub fn memory(&self) -> Size {
-        let around = (self.heap.mib() / 4).max(96);
-        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + around))
-    }
-
-    fn check_size(&self, problems: &mut Vec<Problem>) {
+    fn check(&self, problems: &mut Vec<Problem>) {
         if !matches!(self.nodes, 1 | 3 | 5) {
             let problem =
                 Problem::new("nodes", format!("an ensemble has 1, 3 or 5 servers, not {}", self.nodes));
             problems.push(problem.help("more than 5 make writes slower and an even number adds no safety"));
         }
-        check::cpus("cpus", self.cpus, problems);
-        check::at_least("heap", self.heap, Size::from_mib(32), problems);
-        if self.memory() <= self.heap {
-            let message =
-                format!("{}MiB does not hold a heap of {}MiB", self.memory().mib(), self.heap.mib());
-            let help = "leave `mem` out, or give at least 96MiB on top of the heap";
-            problems.push(Problem::new("mem", message).help(help));
+        self.jvm.check(problems);
+        // A transaction log alone takes as much.
+        check::at_least("disk", self.disk, Size::from_mib(64), problems);
+        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
+        check::entries("config", "zoo.cfg", &self.config, reserved, problems);
+        for (key, _) in self.config.iter().filter(|(_, value)| value.to_string().contains('\\')) {
+            problems.push(Problem::new(format!("config.{key}"), "the value must be without backslashes"));
         }
-        if self.disk.mib() < 64 {
-            let message = format!("{} is too little: a transaction log alone takes 64MiB", self.disk);
-            problems.push(Problem::new("disk", message));
+        if self.super_password.as_ref().is_some_and(|p| p.len() < 8) {
+            problems.push(Problem::new("superPassword", "is shorter than 8 characters"));
         }
     }
 }
@@ -141,7 +115,10 @@ mod tests {
     #[test]
     fn defaults_are_an_ensemble_of_three() {
         let options = read(json!({})).unwrap();
-        assert_eq!((options.nodes, options.version.as_str(), options.memory().mib()), (3, "3.9.4", 224));
+        assert_eq!(
+            (options.nodes, options.jvm.version.as_str(), options.jvm.memory().mib()),
+            (3, "3.9.4", 224)
+        );
     }
 
     #[test]

@@ -7,10 +7,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use cairn_framework::Handle;
 use cairn_framework::rest::Resource;
+use cairn_zookeeper_admin::Ensemble;
 use serde_json::{Value, json};
 
 use crate::names::name_of;
-use crate::survey::Survey;
+use crate::survey;
 
 /// `/v1/ensemble`.
 pub(crate) fn routes(handle: Handle) -> Router {
@@ -23,18 +24,18 @@ pub(crate) fn resources() -> Vec<Resource> {
 }
 
 /// The part of each server in the ensemble and the last change it knows, if it serves; by instance.
-pub(crate) fn describe(survey: &Survey) -> BTreeMap<String, Value> {
+pub(crate) fn describe(ensemble: &Ensemble) -> BTreeMap<String, Value> {
     let fields = |id: &u32| {
-        let report = survey.report(*id);
+        let report = ensemble.report(*id);
         json!({ "mode": report.map(|r| r.mode), "zxid": report.map(|r| &r.zxid) })
     };
-    survey.servers.keys().map(|id| (name_of(*id), fields(id))).collect()
+    ensemble.servers.keys().map(|id| (name_of(*id), fields(id))).collect()
 }
 
 async fn ensemble(State(handle): State<Handle>) -> Json<Value> {
-    let survey = Survey::take(&handle.published().view).await;
-    let members = survey.members().cloned().unwrap_or_default();
-    let leader = survey.leader();
+    let servers = survey::take(&handle.published().view).await;
+    let members = servers.members().cloned().unwrap_or_default();
+    let leader = servers.leader();
     Json(json!({
         "serving": leader.is_some(),
         "leader": leader.map(|(id, _)| name_of(id)),

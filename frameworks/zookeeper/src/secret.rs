@@ -3,11 +3,8 @@
 //! Each server checks the password of those who connect to it, so each may have its own. Only its digest is given to
 //! the server, in a file that nobody else can read.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cairn_framework::Placement;
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::options::Options;
 
@@ -24,20 +21,9 @@ pub(crate) fn password(options: &Options, place: &Placement) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// What `DigestAuthenticationProvider.superDigest` takes: `super:base64(sha1("super:password"))`.
-pub(crate) fn super_digest(password: &str) -> String {
-    format!("super:{}", STANDARD.encode(Sha1::digest(format!("super:{password}"))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digest_as_zookeeper_computes_it() {
-        // DigestAuthenticationProvider.generateDigest("super:test"), from ZooKeeper's own documentation and tests.
-        assert_eq!(super_digest("test"), "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
-    }
 
     #[test]
     fn derived_passwords_differ_by_volume() {

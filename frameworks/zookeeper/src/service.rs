@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Nodes, check};
+use cairn_framework::kit::{Decision, Nodes, watch};
 use cairn_framework::rest::Resource;
 use cairn_framework::{
     Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
     VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
+use cairn_zookeeper_admin::{Ensemble, Members, reconfigure};
 use serde_json::Value;
 
 use crate::formation::{MEMBERS, initial_members};
-use crate::gate::{self, Decision};
-use crate::members::Members;
+use crate::gate::{self, Act};
 use crate::names::{CLIENT, ELECTION, QUORUM, SERVERS, id_of, name_of};
 use crate::options::Options;
-use crate::survey::Survey;
-use crate::{reconfig, rest, task, watch};
+use crate::{rest, secret, survey, task};
 
 /// ZooKeeper ensembles.
 #[derive(Debug, Default)]
@@ -35,19 +34,12 @@ impl Service for ZooKeeper {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let mut archive = config.archive(&options.version)?;
-        archive.extract = true;
-        let instances = (1..=options.nodes).map(|id| InstanceSpec {
-            name: name_of(id),
-            cpus: options.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "MiB")]
-            mem: options.memory().mib() as f64,
+        let server = InstanceSpec {
             ports: [CLIENT, QUORUM, ELECTION].map(PortSpec::any).to_vec(),
-            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
-            constraints: check::read_constraints(&options.constraints),
-            artifacts: vec![archive.clone()],
-            ..InstanceSpec::default()
-        });
+            volumes: vec![VolumeSpec::data(options.disk)],
+            ..options.jvm.instance(config)?
+        };
+        let instances = (1..=options.nodes).map(|id| InstanceSpec { name: name_of(id), ..server.clone() });
         Ok(Model { instances: instances.collect(), deploy: Strategy::Parallel, ..Model::default() })
     }
 
@@ -67,11 +59,11 @@ impl Service for ZooKeeper {
     }
 
     async fn gate(&self, ask: &Ask) -> Verdict {
-        self.carry_out(&ask.config, &ask.view, |survey| gate::decide(ask, survey)).await
+        self.carry_out(&ask.config, &ask.view, |ensemble| gate::decide(ask, ensemble)).await
     }
 
     async fn settle(&self, config: &Config, view: &View) -> Verdict {
-        self.carry_out(config, view, |survey| gate::settle(view, survey)).await
+        self.carry_out(config, view, |ensemble| gate::settle(view, ensemble)).await
     }
 
     fn routes(&self, handle: Handle) -> axum::Router {
@@ -87,7 +79,7 @@ impl Service for ZooKeeper {
     }
 
     async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
-        rest::describe(&Survey::take(view).await)
+        rest::describe(&survey::take(view).await)
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -96,7 +88,7 @@ impl Service for ZooKeeper {
 
     fn start(&self, handle: Handle) {
         if self.handle.set(handle.clone()).is_ok() {
-            tokio::spawn(watch::run(handle));
+            tokio::spawn(watch(handle, survey::note));
         }
     }
 }
@@ -104,24 +96,31 @@ impl Service for ZooKeeper {
 impl ZooKeeper {
     /// Looks at the ensemble, decides, and does what the decision asks for. A change of membership is looked at again at
     /// once, as that is usually all that was missing.
-    async fn carry_out(&self, config: &Config, view: &View, decide: impl Fn(&Survey) -> Decision) -> Verdict {
-        let survey = Survey::take(view).await;
-        let change = match decide(&survey) {
+    async fn carry_out(
+        &self,
+        config: &Config,
+        view: &View,
+        decide: impl Fn(&Ensemble) -> Decision<Act>,
+    ) -> Verdict {
+        let (change, version, via) = match decide(&survey::take(view).await) {
             Decision::Say(verdict) => return verdict,
-            Decision::Note(members) => return self.note(&members).await,
-            Decision::Change(change) => change,
+            Decision::Do(Act::Note(members)) => return self.note(&members).await,
+            Decision::Do(Act::Change { change, version, via }) => (change, version, via),
         };
         let options = match Options::read(config) {
             Ok(options) => options,
-            Err(problems) => return Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+            Err(problems) => return problems.into(),
         };
-        if let Err(error) = reconfig::apply(&change, &options, &survey).await {
+        let place = view.placement(&name_of(via)).cloned().unwrap_or_default();
+        let (endpoint, password) =
+            (place.endpoint(CLIENT).unwrap_or_default(), secret::password(&options, &place));
+        if let Err(error) = reconfigure(&endpoint, &password, &change, version).await {
             return Verdict::Wait(format!("{change}: {error}"));
         }
         tracing::info!(%change, "membership changed");
-        match decide(&Survey::take(view).await) {
+        match decide(&survey::take(view).await) {
             Decision::Say(verdict) => verdict,
-            _ => Verdict::Wait(format!("{change}: waits for the ensemble to take it up")),
+            Decision::Do(_) => Verdict::Wait(format!("{change}: waits for the ensemble to take it up")),
         }
     }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cairn_framework::Placement;
-use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
-use cairn_framework::kit::probes;
+use cairn_framework::kit::java::{self, SIMPLE_LOGGER};
+use cairn_framework::kit::{probes, sh};
 use cairn_task::{ConfigFile, FileMode, ProbeKind, TaskSpec};
+use cairn_zookeeper_admin::{Members, ServerId, super_digest};
 
-use crate::members::Members;
-use crate::names::ServerId;
 use crate::options::Options;
 use crate::secret;
 
@@ -35,37 +34,18 @@ pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members
     let target = "{{ address }}:{{ ports.client }}".to_owned();
     let (ready, health) =
         probes(ProbeKind::TcpExchange { target, send: "srvr".into(), expect: SERVING.into() });
-    let (link, jars) = java::jars("ZooKeeper");
-    TaskSpec {
-        command: command(options),
-        prepare: vec![jars, ["/bin/sh", "prepare.sh", &id.to_string()].map(str::to_owned).to_vec()],
-        files: vec![
-            ConfigFile { mode: FileMode::Private, ..ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)) },
-            // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
-            // new for every task, so what is written is always what was known at its launch.
-            ConfigFile { keep: true, ..ConfigFile::raw("members", members.file()) },
-            ConfigFile::raw("data/myid", format!("{id}\n")),
-            ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
-            link,
-        ],
-        requires: java::required("ZooKeeper needs Java 11 or later"),
-        ready,
-        health,
-        grace_ms: 10_000,
-        ..TaskSpec::default()
-    }
-}
-
-fn command(options: &Options) -> Vec<String> {
-    let main = [MAIN, "./data/conf/zoo.cfg"];
-    let java = Java {
-        heap: options.heap,
-        large: &[],
-        flags: &SIMPLE_LOGGER,
-        own: &options.jvm_options,
-        main: &main,
-    };
-    java.command()
+    let java = options.jvm.java(&[], &SIMPLE_LOGGER, &[MAIN, "./data/conf/zoo.cfg"]);
+    let mut task = java::task("ZooKeeper", "Java 11 or later", &java);
+    task.prepare.push(sh(&["prepare.sh", &id.to_string()]));
+    task.files.extend([
+        ConfigFile { mode: FileMode::Private, ..ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)) },
+        // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
+        // new for every task, so what is written is always what was known at its launch.
+        ConfigFile { keep: true, ..ConfigFile::raw("members", members.file()) },
+        ConfigFile::raw("data/myid", format!("{id}\n")),
+        ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
+    ]);
+    TaskSpec { ready, health, grace_ms: 10_000, ..task }
 }
 
 /// zoo.cfg without `dynamicConfigFile`, which the prepare step adds. No client port here: ZooKeeper wants it in the
@@ -73,7 +53,7 @@ fn command(options: &Options) -> Vec<String> {
 fn zoo_cfg(options: &Options, place: &Placement) -> String {
     let mut entries: BTreeMap<&str, String> = DEFAULTS.map(|(k, v)| (k, v.to_owned())).into();
     entries.extend(options.config.iter().map(|(k, v)| (k.as_str(), v.to_string())));
-    let digest = secret::super_digest(&secret::password(options, place));
+    let digest = super_digest(&secret::password(options, place));
     let fixed = [
         ("4lw.commands.whitelist", "srvr,mntr,ruok,conf,stat,isro".to_owned()),
         // Becomes the system property zookeeper.DigestAuthenticationProvider.superDigest; in a private file it does not
@@ -96,8 +76,9 @@ mod tests {
     use cairn_units::Size;
 
     use super::*;
-    use crate::members::{Role, server_line};
-    use cairn_framework::kit::Scalar;
+    use crate::names::server_line;
+    use cairn_framework::kit::{Jvm, Scalar};
+    use cairn_zookeeper_admin::Role;
 
     fn place(id: u8) -> Placement {
         let ports = [("client", 31000), ("quorum", 31001), ("election", 31002)];
@@ -135,15 +116,19 @@ mod tests {
     #[test]
     fn options_replace_defaults_and_big_heaps_get_all_of_the_jvm() {
         let options = Options {
-            heap: Size::from_mib(4096),
+            jvm: Jvm {
+                heap: Size::from_mib(4096),
+                jvm_options: vec!["-XX:+UseZGC".into()],
+                ..Jvm::default()
+            },
             config: [("tickTime".to_owned(), Scalar::Number(2000))].into(),
-            jvm_options: vec!["-XX:+UseZGC".into()],
             super_password: Some("long enough".into()),
             ..Options::default()
         };
         let task = task(&options, 3);
-        assert!(task.files[0].content.contains("\ntickTime=2000\n"));
-        assert!(!task.files[0].content.contains("long enough"), "only its digest is written down");
+        let zoo_cfg = &task.files.iter().find(|f| f.path == "zoo.cfg").unwrap().content;
+        assert!(zoo_cfg.contains("\ntickTime=2000\n"));
+        assert!(!zoo_cfg.contains("long enough"), "only its digest is written down");
         assert_eq!(task.command[..2], ["java", "-Xmx4096m"]);
         assert!(!task.command.iter().any(|a| a.contains("SerialGC") || a.contains("Tiered")));
         assert!(task.command.contains(&"-XX:+UseZGC".to_owned()));

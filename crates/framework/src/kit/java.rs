@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_task::ConfigFile;
+use cairn_task::{ConfigFile, TaskSpec};
 use cairn_units::Size;
 
 /// Up to this heap a service is small: one collecting thread, and the quick compiler only.
@@ -48,11 +48,23 @@ impl Java<'_> {
     }
 }
 
+/// The task of a JVM whose jars are those of the service's archive. `needs` is for example `Java 17`; more files, preparations
+/// and probes are added by whoever calls.
+pub fn task(service: &str, needs: &str, java: &Java<'_>) -> TaskSpec {
+    let (link, jars) = jars(service);
+    TaskSpec {
+        command: java.command(),
+        prepare: vec![jars],
+        files: vec![link],
+        requires: required(&format!("{service} needs {needs}")),
+        ..TaskSpec::default()
+    }
+}
+
 /// Makes the jars of the archive, unpacked as `NAME/lib`, the folder `lib` of [`Java::command`]: a file, and the preparation
 /// that runs it. `service` is for people.
 pub fn jars(service: &str) -> (ConfigFile, Vec<String>) {
-    let command = ["/bin/sh", "jars.sh", service].map(str::to_owned).to_vec();
-    (ConfigFile::raw("jars.sh", include_str!("jars.sh")), command)
+    (ConfigFile::raw("jars.sh", include_str!("jars.sh")), super::sh(&["jars.sh", service]))
 }
 
 /// For [`cairn_task::TaskSpec::requires`]. `who` is for example `Kafka needs Java 17`.

@@ -4,7 +4,10 @@
 //!   `/v1/nodes` (list, resize, add, patch, start, stop, restart, replace, remove), its problem documents and its lines in
 //!   `/openapi.json`; it writes no REST for them. [`crate::Service::describe`] adds fields of its own to each listed node.
 //! - [`Ids`]: nodes as people write them: `0`, `0,2`, `0..4`, `*`, `*[rack=r1]`.
-//! - [`java`]: the command line of a JVM by the size of its heap.
+//! - [`Jvm`]: the options that every service on a JVM has, with their checks, and the instances that come of them;
+//!   [`java`]: its command line by the size of its heap, and its task.
+//! - [`ask_all`] and [`watch`]: all instances asked at once, now or for ever; [`Decision`]: what a gate comes to when
+//!   something has to be done first, an [`Errand`] for example.
 //! - [`Settings`] and [`Scalar`]: entries of a service's own configuration; [`Ports`]: a port or a range of ports.
 //! - [`Count`]: a number of instances, or `*` for one on every agent; [`Many`]: a text or several.
 //! - [`check`]: checks of options that a schema cannot express.
@@ -12,10 +15,14 @@
 //!
 //! Problems become reasons to wait by themselves: in [`crate::Service::task`], `Options::read(config)?`.
 
+mod ask;
 pub mod check;
 mod count;
+mod errand;
+mod gate;
 mod ids;
 pub mod java;
+mod jvm;
 mod many;
 mod nodes;
 pub mod options;
@@ -23,11 +30,20 @@ mod port;
 mod probes;
 mod scalar;
 
+pub use ask::{ask_all, watch};
 pub use count::Count;
+pub use errand::Errand;
+pub use gate::{Decided, Decision};
 pub use ids::Ids;
+pub use jvm::{Beside, Jvm, JvmService};
 pub use many::Many;
 pub use nodes::Nodes;
 pub(crate) use nodes::idle;
 pub use port::Ports;
 pub use probes::probes;
 pub use scalar::{Scalar, Settings};
+
+/// The words of a shell script with its arguments.
+pub fn sh(words: &[&str]) -> Vec<String> {
+    ["/bin/sh"].iter().chain(words).map(|word| (*word).to_owned()).collect()
+}

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use cairn_framework::Verdict;
 use cairn_framework::{Config, InstanceStatus, Placement};
+use cairn_zookeeper_admin::{Monitor, Report};
 use serde_json::json;
 
 use super::*;
 use crate::formation::{FOUNDING, MEMBERS};
-use crate::fourletter::Monitor;
-use crate::survey::{Report, Server};
 
 fn place(id: ServerId) -> Placement {
     let ports = [("client", 1), ("quorum", 2), ("election", 3)];
@@ -22,7 +22,7 @@ fn place(id: ServerId) -> Placement {
 /// An ensemble: `target` servers are wanted, `up` serve (the first leads), `members` belong to it.
 struct Case {
     view: View,
-    survey: Survey,
+    ensemble: Ensemble,
 }
 
 fn case(target: u32, up: &[ServerId], members: &[ServerId]) -> Case {
@@ -41,11 +41,7 @@ fn case(target: u32, up: &[ServerId], members: &[ServerId]) -> Case {
         monitor: monitor.clone(),
         members: members.clone(),
     };
-    let servers = up
-        .iter()
-        .enumerate()
-        .map(|(at, id)| (*id, Server { place: place(*id), report: Ok(report(at)) }))
-        .collect();
+    let servers = up.iter().enumerate().map(|(at, id)| (*id, Ok(report(at)))).collect();
     let mut view = View { target: (1..=target).map(name_of).collect(), ..View::default() };
     for id in (1..=target).chain(up.iter().copied()).chain(members.servers.keys().copied()) {
         let task_id = up.contains(&id).then(|| "t".to_owned());
@@ -57,7 +53,7 @@ fn case(target: u32, up: &[ServerId], members: &[ServerId]) -> Case {
     if !up.is_empty() {
         view.observed.insert(MEMBERS.into(), json!(members));
     }
-    Case { view, survey: Survey { servers } }
+    Case { view, ensemble: Ensemble { servers } }
 }
 
 impl Case {
@@ -68,10 +64,10 @@ impl Case {
 
     fn monitor(self, change: impl Fn(&mut Monitor)) -> Self {
         self.with(|case| {
-            case.survey
+            case.ensemble
                 .servers
                 .values_mut()
-                .filter_map(|s| s.report.as_mut().ok())
+                .filter_map(|s| s.as_mut().ok())
                 .for_each(|r| change(&mut r.monitor));
         })
     }
@@ -87,7 +83,7 @@ impl Case {
     fn decide(&self, moment: Moment, action: Action, id: ServerId) -> String {
         let ask =
             Ask { moment, action, instance: name_of(id), config: Config::default(), view: self.view.clone() };
-        tell(decide(&ask, &self.survey))
+        tell(decide(&ask, &self.ensemble))
     }
 
     fn before(&self, action: Action, id: ServerId) -> String {
@@ -99,12 +95,12 @@ impl Case {
     }
 }
 
-fn tell(decision: Decision) -> String {
+fn tell(decision: Decision<Act>) -> String {
     match decision {
         Decision::Say(Verdict::Go) => "go".into(),
         Decision::Say(Verdict::Wait(reason) | Verdict::Refuse(reason)) => reason,
-        Decision::Note(_) => "note".into(),
-        Decision::Change(change) => format!("{change} via {} at {}", change.via, change.version),
+        Decision::Do(Act::Note(_)) => "note".into(),
+        Decision::Do(Act::Change { change, via, version }) => format!("{change} via {via} at {version}"),
     }
 }
 
@@ -139,7 +135,7 @@ fn restart_waits_for_those_that_catch_up() {
         case(3, &[1, 2, 3], &[1, 2, 3]).monitor(|m| m.peer_state = "leading - synchronization".into());
     assert!(starting.before(Action::Restart, 2).contains("is not ready yet: leading - synchronization"));
     let headless = case(3, &[1, 2, 3], &[1, 2, 3]).with(|c| {
-        c.survey.servers.values_mut().for_each(|s| s.report.as_mut().unwrap().mode = Mode::Follower);
+        c.ensemble.servers.values_mut().for_each(|s| s.as_mut().unwrap().mode = Mode::Follower);
     });
     assert_eq!(headless.before(Action::Restart, 2), "the ensemble has no leader");
 }
@@ -238,7 +234,7 @@ fn who_leaves_is_removed_first_and_the_leader_last() {
 
 #[test]
 fn settling_puts_right_what_was_forced() {
-    let told = |case: Case| tell(settle(&case.view, &case.survey));
+    let told = |case: Case| tell(settle(&case.view, &case.ensemble));
     assert_eq!(told(case(3, &[1, 2, 3], &[1, 2, 3])), "go");
     assert_eq!(told(case(3, &[1, 2, 3], &[1, 2, 3, 4])), "removing server-4 via 1 at 7");
     assert_eq!(told(case(3, &[1, 2, 3], &[1, 2])), "adding server-3 via 1 at 7");

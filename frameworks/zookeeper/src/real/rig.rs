@@ -13,14 +13,14 @@ use cairn_framework::{
     View,
 };
 use cairn_task::{FileMode, Place, TaskSpec};
+use cairn_zookeeper_admin::{ServerId, fourletter};
 use serde_json::{Value, json};
 use zookeeper_client::{Acls, Client, CreateMode};
 
 use crate::formation::{FOUNDING, MEMBERS};
-use crate::fourletter;
-use crate::names::{ServerId, name_of};
+use crate::names::name_of;
 use crate::service::ZooKeeper;
-use crate::survey::Survey;
+use crate::survey;
 
 /// The archive that `make dist` puts together: below CAIRN_DIST, or `dist/` of the checkout.
 fn archive() -> PathBuf {
@@ -122,7 +122,7 @@ impl Rig {
 
     /// What the watcher notes.
     pub(super) async fn note(&mut self) {
-        let members = json!(Survey::take(&self.view).await.members().unwrap());
+        let members = json!(survey::take(&self.view).await.members().unwrap());
         self.view.observed.insert(MEMBERS.into(), members);
         self.view.observed.insert(FOUNDING.into(), json!([]));
     }
@@ -192,7 +192,7 @@ impl Rig {
 
     pub(super) async fn serves(&self, id: ServerId) {
         for _ in 0..TRIES {
-            if Survey::take(&self.view).await.report(id).is_some() {
+            if survey::take(&self.view).await.report(id).is_some() {
                 return;
             }
             tokio::time::sleep(PAUSE).await;
@@ -201,11 +201,11 @@ impl Rig {
     }
 
     pub(super) async fn voters(&self) -> Vec<ServerId> {
-        Survey::take(&self.view).await.members().unwrap().voters().collect()
+        survey::take(&self.view).await.members().unwrap().voters().collect()
     }
 
     pub(super) async fn leader(&self) -> Option<ServerId> {
-        Survey::take(&self.view).await.leader().map(|(id, _)| id)
+        survey::take(&self.view).await.leader().map(|(id, _)| id)
     }
 
     pub(super) async fn followers_first(&self) -> Vec<ServerId> {

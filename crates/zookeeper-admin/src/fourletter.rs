@@ -13,15 +13,29 @@ const CAP: u64 = 256 * 1024;
 
 /// Why a server did not answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AskError {
+pub enum AskError {
+    /// Nobody listens, or the connection broke.
     #[error("{endpoint} does not answer `{word}`: {source}")]
-    Io { endpoint: String, word: &'static str, source: std::io::Error },
+    Io {
+        /// `host:port`.
+        endpoint: String,
+        /// What was asked.
+        word: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It listens and says nothing.
     #[error("{endpoint} does not answer `{word}` within {} s", LIMIT.as_secs())]
-    Timeout { endpoint: String, word: &'static str },
+    Timeout {
+        /// `host:port`.
+        endpoint: String,
+        /// What was asked.
+        word: &'static str,
+    },
 }
 
 /// Sends a word to `host:port` and reads until the server closes.
-pub(crate) async fn ask(endpoint: &str, word: &'static str) -> Result<String, AskError> {
+pub async fn ask(endpoint: &str, word: &'static str) -> Result<String, AskError> {
     match timeout(LIMIT, exchange(endpoint, word)).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(AskError::Io { endpoint: endpoint.into(), word, source }),
@@ -40,15 +54,19 @@ async fn exchange(endpoint: &str, word: &str) -> std::io::Result<String> {
 /// Part of a server in its ensemble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
+pub enum Mode {
+    /// It leads.
     Leader,
+    /// It votes.
     Follower,
+    /// It has no vote.
     Observer,
+    /// It is alone and always will be.
     Standalone,
 }
 
 /// Part of a server, and the last change it knows, from the answer of `srvr`. `None`: it does not serve.
-pub(crate) fn srvr(answer: &str) -> Option<(Mode, String)> {
+pub fn srvr(answer: &str) -> Option<(Mode, String)> {
     let field = |name: &str| answer.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
     let mode = match field("Mode:")? {
         "leader" => Mode::Leader,
@@ -62,17 +80,17 @@ pub(crate) fn srvr(answer: &str) -> Option<(Mode, String)> {
 
 /// What a leader says of its followers, from the answer of `mntr`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Monitor {
+pub struct Monitor {
     /// For example `leading - broadcast`.
-    pub(crate) peer_state: String,
+    pub peer_state: String,
     /// Voters, the leader apart, that have all changes. Leaders only.
-    pub(crate) synced_followers: u32,
+    pub synced_followers: u32,
     /// Followers that are being brought up to date. Leaders only.
-    pub(crate) pending_syncs: u32,
+    pub pending_syncs: u32,
 }
 
 /// Reads the lines `name<TAB>value` that matter here.
-pub(crate) fn mntr(answer: &str) -> Monitor {
+pub fn mntr(answer: &str) -> Monitor {
     let mut monitor = Monitor::default();
     for (name, value) in answer.lines().filter_map(|l| l.split_once('\t')) {
         // Gauges may be written as `2` or `2.0`.

@@ -1,0 +1,242 @@
+//! The options that every service on a JVM has: its version, what an instance gets of its agent, and where it may run.
+//!
+//! A framework says what is usual for its service and takes the options into its own:
+//!
+//! ```
+//! # use cairn_framework::kit::{Beside, Jvm, JvmService}; use cairn_units::Size; use serde::{Deserialize, Serialize};
+//! # use schemars::JsonSchema; use cairn_framework::{Config, Problem};
+//! #[derive(Debug, Clone, PartialEq)]
+//! pub struct Node;
+//!
+//! impl JvmService for Node {
+//!     const VERSION: &'static str = "5.0.5";
+//!     const CPUS: f64 = 0.5;
+//!     const HEAP: Size = Size::from_mib(256);
+//!     const LEAST: (Size, Size) = (Size::from_mib(128), Size::from_mib(128));
+//!     const BESIDE: Beside = Beside { percent: 25, least: 96, more: 0 };
+//! }
+//!
+//! #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+//! #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+//! struct Options {
+//!     nodes: u32,
+//!     #[serde(flatten)]
+//!     jvm: Jvm<Node>,
+//! }
+//! assert_eq!(Options::default().jvm.memory().mib(), 352);
+//! ```
+
+use std::fmt::{Debug, Write as _};
+use std::marker::PhantomData;
+
+use cairn_units::{Constraint, Size};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::check;
+use super::java::Java;
+use crate::{Config, InstanceSpec, Problem};
+
+/// What is usual for a service on a JVM.
+pub trait JvmService: Debug + Clone + PartialEq + Send + Sync + 'static {
+    /// Version, as the distributions have it.
+    const VERSION: &'static str;
+    /// CPUs of an instance.
+    const CPUS: f64;
+    /// Heap of an instance.
+    const HEAP: Size;
+    /// The smallest heap it starts with, and what the memory has to hold beside a heap.
+    const LEAST: (Size, Size);
+    /// What is reserved beside the heap where nothing is said.
+    const BESIDE: Beside;
+    /// What people should know about the heap.
+    const HEAP_NOTE: &'static str = "";
+}
+
+/// Memory beside a heap: a part of the heap, at least so much, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside {
+    /// Percent of the heap.
+    pub percent: u64,
+    /// This part is at least so many MiB.
+    pub least: u64,
+    /// MiB on top.
+    pub more: u64,
+}
+
+impl Beside {
+    /// The heap and what is beside it.
+    pub const fn with(self, heap: Size) -> Size {
+        let part = heap.mib() * self.percent / 100;
+        let part = if part < self.least { self.least } else { part };
+        Size::from_mib(heap.mib() + part + self.more)
+    }
+
+    fn text(self) -> String {
+        let mut text = format!("the heap and {}% of it", self.percent);
+        if self.least > 0 {
+            let _ = write!(text, ", at least {}MiB", self.least);
+        }
+        if self.more > 0 {
+            let _ = write!(text, ", and {}MiB", self.more);
+        }
+        text
+    }
+}
+
+/// Options of a service on a JVM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", bound = "S: JvmService")]
+#[schemars(bound = "S: JvmService", transform = describe::<S>)]
+pub struct Jvm<S: JvmService> {
+    /// Version of the service.
+    pub version: String,
+    /// CPUs of each instance.
+    #[schemars(range(min = 0.01))]
+    pub cpus: f64,
+    /// Heap of each instance.
+    pub heap: Size,
+    /// Memory to reserve for each instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Size>,
+    /// Where instances may run, for example `hostname:unique` or `rack:groupBy:3`.
+    #[schemars(with = "Vec<Constraint>")]
+    pub constraints: Vec<String>,
+    /// Further options of the JVM, each an item: `["-XX:+UseZGC"]`.
+    pub jvm_options: Vec<String>,
+    /// Whose options they are.
+    #[serde(skip)]
+    pub service: PhantomData<S>,
+}
+
+/// What the type of the service adds to the descriptions.
+fn describe<S: JvmService>(schema: &mut Schema) {
+    let notes = [("heap", S::HEAP_NOTE.to_owned()), ("mem", format!("Without it: {}.", S::BESIDE.text()))];
+    for (name, note) in notes.iter().filter(|(_, note)| !note.is_empty()) {
+        let property = schema.get_mut("properties").and_then(|p| p.get_mut(*name));
+        let Some(description) = property.and_then(|p| p.get_mut("description")) else { continue };
+        *description = format!("{} {note}", description.as_str().unwrap_or_default()).into();
+    }
+}
+
+impl<S: JvmService> Default for Jvm<S> {
+    fn default() -> Self {
+        Self {
+            version: S::VERSION.into(),
+            cpus: S::CPUS,
+            heap: S::HEAP,
+            mem: None,
+            constraints: Vec::new(),
+            jvm_options: Vec::new(),
+            service: PhantomData,
+        }
+    }
+}
+
+impl<S: JvmService> Jvm<S> {
+    /// Memory to reserve for an instance.
+    pub fn memory(&self) -> Size {
+        self.mem.unwrap_or(S::BESIDE.with(self.heap))
+    }
+
+    /// Adds what is wrong with them.
+    pub fn check(&self, problems: &mut Vec<Problem>) {
+        let (heap, beside) = S::LEAST;
+        check::cpus("cpus", self.cpus, problems);
+        check::memory("", self.heap, heap, self.memory(), beside, problems);
+        check::constraints("constraints", &self.constraints, problems);
+        check::jvm_options("jvmOptions", &self.jvm_options, problems);
+    }
+
+    /// An instance without a name: cpus, memory, constraints, and the unpacked archive of the version.
+    ///
+    /// # Errors
+    /// There is no archive of this version.
+    pub fn instance(&self, config: &Config) -> Result<InstanceSpec, Vec<Problem>> {
+        let mut archive = config.archive(&self.version)?;
+        archive.extract = true;
+        Ok(InstanceSpec { artifacts: vec![archive], ..self.place() })
+    }
+
+    /// Its command line: flags for a large heap, flags for all, main class and arguments; see [`Java`].
+    pub fn java<'a>(&'a self, large: &'a [&'a str], flags: &'a [&'a str], main: &'a [&'a str]) -> Java<'a> {
+        Java { heap: self.heap, large, flags, own: &self.jvm_options, main }
+    }
+
+    /// An instance without a name and an archive, for those that differ.
+    pub fn place(&self) -> InstanceSpec {
+        InstanceSpec {
+            cpus: self.cpus,
+            #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
+            mem: self.memory().mib() as f64,
+            constraints: check::read_constraints(&self.constraints),
+            ..InstanceSpec::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, from_value, json};
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct Node;
+
+    impl JvmService for Node {
+        const VERSION: &'static str = "1.0";
+        const CPUS: f64 = 0.5;
+        const HEAP: Size = Size::from_mib(256);
+        const LEAST: (Size, Size) = (Size::from_mib(64), Size::from_mib(96));
+        const BESIDE: Beside = Beside { percent: 25, least: 96, more: 32 };
+        const HEAP_NOTE: &'static str = "All data must fit.";
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Options {
+        nodes: u32,
+        #[serde(flatten)]
+        jvm: Jvm<Node>,
+    }
+
+    #[test]
+    fn they_stand_among_the_services_own() {
+        let read = |options: Value| from_value::<Options>(options).map_err(|e| e.to_string());
+        let options =
+            read(json!({ "nodes": 2, "cpus": 1, "heap": "1GiB", "jvmOptions": ["-Da=b"] })).unwrap();
+        assert_eq!((options.nodes, options.jvm.cpus, options.jvm.memory().mib()), (2, 1.0, 1024 + 256 + 32));
+        assert_eq!(options.jvm.version, "1.0");
+        assert_eq!(Options::default().jvm.place().mem, 256.0 + 96.0 + 32.0);
+        assert!(read(json!({ "haep": "1GiB" })).unwrap_err().contains("unknown field `haep`"));
+        let written = serde_json::to_value(&options).unwrap();
+        assert_eq!((&written["heap"], written.get("service")), (&json!("1024MiB"), None));
+    }
+
+    #[test]
+    fn the_schema_tells_what_is_usual() {
+        let schema = schemars::schema_for!(Options).to_value();
+        let property = |name: &str| &schema["properties"][name];
+        assert_eq!(property("heap")["default"], "256MiB");
+        assert_eq!(property("heap")["description"], "Heap of each instance. All data must fit.");
+        let told = property("mem")["description"].as_str().unwrap();
+        assert!(told.ends_with("Without it: the heap and 25% of it, at least 96MiB, and 32MiB."), "{told}");
+        assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn all_problems_are_told() {
+        let jvm = Jvm::<Node> {
+            cpus: 0.0,
+            heap: Size::from_mib(32),
+            mem: Some(Size::from_mib(64)),
+            constraints: vec!["rack".into()],
+            jvm_options: vec!["-Xmx1g".into()],
+            ..Jvm::default()
+        };
+        let mut problems = Vec::new();
+        jvm.check(&mut problems);
+        let at: Vec<&str> = problems.iter().map(|p| p.option.as_str()).collect();
+        assert_eq!(at, ["cpus", "heap", "mem", "constraints.0", "jvmOptions.0"]);
+    }
+}
