@@ -1,8 +1,9 @@
 //! Filling in texts one after the other, with everything that goes wrong told at the end.
 
+use cairn_units::Size;
 use serde_json::Value;
 
-use crate::{Text, engine};
+use crate::{Lines, Text, engine};
 
 /// A text that could not be filled in, or whose value does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,23 @@ impl<'a> Filler<'a> {
             self.tell(path, format!("`{filled}` is not {what}"));
         }
         value
+    }
+
+    /// A number of MiB, or a size; 0, and noted, where it is none.
+    pub fn mib(&mut self, path: &str, text: &Text) -> u64 {
+        let size = |text: &str| text.parse().ok().or_else(|| Some(text.parse::<Size>().ok()?.mib()));
+        let read = |text: &str| size(text).filter(|mib| *mib > 0);
+        self.value(path, text, "a size such as `64MiB`", read).unwrap_or_default()
+    }
+
+    /// Several texts, without those that are empty.
+    pub fn lines(&mut self, path: &str, lines: &Lines) -> Vec<String> {
+        let mut texts: Vec<String> = match lines {
+            Lines::One(text) => self.text(path, text).split_whitespace().map(str::to_owned).collect(),
+            Lines::Many(lines) => lines.iter().map(|line| self.text(path, line)).collect(),
+        };
+        texts.retain(|text| !text.is_empty());
+        texts
     }
 }
 

@@ -20,7 +20,7 @@ pub use check::{Known, Mistake, OptionFact};
 pub use fill::{Filler, Unfilled};
 pub use model::{
     ArtifactDef, Definition, Exchange, FetchedOutput, FileDef, FileMode, Group, HealthDef, Job, Lines,
-    MissedDef, Output, OverlapDef, Ports, ReadyDef, WholeFile,
+    Output, Ports, ReadyDef, WholeFile,
 };
 pub use task::task;
 pub use text::Text;

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_units::{Missed, Overlap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Command, Text, engine};
 
@@ -87,10 +89,10 @@ pub struct Group {
     pub schedule: Option<Text>,
     /// A timed job: its time comes and the last run is not over [default: skip].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overlap: Option<OverlapDef>,
+    pub overlap: Option<Overlap>,
     /// A timed job: times that have passed while its scheduler was away [default: run].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missed: Option<MissedDef>,
+    pub missed: Option<Missed>,
     /// How often a failed job, or a failed gang, is tried again before an operator is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
@@ -121,6 +123,16 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Group {
+    /// How often it is tried again: services for ever, jobs and gangs are given up some time.
+    pub fn retries(&self) -> Option<u32> {
+        let usual = match self.job {
+            Some(Job::Timed) => Some(0),
+            Some(Job::Once | Job::Change) => Some(3),
+            None => self.gang.is_some().then_some(3),
+        };
+        self.retries.or(usual)
+    }
+
     /// All texts that are filled in at the launch of a task.
     fn texts(&self) -> Vec<String> {
         let words = |command: &Command| command.words().unwrap_or_default();
@@ -169,28 +181,6 @@ pub enum Job {
     Change,
     /// At the times of `schedule`.
     Timed,
-}
-
-/// What happens when a time comes and the last run is not over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OverlapDef {
-    /// The new run does not happen.
-    Skip,
-    /// It happens once the last one is over.
-    Queue,
-    /// The last one is stopped.
-    Replace,
-}
-
-/// What happens with times that have passed while the scheduler was away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MissedDef {
-    /// One run makes up for all of them.
-    Run,
-    /// They are left out.
-    Skip,
 }
 
 /// A file that the agent fetches: one of `uri` and `distribution`.
@@ -425,4 +415,39 @@ pub struct FetchedOutput {
     /// JSON Pointer (RFC 6901) into it, for example `/leader/address`. Absent: the whole text, trimmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+}
+
+impl FetchedOutput {
+    /// The part of what was read that is the output.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn pick(&self, text: &str) -> Result<String, String> {
+        let Some(pointer) = &self.pointer else { return Ok(text.trim().to_owned()) };
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| format!("what was read is not JSON: {error}"))?;
+        match value.pointer(pointer) {
+            None | Some(Value::Null) => Err(format!("what was read has nothing at `{pointer}`")),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Ok(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_picks_texts_and_other_values() {
+        let pick = |text: &str, pointer: Option<&str>| {
+            FetchedOutput { pointer: pointer.map(str::to_owned), ..FetchedOutput::default() }.pick(text)
+        };
+        let text = r#"{"leader": {"address": "127.0.0.2:1", "epoch": 3}}"#;
+        assert_eq!(pick(text, Some("/leader/address")).unwrap(), "127.0.0.2:1");
+        assert_eq!(pick(text, Some("/leader/epoch")).unwrap(), "3");
+        assert_eq!(pick(" token\n", None).unwrap(), "token");
+        assert!(pick(text, Some("/leader/name")).unwrap_err().contains("nothing at `/leader/name`"));
+        assert!(pick("<html>", Some("/a")).unwrap_err().contains("not JSON"));
+    }
 }

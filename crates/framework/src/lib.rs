@@ -22,13 +22,13 @@ pub mod service;
 pub mod status;
 pub mod store;
 
-pub use cairn_units::Constraint;
+pub use cairn_units::{Constraint, Missed, Overlap};
 pub use driver::{
     Accepted, Command, Foreign, Given, Handle, Published, RunError, RunOptions, Sandbox, SandboxError, run,
 };
 pub use model::{
-    Artifact, Config, GoalState, InstanceSpec, Missed, Model, Overlap, PortSpec, Problem, Rolling, Strategy,
-    Timing, VolumeSpec,
+    Artifact, Config, GoalState, InstanceSpec, Model, PortSpec, Problem, Rolling, Strategy, Timing,
+    VolumeSpec,
 };
 pub use operation::{Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
 pub use rest::Refused;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use cairn_units::{Schedule, Size};
+use cairn_units::{Missed, Overlap, Schedule, Size};
 
 use crate::Constraint;
 
@@ -214,30 +214,6 @@ pub struct Timing {
     /// What happens when a time has passed while this scheduler was away.
     #[serde(default)]
     pub missed: Missed,
-}
-
-/// A time has come and the last run is not over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// The new run does not happen.
-    #[default]
-    Skip,
-    /// It happens once the last one is over.
-    Queue,
-    /// The last one is stopped.
-    Replace,
-}
-
-/// Times that have passed while the scheduler was away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Missed {
-    /// One run makes up for all of them.
-    #[default]
-    Run,
-    /// They are left out.
-    Skip,
 }
 
 /// Changes take down at most so many of those with the same group at once.

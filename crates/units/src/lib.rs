@@ -11,9 +11,11 @@ mod placement;
 mod schedule;
 mod size;
 pub mod suggest;
+mod timing;
 
 pub use amount::UnitError;
 pub use constraint::{Constraint, ConstraintError, Operator};
 pub use duration::Duration;
 pub use schedule::Schedule;
 pub use size::Size;
+pub use timing::{Missed, Overlap};

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use cairn_definition::check::parse_port;
-use cairn_definition::{ArtifactDef, Filler, Group, Job, Lines, MissedDef, OverlapDef};
+use cairn_definition::{ArtifactDef, Filler, Group, Job, Lines};
 use cairn_framework::{
-    Artifact, Config, Constraint, GoalState, InstanceSpec, Missed, Overlap, PortSpec, Rolling, Timing,
-    VolumeSpec,
+    Artifact, Config, Constraint, GoalState, InstanceSpec, PortSpec, Rolling, Timing, VolumeSpec,
 };
-use cairn_units::{Schedule, Size};
+use cairn_units::Schedule;
 
 use crate::spec::{instance_name, split_name};
 
@@ -33,7 +32,7 @@ pub(crate) fn instances(
     let count = filler.value(&at("count"), &group.count, "a number of tasks, or `*`", number).flatten();
     let share = |text: &str| text.parse::<f64>().ok().filter(|cpus| *cpus > 0.0 && cpus.is_finite());
     let cpus = filler.value(&at("cpus"), &group.cpus, "a number of CPUs", share).unwrap_or_default();
-    let mem = filler.value(&at("mem"), &group.mem, "a size such as `64MiB`", mib).unwrap_or_default();
+    let mem = filler.mib(&at("mem"), &group.mem);
     let one = InstanceSpec {
         cpus,
         #[allow(clippy::cast_precision_loss, reason = "MiB")]
@@ -46,7 +45,7 @@ pub(crate) fn instances(
             Some(Job::Change) => GoalState::Finish,
             Some(Job::Once | Job::Timed) => GoalState::Once,
         },
-        retries: retries(group),
+        retries: group.retries(),
         timing: timing(&at("schedule"), group, filler),
         gang: group.gang.clone(),
         rolling: Rolling { group: name.to_owned(), at_once: group.max_unavailable.unwrap_or(1) },
@@ -68,54 +67,26 @@ pub(crate) fn instances(
 
 /// A job after timed jobs runs after each of their successes.
 pub(crate) fn follow(groups: &BTreeMap<String, Group>, instances: &mut [InstanceSpec]) {
-    let group_of =
-        |name: &str| split_name(name).and_then(|(group, _)| Some((group.to_owned(), groups.get(group)?)));
-    let timed: Vec<(String, String)> = instances
+    let group_of = |instance: &InstanceSpec| groups.get_key_value(split_name(&instance.name)?.0);
+    let timed: Vec<(&String, String)> = instances
         .iter()
-        .filter_map(|i| group_of(&i.name).map(|(group, def)| (group, def, &i.name)))
-        .filter(|(_, def, _)| def.job == Some(Job::Timed))
-        .map(|(group, _, name)| (group, name.clone()))
+        .filter_map(|i| Some((group_of(i).filter(|(_, def)| def.job == Some(Job::Timed))?.0, i.name.clone())))
         .collect();
     for instance in instances {
-        let Some((_, def)) =
-            group_of(&instance.name).filter(|(_, def)| matches!(def.job, Some(Job::Once | Job::Change)))
-        else {
-            continue;
-        };
-        let parents = timed.iter().filter(|(group, _)| def.after.contains(group));
-        instance.follows = parents.map(|(_, name)| name.clone()).collect();
+        let Some((_, def)) = group_of(instance) else { continue };
+        if matches!(def.job, Some(Job::Once | Job::Change)) {
+            let parents = timed.iter().filter(|(group, _)| def.after.contains(group));
+            instance.follows = parents.map(|(_, name)| name.clone()).collect();
+        }
     }
-}
-
-/// Services are started anew for ever; jobs and gangs are given up some time.
-fn retries(group: &Group) -> Option<u32> {
-    let default = match group.job {
-        Some(Job::Timed) => Some(0),
-        Some(Job::Once | Job::Change) => Some(3),
-        None => group.gang.is_some().then_some(3),
-    };
-    group.retries.or(default)
 }
 
 fn timing(path: &str, group: &Group, filler: &mut Filler<'_>) -> Option<Timing> {
     let text = group.schedule.as_ref()?;
     let schedule =
         filler.value(path, text, "a schedule such as `0 3 * * *`", |text| text.parse::<Schedule>().ok())?;
-    let overlap = match group.overlap {
-        None | Some(OverlapDef::Skip) => Overlap::Skip,
-        Some(OverlapDef::Queue) => Overlap::Queue,
-        Some(OverlapDef::Replace) => Overlap::Replace,
-    };
-    let missed = match group.missed {
-        None | Some(MissedDef::Run) => Missed::Run,
-        Some(MissedDef::Skip) => Missed::Skip,
-    };
+    let (overlap, missed) = (group.overlap.unwrap_or_default(), group.missed.unwrap_or_default());
     Some(Timing { schedule, overlap, missed })
-}
-
-/// A number of MiB, or a size.
-fn mib(text: &str) -> Option<u64> {
-    text.parse().ok().or_else(|| Some(text.parse::<Size>().ok()?.mib())).filter(|mib| *mib > 0)
 }
 
 /// Numbers of ports may depend on the index of the task: services that listen on all addresses of a machine must not
@@ -137,21 +108,16 @@ fn ports(name: &str, group: &Group, index: u32, filler: &mut Filler<'_>) -> Vec<
 }
 
 fn volumes(name: &str, group: &Group, filler: &mut Filler<'_>) -> Vec<VolumeSpec> {
-    let one = |(path, size)| {
-        let at = format!("service.groups.{name}.volumes.{path}");
-        let size = filler.value(&at, size, "a size such as `1GiB`", mib).unwrap_or_default();
-        VolumeSpec { path: String::clone(path), size }
+    let one = |(path, size): (&String, _)| VolumeSpec {
+        path: path.clone(),
+        size: filler.mib(&format!("service.groups.{name}.volumes.{path}"), size),
     };
     group.volumes.iter().map(one).collect()
 }
 
 fn constraints(path: &str, lines: &Lines, filler: &mut Filler<'_>) -> Vec<Constraint> {
-    let texts: Vec<String> = match lines {
-        Lines::One(text) => filler.text(path, text).split_whitespace().map(str::to_owned).collect(),
-        Lines::Many(lines) => lines.iter().map(|line| filler.text(path, line)).collect(),
-    };
     let mut constraints = Vec::new();
-    for text in texts.iter().filter(|text| !text.is_empty()) {
+    for text in filler.lines(path, lines) {
         match text.parse::<Constraint>() {
             Ok(constraint) => constraints.push(constraint),
             Err(error) => filler.tell(path, format!("{error}; {}", error.help)),

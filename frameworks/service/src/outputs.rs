@@ -39,11 +39,8 @@ pub(crate) async fn fetch(spec: &Spec, variables: &Value, view: &View) -> Result
     let mut read = Map::new();
     for (name, output) in &spec.service.outputs {
         let Output::Fetched(from) = output else { continue };
-        let text = one(from, variables, view).await.map_err(|why| format!("output {name}: {why}"))?;
-        read.insert(
-            name.clone(),
-            pick(&text, from.pointer.as_deref()).map_err(|why| format!("output {name}: {why}"))?.into(),
-        );
+        let text = one(from, variables, view).await.and_then(|text| from.pick(&text));
+        read.insert(name.clone(), text.map_err(|why| format!("output {name}: {why}"))?.into());
     }
     Ok((!read.is_empty()).then_some(Value::Object(read)))
 }
@@ -60,32 +57,5 @@ async fn one(from: &FetchedOutput, variables: &Value, view: &View) -> Result<Str
             sandbox.read(file.trim(), LIMIT).await.map_err(|error| error.to_string())
         }
         _ => Err("its task does not run".into()),
-    }
-}
-
-/// The part of a text that is the output.
-fn pick(text: &str, pointer: Option<&str>) -> Result<String, String> {
-    let Some(pointer) = pointer else { return Ok(text.trim().to_owned()) };
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("what was read is not JSON: {error}"))?;
-    match value.pointer(pointer) {
-        None | Some(Value::Null) => Err(format!("what was read has nothing at `{pointer}`")),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(other) => Ok(other.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pointer_picks_texts_and_other_values() {
-        let text = r#"{"leader": {"address": "127.0.0.2:1", "epoch": 3}}"#;
-        assert_eq!(pick(text, Some("/leader/address")).unwrap(), "127.0.0.2:1");
-        assert_eq!(pick(text, Some("/leader/epoch")).unwrap(), "3");
-        assert_eq!(pick(" token\n", None).unwrap(), "token");
-        assert!(pick(text, Some("/leader/name")).unwrap_err().contains("nothing at `/leader/name`"));
-        assert!(pick("<html>", Some("/a")).unwrap_err().contains("not JSON"));
     }
 }

@@ -5,9 +5,8 @@ use axum::response::Response;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use cairn_definition::Group;
-use cairn_framework::rest::{Body, Problem, Resource, accepted};
-use cairn_framework::{Command, Handle, Refused};
-use serde::Deserialize;
+use cairn_framework::rest::{Body, Count, Problem, Resource, accepted, unknown_verb, verb_command};
+use cairn_framework::{Handle, InstanceStatus, Refused, View};
 use serde_json::{Value, json};
 
 use crate::spec::{Spec, split_name};
@@ -26,7 +25,7 @@ pub(crate) fn routes(handle: Handle) -> Router {
         .with_state(handle)
 }
 
-fn members(handle: &Handle, group: &str) -> Vec<cairn_framework::InstanceStatus> {
+fn members(handle: &Handle, group: &str) -> Vec<InstanceStatus> {
     let status = &handle.published().status;
     let of = |name: &str| split_name(name).is_some_and(|(of, _)| of == group);
     status.instances.iter().filter(|i| of(&i.name)).cloned().collect()
@@ -53,16 +52,11 @@ fn group_of<'a>(spec: &'a Spec, group: &str) -> Refused<&'a Group> {
     })
 }
 
-#[derive(Deserialize)]
-struct Size {
-    count: u32,
-}
-
 /// Changes the option that the group's count is, where it is nothing but an option.
 async fn resize(
     State(handle): State<Handle>,
     Path(group): Path<String>,
-    Body(size): Body<Size>,
+    Body(size): Body<Count>,
 ) -> Refused<Response> {
     let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
     let count = &group_of(&spec, &group)?.count.0;
@@ -75,14 +69,11 @@ async fn resize(
         )
         .hint("write `count: \"{{ options.NAME }}\"` in the spec, and let stacks set the option"));
     };
-    let change = |options: &mut Value| {
-        if !options.is_object() {
-            *options = json!({});
-        }
+    let change = |_: &View, options: &mut Value| {
         options[option.as_str()] = size.count.into();
         Ok(())
     };
-    Ok(accepted(&handle.change(change).await?))
+    Ok(accepted(&handle.edit(change).await?))
 }
 
 async fn verb(
@@ -92,14 +83,7 @@ async fn verb(
     let spec = Spec::read(&handle.published().config).map_err(Problem::invalid)?;
     group_of(&spec, &group)?;
     let instances: Vec<String> = members(&handle, &group).into_iter().map(|i| i.name).collect();
-    let command = match verb.as_str() {
-        "restart" => Command::Restart(instances),
-        "stop" => Command::Stop { instances, force: false },
-        "start" => Command::Start(instances),
-        _ => {
-            return Err(Problem::not_found("unknown-verb", format!("there is no verb {verb}"))
-                .hint("verbs: restart, stop, start"));
-        }
-    };
+    let command = verb_command(&verb, instances, false);
+    let command = command.ok_or_else(|| unknown_verb(&verb, "restart, stop, start"))?;
     Ok(accepted(&handle.command(command).await?))
 }

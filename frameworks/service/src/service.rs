@@ -11,7 +11,7 @@ use cairn_framework::{
 };
 use cairn_task::TaskSpec;
 
-use crate::spec::{Spec, split_name};
+use crate::spec::{Spec, problems, split_name};
 use crate::{group, outputs, rest, task};
 
 /// Whatever the definition in the configuration describes.
@@ -41,16 +41,12 @@ impl Service for Described {
         group::follow(&spec.service.groups, &mut instances);
         match filler.unfilled.as_slice() {
             [] => Ok(Model { instances, each_agent: each_agent.flatten(), ..Model::default() }),
-            unfilled => {
-                Err(unfilled.iter().map(|u| Problem::new(u.path.clone(), u.message.clone())).collect())
-            }
+            unfilled => Err(problems(unfilled)),
         }
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let told =
-            |p: Vec<Problem>| Wait::For(p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-        let spec = Spec::read(config).map_err(told)?;
+        let spec = Spec::read(config)?;
         let (name, index) =
             split_name(&instance.name).ok_or_else(|| Wait::For("it belongs to no group".to_owned()))?;
         let of =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_definition::Definition;
+use cairn_definition::{Definition, Unfilled};
 use cairn_framework::{Config, Placement, Problem, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,6 +16,11 @@ pub(crate) struct Spec {
     options: Map<String, Value>,
     needs: BTreeMap<String, Value>,
     pub(crate) service: Definition,
+}
+
+/// What a template could not be filled in with, as problems.
+pub(crate) fn problems(unfilled: &[Unfilled]) -> Vec<Problem> {
+    unfilled.iter().map(|u| Problem::new(u.path.clone(), u.message.clone())).collect()
 }
 
 /// Name and number of an instance: `web-0`.

@@ -5,7 +5,7 @@ use cairn_framework::{View, Wait};
 use cairn_task::TaskSpec;
 use serde_json::Value;
 
-use crate::spec::{Spec, placed};
+use crate::spec::{Spec, placed, problems, split_name};
 
 /// The task of an instance of a group. `variables` are those of the running service.
 ///
@@ -30,11 +30,7 @@ pub(crate) fn task(
     if group.external {
         variables["framework"] = scheduler_name(&view.framework, name).into();
     }
-    cairn_definition::task(name, group, variables).map_err(|unfilled| {
-        Wait::For(
-            unfilled.iter().map(|u| format!("{}: {}", u.path, u.message)).collect::<Vec<_>>().join("; "),
-        )
-    })
+    Ok(cairn_definition::task(name, group, variables).map_err(|unfilled| problems(&unfilled))?)
 }
 
 /// The name under which a scheduler of its own registers.
@@ -57,7 +53,7 @@ fn wait_for_groups(group: &Group, view: &View) -> Result<(), Wait> {
 }
 
 fn belongs(instance: &str, group: &str) -> bool {
-    crate::spec::split_name(instance).is_some_and(|(of, _)| of == group)
+    split_name(instance).is_some_and(|(of, _)| of == group)
 }
 
 /// What a group's texts say of others can be written down once all of those have their places.

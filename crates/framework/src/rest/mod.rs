@@ -13,10 +13,10 @@ mod skeleton;
 
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
-pub use nodes::start;
+pub use nodes::{Count, start};
 pub use openapi::{Resource, SKELETON, resources};
 pub use problem::Problem;
-pub use skeleton::accepted;
+pub use skeleton::{accepted, unknown_verb, verb_command};
 
 pub(crate) use executable::Executable;
 pub(crate) use skeleton::router;

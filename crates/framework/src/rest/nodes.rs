@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::skeleton::unknown_verb;
+use super::skeleton::{unknown_verb, verb_command};
 use super::{Body, Problem, Refused, accepted};
 use crate::kit::{Ids, Nodes, idle};
 use crate::{Accepted, Command, Handle, Phase, Published, Service};
@@ -143,10 +143,12 @@ async fn show(State(serving): State<Serving>, Path(text): Path<String>) -> Refus
     Ok(Json(BTreeMap::from([(serving.nodes.many, views)]).into_iter().collect()))
 }
 
-#[derive(Deserialize)]
+/// The body of `PUT` where a number of nodes is set: `{"count": 3}`.
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Count {
-    count: u32,
+pub struct Count {
+    /// How many there are to be.
+    pub count: u32,
 }
 
 async fn resize(State(serving): State<Serving>, Body(body): Body<Count>) -> Refused<Response> {
@@ -213,14 +215,13 @@ async fn act(
     let idle = idle(&handle.published().config.options);
     let mut instances: Vec<String> = ids.difference(&idle).map(|id| nodes.instance(*id)).collect();
     let command = match verb.as_str() {
-        "stop" => Command::Stop { instances, force: query.force },
-        "restart" => Command::Restart(instances),
         "replace" if instances.len() == 1 => Command::Replace(instances.remove(0)),
         "replace" => {
             return Err(Problem::bad_request(format!("`{text}` is not one {}", nodes.one))
                 .hint("its data is given up, so each is replaced by itself"));
         }
-        _ => return Err(unknown_verb(&verb, "start, stop, restart, replace")),
+        other => verb_command(other, instances, query.force)
+            .ok_or_else(|| unknown_verb(other, "start, stop, restart, replace"))?,
     };
     Ok(accepted(&handle.command(command).await?))
 }

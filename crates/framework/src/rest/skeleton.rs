@@ -135,7 +135,18 @@ async fn plan_verb(
     Ok(accepted(&handle.command(command).await?))
 }
 
-pub(super) fn unknown_verb(verb: &str, known: &str) -> Problem {
+/// What a verb means for these instances; none if it is not one for several.
+pub fn verb_command(verb: &str, instances: Vec<String>, force: bool) -> Option<Command> {
+    Some(match verb {
+        "restart" => Command::Restart(instances),
+        "stop" => Command::Stop { instances, force },
+        "start" => Command::Start(instances),
+        _ => return None,
+    })
+}
+
+/// 404 for a verb; `known` lists those that there are.
+pub fn unknown_verb(verb: &str, known: &str) -> Problem {
     Problem::not_found("unknown-verb", format!("there is no verb {verb}")).hint(format!("verbs: {known}"))
 }
 
@@ -165,11 +176,9 @@ async fn instance_verb(
     Path((name, verb)): Path<(String, String)>,
 ) -> Refused<Response> {
     let command = match verb.as_str() {
-        "restart" => Command::Restart(vec![name]),
-        "stop" => Command::Stop { instances: vec![name], force: false },
-        "start" => Command::Start(vec![name]),
         "replace" => Command::Replace(name),
-        _ => return Err(unknown_verb(&verb, "restart, stop, start, replace")),
+        other => verb_command(other, vec![name], false)
+            .ok_or_else(|| unknown_verb(other, "restart, stop, start, replace"))?,
     };
     Ok(accepted(&handle.command(command).await?))
 }
