@@ -3,51 +3,32 @@
 //! One change of the ring at a time, and only while every other node serves, sees all others as members, and agrees on the
 //! schema. Restarts go rack by rack. Who leaves has handed over its data and is out of the ring before it is stopped.
 
-use cairn_framework::{Action, Ask, Moment, Verdict, View};
+use cairn_cassandra_admin::{State, Survey, shrink};
+use cairn_framework::kit::{Decision, Errand};
+use cairn_framework::{Action, Ask, Moment, View};
 
-use crate::keyspaces::shrink;
 use crate::options::Options;
-use crate::service::{REPLACES, STORAGE};
-use crate::survey::{State, Survey};
+use crate::service::{NODES, REPLACES, STORAGE};
 use crate::task::rack_of;
 
-/// What a gate comes to.
+/// What has to be done first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// That is the answer.
-    Say(Verdict),
+pub(crate) enum Act {
     /// The task about to be rendered must take over this member's place in the ring.
     TakeOver(String),
-    /// Carry these statements out first.
+    /// Carry these statements out.
     Change(Vec<String>),
-    /// Have this done first.
+    /// Have this done; it may take hours.
     Run(Errand),
 }
 
-/// A command to be run beside a node; it may take hours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Errand {
-    pub(crate) on: String,
-    pub(crate) action: cairn_task::Action,
-    /// What it is about, for people.
-    pub(crate) what: String,
-}
-
-impl Errand {
-    fn new(on: &str, id: String, command: &[&str], what: String) -> Self {
-        let argv = ["/bin/sh"].iter().chain(command).map(|part| (*part).to_owned()).collect();
-        let action = cairn_task::Action { id, argv, ..cairn_task::Action::default() };
-        Self { on: on.to_owned(), action, what }
-    }
-}
-
-const GO: Decision = Decision::Say(Verdict::Go);
+const GO: Decision<Act> = Decision::GO;
 
 /// A decision, or what has to be waited for.
-type Decided = Result<Decision, String>;
+type Decided = cairn_framework::kit::Decided<Act>;
 
 /// Judges a step.
-pub(crate) fn decide(ask: &Ask, survey: &Survey, options: &Options) -> Decision {
+pub(crate) fn decide(ask: &Ask, survey: &Survey, options: &Options) -> Decision<Act> {
     let question = Question { me: &ask.instance, view: &ask.view, survey, options };
     let decided = match (ask.moment, ask.action) {
         (Moment::Before, Action::Launch) => question.launch(),
@@ -58,7 +39,7 @@ pub(crate) fn decide(ask: &Ask, survey: &Survey, options: &Options) -> Decision 
         (Moment::After, Action::Remove) => question.gone(),
         (Moment::After, Action::Stop) => Ok(GO),
     };
-    decided.unwrap_or_else(|reason| Decision::Say(Verdict::Wait(reason)))
+    decided.into()
 }
 
 struct Question<'a> {
@@ -73,13 +54,9 @@ impl Question<'_> {
         self.view.placement(instance)?.endpoint(STORAGE)
     }
 
-    fn deployed(&self, instance: &str) -> bool {
-        self.view.instances.get(instance).is_some_and(|i| i.deployed)
-    }
-
     /// Everybody else of the target who has served.
     fn others(&self) -> impl Iterator<Item = &String> {
-        self.view.target.iter().filter(|name| *name != self.me && self.deployed(name))
+        self.view.target.iter().filter(|name| *name != self.me && self.view.deployed(name))
     }
 
     /// Everybody else serves, sees everybody else, agrees on the schema, and no ranges are on their way.
@@ -97,7 +74,7 @@ impl Question<'_> {
             for (name, endpoint) in self.others().filter_map(|name| Some((name, self.endpoint(name)?))) {
                 match report.members.get(&endpoint).map(|m| m.state) {
                     Some(State::Normal) => {}
-                    Some(state) => return Err(format!("{by} sees {name} as {}", word(state))),
+                    Some(state) => return Err(format!("{by} sees {name} as {}", state.word())),
                     None => return Err(format!("{by} does not know {name} yet")),
                 }
             }
@@ -105,7 +82,7 @@ impl Question<'_> {
             if let Some((endpoint, member)) = moving {
                 return Err(format!(
                     "{endpoint} is {}, and only one may change the ring",
-                    word(member.state)
+                    member.state.word()
                 ));
             }
         }
@@ -126,10 +103,7 @@ impl Question<'_> {
         if self.others().next().is_none() {
             return Ok(GO);
         }
-        let joins = |name: &&String| {
-            let runs = self.view.instances.get(*name).is_some_and(|i| i.task_id.is_some());
-            *name != self.me && runs && !self.deployed(name)
-        };
+        let joins = |name: &&String| *name != self.me && self.view.runs(name) && !self.view.deployed(name);
         if let Some(first) = self.view.target.iter().find(joins) {
             return Err(format!("{first} joins first"));
         }
@@ -137,7 +111,7 @@ impl Question<'_> {
         self.one_version()?;
         match self.orphan() {
             Some(orphan) if self.view.observed.get(&replaces(self.me)).is_none_or(|v| *v != orphan) => {
-                Ok(Decision::TakeOver(orphan))
+                Ok(Decision::Do(Act::TakeOver(orphan)))
             }
             _ => Ok(GO),
         }
@@ -145,7 +119,7 @@ impl Question<'_> {
 
     /// Streams between versions break.
     fn one_version(&self) -> Result<(), String> {
-        let wanted = &self.options.version;
+        let wanted = &self.options.jvm.version;
         let old = self.survey.reports().find(|(_, r)| major(&r.version) != major(wanted));
         old.map_or(Ok(()), |(name, r)| Err(format!("{name} still runs {}: upgrades come first", r.version)))
     }
@@ -158,7 +132,7 @@ impl Question<'_> {
         let mine = [former, self.endpoint(self.me)].into_iter().flatten().find(|e| ring.contains_key(e));
         let held = |e: &String| {
             self.view.instances.iter().any(|(name, i)| {
-                let places = [i.replaces.as_ref(), i.placement.as_ref().filter(|_| self.deployed(name))];
+                let places = [i.replaces.as_ref(), i.placement.as_ref().filter(|_| self.view.deployed(name))];
                 places.into_iter().flatten().any(|p| p.endpoint(STORAGE).as_ref() == Some(e))
             })
         };
@@ -175,7 +149,7 @@ impl Question<'_> {
         for (by, report) in self.survey.reports() {
             match report.members.get(&node.endpoint).map(|m| m.state) {
                 Some(State::Normal) => {}
-                Some(state) => return Err(format!("{by} sees it as {}", word(state))),
+                Some(state) => return Err(format!("{by} sees it as {}", state.word())),
                 None => return Err(format!("{by} does not know it yet")),
             }
         }
@@ -186,11 +160,11 @@ impl Question<'_> {
     /// A node that does not serve may be helped at any time.
     fn restart(&self) -> Decided {
         let Some(report) = self.survey.report(self.me) else { return Ok(GO) };
-        if major(&report.version) > major(&self.options.version) {
-            let (there, wanted) = (&report.version, &self.options.version);
+        if major(&report.version) > major(&self.options.jvm.version) {
+            let (there, wanted) = (&report.version, &self.options.jvm.version);
             let reason =
                 format!("it runs {there}, whose data {wanted} cannot read: Cassandra has no way back");
-            return Ok(Decision::Say(Verdict::Refuse(reason)));
+            return Ok(Decision::refuse(reason));
         }
         self.steady()?;
         let rack = |name: &str| Some(rack_of(self.options, name, self.view.placement(name)?).to_owned());
@@ -217,12 +191,11 @@ impl Question<'_> {
     /// It hands over its data and leaves the ring, and is stopped then.
     fn leave(&self) -> Decided {
         let Some(mine) = self.endpoint(self.me) else { return Ok(GO) };
-        if self.view.target.is_empty() || !self.deployed(self.me) {
+        if self.view.target.is_empty() || !self.view.deployed(self.me) {
             return Ok(GO);
         }
-        let runs = |name: &&String| self.view.instances.get(*name).is_some_and(|i| i.task_id.is_some());
-        let leaving = self.view.instances.keys().filter(runs).filter(|n| !self.view.target.contains(n));
-        let last = leaving.max_by_key(|name| crate::service::NODES.id(name));
+        let leaving = self.view.instances.keys().filter(|name| self.view.leaves(name));
+        let last = leaving.max_by_key(|name| NODES.id(name));
         if let Some(last) = last.filter(|last| *last != self.me) {
             return Err(format!("{last} leaves first"));
         }
@@ -239,22 +212,22 @@ impl Question<'_> {
         }
         // Also when it has left: that makes sure of the mark on its volume, see leave.sh.
         let what = format!("{} hands over its data and leaves the ring", self.me);
-        Ok(Decision::Run(Errand::new(self.me, "leave".into(), &["leave.sh"], what)))
+        Ok(Decision::Do(Act::Run(Errand::script(self.me, "leave", &["leave.sh"], what))))
     }
 
     /// Whether the others can hold what this node has, as many times as is declared.
-    fn room(&self, mine: &str) -> Result<Option<Decision>, String> {
+    fn room(&self, mine: &str) -> Result<Option<Decision<Act>>, String> {
         let sizes = self.survey.sizes(Some(mine));
         let (_, report) = self.survey.reports().next().ok_or("no node serves")?;
         let too_many =
             report.keyspaces.iter().filter(|k| !k.is_system()).find_map(|k| k.too_many_for(&sizes));
         if let Some(reason) = too_many {
             let reason = format!("{reason}: lower its replication first");
-            return Ok(Some(Decision::Say(Verdict::Refuse(reason))));
+            return Ok(Some(Decision::refuse(reason)));
         }
         let statements = shrink(&sizes, &report.keyspaces);
         if !statements.is_empty() {
-            return Ok(Some(Decision::Change(statements)));
+            return Ok(Some(Decision::Do(Act::Change(statements))));
         }
         let ring = self.survey.ring();
         let load = ring.get(mine).map_or(0.0, |m| m.load);
@@ -279,24 +252,18 @@ impl Question<'_> {
         let Some(member) = self.survey.ring().remove(&mine) else { return Ok(GO) };
         let id = format!("removenode-{}", member.host_id);
         let what = format!("{on} takes {mine}, which has died, out of the ring");
-        Ok(Decision::Run(Errand::new(on, id, &["nodetool.sh", "removenode", &member.host_id], what)))
+        Ok(Decision::Do(Act::Run(Errand::script(
+            on,
+            &id,
+            &["nodetool.sh", "removenode", &member.host_id],
+            what,
+        ))))
     }
 }
 
 /// Key of the observation that an instance takes over a member's place.
 pub(crate) fn replaces(instance: &str) -> String {
     format!("{REPLACES}{instance}")
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Normal => "up",
-        State::Joining => "joining",
-        State::Leaving => "leaving",
-        State::Moving => "moving",
-        State::Shutdown => "shut down",
-        State::Left => "gone",
-    }
 }
 
 /// `5` of `5.0.5`.

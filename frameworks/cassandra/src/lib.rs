@@ -2,25 +2,21 @@
 //!
 //! - [`Options`]: what a stack may set;
 //! - `task`, `files/`: the files and the command line of a node; `seeds`: whom it asks for the ring;
-//! - `client`: Cassandra's native protocol; `survey`: what each node says of itself and of the ring;
-//! - `gate`: what is safe when; `keyspaces`: what is declared, as statements; `operations`: what nodetool does on request;
+//! - `gate`: what is safe when, and what has to be done for it; `operations`: what nodetool does on request;
 //! - `service`: all of it, as the SDK drives it.
 
-mod client;
 mod gate;
-mod keyspaces;
 mod operations;
 mod options;
 mod seeds;
 mod service;
-mod survey;
 mod task;
 
 use std::sync::Arc;
 
 use cairn_framework::Service;
 
-pub use options::{Keyspace, Options};
+pub use options::{Keyspace, Node, Options};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -1,5 +1,6 @@
 //! What nodetool does beside a node, as operations.
 
+use cairn_framework::kit::sh;
 use cairn_framework::{Operate, OperationSpec, Problem};
 use cairn_task::Action;
 use serde_json::{Map, Value};
@@ -93,8 +94,7 @@ pub(crate) fn stop(step: &Operate) -> Option<Action> {
 }
 
 fn nodetool(words: Vec<String>) -> Action {
-    let argv = ["/bin/sh", "nodetool.sh"].map(str::to_owned).into_iter().chain(words).collect();
-    Action { argv, ..Action::default() }
+    Action { argv: [sh(&["nodetool.sh"]), words].concat(), ..Action::default() }
 }
 
 #[cfg(test)]

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use cairn_framework::kit::{Ports, check};
+use cairn_cassandra_admin::Sizes;
+use cairn_framework::kit::{Beside, Jvm, JvmService, Ports, check};
 use cairn_framework::{Config, Problem};
-use cairn_units::{Constraint, Size};
+use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::service::NODES;
-
-/// What a node needs beside its heap: code, threads, buffers, bloom filters and indexes.
-const BESIDE_HEAP: Size = Size::from_mib(384);
 
 /// Options of a Cassandra cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,22 +19,14 @@ pub struct Options {
     /// Number of nodes. They join one after the other; the last ones leave first, and hand over their data before.
     #[schemars(range(min = 1, max = 1000))]
     pub nodes: u32,
-    /// Version of Cassandra.
-    pub version: String,
+    /// Version, processor, memory and place of each node.
+    #[serde(flatten)]
+    pub jvm: Jvm<Node>,
     /// Name of the cluster, which its nodes compare before they talk to each other. It cannot be changed later. Without
     /// it: the name of the stack and the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub cluster_name: Option<String>,
-    /// CPUs of each node.
-    #[schemars(range(min = 0.01))]
-    pub cpus: f64,
-    /// Heap of each node. The default is for trying out; use 8GiB to 16GiB for real work.
-    pub heap: Size,
-    /// Memory to reserve for each node. Without it: twice the heap, at least 384MiB more than it. What the JVM leaves is the
-    /// page cache that reads live on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
     /// Persistent volume of each node, for data, commit log and hints. Compaction needs up to half of it.
     pub disk: Size,
     /// Data centre of all nodes, as drivers and replication name it.
@@ -60,14 +50,9 @@ pub struct Options {
     /// Port of each node for the other nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_port: Option<Ports>,
-    /// Where nodes may run, for example `hostname:unique` or `rack:groupBy:3`.
-    #[schemars(with = "Vec<Constraint>")]
-    pub constraints: Vec<String>,
     /// Further entries of cassandra.yaml, for example `hinted_handoff_enabled: false`. They replace the defaults of this
     /// framework. What it sets itself (cluster, seeds, addresses, ports, directories, snitch) cannot be replaced.
     pub config: BTreeMap<String, Value>,
-    /// Further options of the JVM, each an item: `["-XX:MaxGCPauseMillis=300", "-Dcassandra.ring_delay_ms=5000"]`.
-    pub jvm_options: Vec<String>,
     /// Keyspaces that are kept as declared. One that is taken out of here stays in Cassandra, with its data.
     #[schemars(extend("propertyNames" = { "pattern": "^[a-zA-Z][a-zA-Z0-9_]*$", "maxLength": 48 }))]
     pub keyspaces: BTreeMap<String, Keyspace>,
@@ -94,15 +79,26 @@ impl Default for Keyspace {
     }
 }
 
+/// A node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node;
+
+impl JvmService for Node {
+    const VERSION: &'static str = "5.0.5";
+    const CPUS: f64 = 0.5;
+    const HEAP: Size = Size::from_mib(256);
+    const LEAST: (Size, Size) = (Size::from_mib(128), Size::from_mib(128));
+    // Code, threads, buffers, bloom filters and indexes; and the page cache that reads live on.
+    const BESIDE: Beside = Beside { percent: 100, least: 384, more: 0 };
+    const HEAP_NOTE: &'static str = "The default is for trying out; use 8GiB to 16GiB for real work.";
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             nodes: 3,
-            version: "5.0.5".into(),
             cluster_name: None,
-            cpus: 0.5,
-            heap: Size::from_mib(256),
-            mem: None,
+            jvm: Jvm::default(),
             disk: Size::from_mib(4096),
             datacenter: "dc1".into(),
             datacenter_attribute: None,
@@ -111,9 +107,7 @@ impl Default for Options {
             num_tokens: 16,
             port: None,
             storage_port: None,
-            constraints: Vec::new(),
             config: BTreeMap::new(),
-            jvm_options: Vec::new(),
             keyspaces: BTreeMap::new(),
         }
     }
@@ -146,25 +140,29 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = Vec::new();
-        NODES.check(options.nodes, None, &mut problems);
-        check::cpus("cpus", options.cpus, &mut problems);
-        let beside = Size::from_mib(128);
-        check::memory("", options.heap, beside, options.memory(), beside, &mut problems);
-        check::at_least("disk", options.disk, Size::from_mib(512), &mut problems);
-        check::constraints("constraints", &options.constraints, &mut problems);
-        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
-        options.check_names(&mut problems);
-        options.check_config(&mut problems);
-        options.check_keyspaces(&mut problems);
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
+        config.checked(Self::check)
     }
 
-    /// Memory to reserve for one node.
-    pub fn memory(&self) -> Size {
-        let beside = self.heap.max(BESIDE_HEAP);
-        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + beside.mib()))
+    fn check(&self, problems: &mut Vec<Problem>) {
+        NODES.check(self.nodes, None, problems);
+        self.jvm.check(problems);
+        check::at_least("disk", self.disk, Size::from_mib(512), problems);
+        self.check_names(problems);
+        let reserved = |key: &str| {
+            RESERVED.contains(&key) || key.ends_with("_directory") || key.ends_with("_directories")
+        };
+        check::names("config", "cassandra.yaml", self.config.keys(), reserved, problems);
+        self.check_keyspaces(problems);
+    }
+
+    /// The declared keyspaces, where there are data centres of these sizes.
+    pub(crate) fn keyspaces(&self, sizes: &Sizes) -> impl Iterator<Item = cairn_cassandra_admin::Keyspace> {
+        self.keyspaces.iter().map(|(name, keyspace)| {
+            let everywhere = || sizes.keys().map(|dc| (dc.clone(), keyspace.replication as usize)).collect();
+            let own = || keyspace.datacenters.iter().map(|(dc, n)| (dc.clone(), *n as usize)).collect();
+            let copies = if keyspace.datacenters.is_empty() { everywhere() } else { own() };
+            cairn_cassandra_admin::Keyspace { name: name.clone(), copies, durable: keyspace.durable_writes }
+        })
     }
 
     /// Names go into a properties file and into statements.
@@ -178,21 +176,6 @@ impl Options {
         }
         if !(1..=256).contains(&self.num_tokens) {
             problems.push(Problem::new("numTokens", "must be from 1 to 256"));
-        }
-    }
-
-    fn check_config(&self, problems: &mut Vec<Problem>) {
-        for key in self.config.keys() {
-            let at = format!("config.{key}");
-            if RESERVED.contains(&key.as_str())
-                || key.ends_with("_directory")
-                || key.ends_with("_directories")
-            {
-                let help = "take it out: the framework sets it, from the options and the places of the nodes";
-                problems.push(Problem::new(at, "cannot be overridden").help(help));
-            } else if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                problems.push(Problem::new(at, "is not the name of an entry of cassandra.yaml"));
-            }
         }
     }
 
@@ -226,8 +209,8 @@ mod tests {
 
     #[test]
     fn memory_follows_the_heap() {
-        assert_eq!(read(json!({})).unwrap().memory().mib(), 640);
-        assert_eq!(read(json!({ "heap": "8GiB" })).unwrap().memory().mib(), 16 * 1024);
+        assert_eq!(read(json!({})).unwrap().jvm.memory().mib(), 640);
+        assert_eq!(read(json!({ "heap": "8GiB" })).unwrap().jvm.memory().mib(), 16 * 1024);
     }
 
     #[test]

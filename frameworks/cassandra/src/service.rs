@@ -6,22 +6,20 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use axum::routing::get;
 use axum::{Json, Router};
-use cairn_framework::kit::{Nodes, Ports, check};
+use cairn_cassandra_admin::{Client, Node, Report, Survey, owns, statements};
+use cairn_framework::kit::{Decision, Nodes, Ports, ask_all};
 use cairn_framework::rest::Resource;
 use cairn_framework::{
     Action, Ask, Command, Config, Handle, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec,
     Problem, Progress, Service, Strategy, Verdict, View, VolumeSpec, Wait,
 };
-use cairn_task::{ActionState, TaskSpec};
+use cairn_task::TaskSpec;
 use serde_json::{Map, Value, json};
 
-use crate::client::Client;
-use crate::gate::{self, Decision, Errand, replaces};
-use crate::keyspaces::statements;
+use crate::gate::{self, Act, replaces};
 use crate::operations;
 use crate::options::Options;
 use crate::seeds::{seeds, seeds_for};
-use crate::survey::{Survey, owns};
 use crate::task::{self, Launch};
 
 /// Port for clients.
@@ -55,8 +53,6 @@ impl Service for Cassandra {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let mut archive = config.archive(&options.version)?;
-        archive.extract = true;
         let port = |name: &str, within: Option<Ports>| PortSpec {
             name: name.into(),
             within: within.map(Ports::within),
@@ -64,18 +60,13 @@ impl Service for Cassandra {
         };
         // A node that takes another's place tells its address without the port: everybody then takes his own for it.
         let storage = PortSpec { uniform: true, ..port(STORAGE, options.storage_port) };
-        let instance = |id| InstanceSpec {
-            name: NODES.instance(id),
-            cpus: options.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "MiB")]
-            mem: options.memory().mib() as f64,
-            ports: vec![port(CQL, options.port), storage.clone(), PortSpec::any(JMX)],
-            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
-            constraints: check::read_constraints(&options.constraints),
-            artifacts: vec![archive.clone()],
-            ..InstanceSpec::default()
+        let node = InstanceSpec {
+            ports: vec![port(CQL, options.port), storage, PortSpec::any(JMX)],
+            volumes: vec![VolumeSpec::data(options.disk)],
+            ..options.jvm.instance(config)?
         };
-        let instances = NODES.ids(options.nodes, None).into_iter().map(instance).collect();
+        let ids = NODES.ids(options.nodes, None).into_iter();
+        let instances = ids.map(|id| InstanceSpec { name: NODES.instance(id), ..node.clone() }).collect();
         Ok(Model { instances, deploy: Strategy::Serial, ..Model::default() })
     }
 
@@ -104,30 +95,34 @@ impl Service for Cassandra {
     async fn gate(&self, ask: &Ask) -> Verdict {
         let options = match Options::read(&ask.config) {
             Ok(options) => options,
-            Err(problems) => return wait(&problems),
+            Err(problems) => return problems.into(),
         };
-        let survey = Survey::take(&ask.view).await;
+        let survey = survey(&ask.view).await;
         match gate::decide(ask, &survey, &options) {
             Decision::Say(verdict) => {
                 self.note_growth(ask, &verdict).await;
                 verdict
             }
-            Decision::TakeOver(member) => self.take_over(&ask.instance, member).await,
-            Decision::Change(statements) => change(&ask.view, &survey, &statements).await,
-            Decision::Run(errand) => self.run(errand).await,
+            Decision::Do(Act::TakeOver(member)) => self.take_over(&ask.instance, member).await,
+            Decision::Do(Act::Change(statements)) => change(&ask.view, &survey, &statements).await,
+            Decision::Do(Act::Run(errand)) => match self.handle.get() {
+                Some(handle) => errand.run(handle).await,
+                None => Verdict::Wait("this scheduler is starting".into()),
+            },
         }
     }
 
     async fn settle(&self, config: &Config, view: &View) -> Verdict {
         let options = match Options::read(config) {
             Ok(options) => options,
-            Err(problems) => return wait(&problems),
+            Err(problems) => return problems.into(),
         };
-        let survey = Survey::take(view).await;
+        let survey = survey(view).await;
         let Some((_, report)) = survey.reports().next() else {
             return Verdict::Wait("no node serves".into());
         };
-        let statements = statements(&options, &survey.sizes(None), &report.keyspaces);
+        let sizes = survey.sizes(None);
+        let statements = statements(options.keyspaces(&sizes), &sizes, &report.keyspaces);
         if statements.is_empty() { self.tidy(view).await } else { change(view, &survey, &statements).await }
     }
 
@@ -163,7 +158,7 @@ impl Service for Cassandra {
     }
 
     async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
-        let ring = Survey::take(view).await.ring();
+        let ring = survey(view).await.ring();
         let member =
             |name: &String| Some((name.clone(), json!(ring.get(&view.placement(name)?.endpoint(STORAGE)?)?)));
         view.instances.keys().filter_map(member).collect()
@@ -218,29 +213,20 @@ impl Cassandra {
         handle.remember(GROWN, Value::Null).await;
         Verdict::Go
     }
-
-    /// Done once its command has succeeded; one that fails is tried again by the next question.
-    async fn run(&self, errand: Errand) -> Verdict {
-        let Some(handle) = self.handle.get() else {
-            return Verdict::Wait("this scheduler is starting".into());
-        };
-        let Errand { on, action, what } = errand;
-        match handle.run(&on, &action).await {
-            Ok(ActionState::Done { code: 0, .. }) => Verdict::Go,
-            Ok(ActionState::Running { .. } | ActionState::Unknown) => Verdict::Wait(what),
-            Ok(ended) => {
-                handle.forget(&on, &action.id).await;
-                let why =
-                    ended.output().lines().rfind(|line| !line.trim().is_empty()).unwrap_or("without a word");
-                Verdict::Wait(format!("{what}: failed, and is tried again: {why}"))
-            }
-            Err(why) => Verdict::Wait(format!("{what}: {why}")),
-        }
-    }
 }
 
-fn wait(problems: &[Problem]) -> Verdict {
-    Verdict::Wait(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+/// Asks all nodes at once.
+async fn survey(view: &View) -> Survey {
+    let asked = ask_all(view, |instance| {
+        let place = instance.placement.as_ref()?;
+        let (endpoint, cql) = (place.endpoint(STORAGE)?, place.endpoint(CQL)?);
+        let runs = instance.task_id.is_some();
+        Some(async move {
+            let report = if runs { Report::of(&cql).await } else { Err("it does not run".into()) };
+            Node { endpoint, report }
+        })
+    });
+    Survey { nodes: asked.await }
 }
 
 /// Carries out changes of the schema, one after the other, each when all nodes agree on the one before.
@@ -261,7 +247,7 @@ async fn change(view: &View, survey: &Survey, statements: &[String]) -> Verdict 
 /// What `nodetool status` shows, by instance where one is known.
 async fn ring(handle: Handle) -> Json<Value> {
     let published = handle.published();
-    let survey = Survey::take(&published.view).await;
+    let survey = survey(&published.view).await;
     let members = survey.ring();
     let owned = owns(&members);
     let listed = members.iter().map(|(endpoint, member)| {

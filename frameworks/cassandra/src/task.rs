@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cairn_framework::Placement;
-use cairn_framework::kit::java::{self, Java, SMALL_HEAP};
-use cairn_framework::kit::probes;
+use cairn_framework::kit::java::{self, SMALL_HEAP};
+use cairn_framework::kit::{probes, sh};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use serde_json::{Value, json};
 
@@ -33,41 +33,33 @@ pub(crate) fn node(
     launch: &Launch,
 ) -> TaskSpec {
     let kept = |path: &str, content: String| ConfigFile { keep: true, ..ConfigFile::raw(path, content) };
-    let old = options.version.starts_with("4.");
+    let old = options.jvm.version.starts_with("4.");
     let jdk = concat!(include_str!("files/jdk.options"), include_str!("files/jdk-4.options"));
     let (ready, health) =
         probes(ProbeKind::Tcp { target: format!("{{{{ address }}}}:{{{{ ports.{CQL} }}}}") });
-    let (link, jars) = java::jars("Cassandra");
-    TaskSpec {
-        command: command(options, place),
-        env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]),
-        prepare: vec![jars, ["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
-        files: vec![
-            ConfigFile { path: "node.yaml".into(), content: yaml(options, cluster), ..ConfigFile::default() },
-            // Nodes come and go while this one runs: that must not restart it, hence `keep`. The sandbox is new for every
-            // task, so what is written is always what was known at its launch.
-            kept("seeds.yaml", seeds(&launch.seeds)),
-            kept("launch.options", replace(launch)),
-            ConfigFile::raw("cassandra-rackdc.properties", rack(options, instance, place)),
-            ConfigFile::raw("jdk.options", if old { jdk } else { include_str!("files/jdk.options") }),
-            ConfigFile::raw("jmx", format!("{}:{}\n", jmx_host(place), port(place, JMX))),
-            ConfigFile::raw("logback.xml", include_str!("files/logback.xml")),
-            ConfigFile::raw("logback-tools.xml", include_str!("files/logback-tools.xml")),
-            ConfigFile::raw("nodetool.sh", include_str!("files/nodetool.sh")),
-            ConfigFile::raw("prepare.sh", include_str!("files/prepare.sh")),
-            link,
-            ConfigFile::raw("leave.sh", include_str!("files/leave.sh")),
-        ],
-        requires: java::required("Cassandra needs Java 17"),
-        ready,
-        health,
-        grace_ms: GRACE_MS,
-        ..TaskSpec::default()
-    }
+    let mut task = jvm(options, place);
+    task.prepare.push(sh(&["prepare.sh"]));
+    task.files.extend([
+        ConfigFile { path: "node.yaml".into(), content: yaml(options, cluster), ..ConfigFile::default() },
+        // Nodes come and go while this one runs: that must not restart it, hence `keep`. The sandbox is new for every
+        // task, so what is written is always what was known at its launch.
+        kept("seeds.yaml", seeds(&launch.seeds)),
+        kept("launch.options", replace(launch)),
+        ConfigFile::raw("cassandra-rackdc.properties", rack(options, instance, place)),
+        ConfigFile::raw("jdk.options", if old { jdk } else { include_str!("files/jdk.options") }),
+        ConfigFile::raw("jmx", format!("{}:{}\n", jmx_host(place), port(place, JMX))),
+        ConfigFile::raw("logback.xml", include_str!("files/logback.xml")),
+        ConfigFile::raw("logback-tools.xml", include_str!("files/logback-tools.xml")),
+        ConfigFile::raw("nodetool.sh", include_str!("files/nodetool.sh")),
+        ConfigFile::raw("prepare.sh", include_str!("files/prepare.sh")),
+        ConfigFile::raw("leave.sh", include_str!("files/leave.sh")),
+    ]);
+    let env = BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]);
+    TaskSpec { env, ready, health, grace_ms: GRACE_MS, ..task }
 }
 
-fn command(options: &Options, place: &Placement) -> Vec<String> {
-    let (heap, jmx) = (options.heap.mib(), port(place, JMX));
+fn jvm(options: &Options, place: &Placement) -> TaskSpec {
+    let (heap, jmx) = (options.jvm.heap.mib(), port(place, JMX));
     let flags = [
         format!("-Xms{heap}m"),
         "-Xss512k".to_owned(),
@@ -92,8 +84,7 @@ fn command(options: &Options, place: &Placement) -> Vec<String> {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     // As in the options that Cassandra comes with.
     let large = ["-XX:+UseG1GC", "-XX:+ParallelRefProcEnabled", "-XX:MaxGCPauseMillis=300"];
-    let own = &options.jvm_options;
-    Java { heap: options.heap, large: &large, flags: &flags, own, main: &[MAIN] }.command()
+    java::task("Cassandra", "Java 17", &options.jvm.java(&large, &flags, &[MAIN]))
 }
 
 /// Where JMX listens: it can do anything to a node and asks nobody for a password, so it never leaves the host.
@@ -114,7 +105,7 @@ fn yaml(options: &Options, cluster: &str) -> String {
         ("commitlog_sync_period", json!("10s")),
         ("commitlog_total_space", json!(format!("{commit_log}MiB"))),
     ]);
-    if options.heap <= SMALL_HEAP {
+    if options.jvm.heap <= SMALL_HEAP {
         entries.extend([
             ("commitlog_segment_size", json!("8MiB")),
             ("concurrent_reads", json!(8)),
@@ -173,6 +164,7 @@ pub(crate) fn rack_of<'a>(options: &'a Options, instance: &str, place: &'a Place
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cairn_framework::kit::Jvm;
 
     fn place(address: &str) -> Placement {
         let ports = [(CQL, 31000), (STORAGE, 31001), (JMX, 31002)];
@@ -218,7 +210,7 @@ mod tests {
     #[test]
     fn config_and_racks_are_the_operators_and_old_versions_get_their_flags() {
         let options = Options {
-            version: "4.1.10".into(),
+            jvm: Jvm { version: "4.1.10".into(), ..Jvm::default() },
             racks: vec!["a".into(), "b".into()],
             config: [("commitlog_sync".to_owned(), json!("batch"))].into(),
             ..Options::default()

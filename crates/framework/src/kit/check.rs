@@ -74,16 +74,28 @@ pub fn entries(
     reserved: impl Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
+    names(at, file, settings.keys(), reserved, problems);
     for (key, value) in settings {
+        line(&format!("{at}.{key}"), &value.to_string(), problems);
+    }
+}
+
+/// The same for names alone, of a file whose values may be anything.
+pub fn names<'a>(
+    at: &str,
+    file: &str,
+    names: impl IntoIterator<Item = &'a String>,
+    reserved: impl Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+) {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "=:#!\\".contains(c);
+    for key in names {
         let option = format!("{at}.{key}");
         if reserved(key) {
             let help = "take it out: the framework sets it, from the options and the places of the instances";
             problems.push(Problem::new(option, "cannot be overridden").help(help));
         } else if key.is_empty() || key.contains(odd) {
             problems.push(Problem::new(option, format!("is not the name of an entry of {file}")));
-        } else {
-            line(&option, &value.to_string(), problems);
         }
     }
 }

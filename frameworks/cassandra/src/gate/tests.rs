@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cairn_framework::{Config, InstanceStatus, Phase, Placement};
+use cairn_cassandra_admin::{Keyspace, Member, Node, Report};
+use cairn_framework::{Config, InstanceStatus, Phase, Placement, Verdict};
 use serde_json::json;
 
 use super::*;
-use crate::keyspaces::Existing;
-use crate::survey::{Member, Node, Report};
 
 const HEALTHY: &str = "node-0 node-1 node-2";
 
@@ -96,12 +95,12 @@ impl Scene {
 
     fn keyspace(mut self, name: &str, copies: usize) -> Self {
         let copies = BTreeMap::from([("dc1".to_owned(), copies)]);
-        let there = Existing { name: name.into(), copies, durable: true };
+        let there = Keyspace { name: name.into(), copies, durable: true };
         self.reports().for_each(|r| r.keyspaces.push(there.clone()));
         self
     }
 
-    fn ask(&self, moment: Moment, action: Action, instance: &str) -> Decision {
+    fn ask(&self, moment: Moment, action: Action, instance: &str) -> Decision<Act> {
         let ask = Ask {
             moment,
             action,
@@ -162,7 +161,7 @@ fn a_replaced_node_takes_over_the_dead_ones_place() {
     let former = scene.instance("node-1").placement.take();
     *scene.instance("node-1") = InstanceStatus { replaces: former, ..InstanceStatus::default() };
     scene.survey.nodes.remove("node-1");
-    let takes = Decision::TakeOver(at("node-1"));
+    let takes = Decision::Do(Act::TakeOver(at("node-1")));
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), takes);
     scene.view.observed.insert(replaces("node-1"), json!(at("node-1")));
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), GO, "its task knows");
@@ -195,7 +194,7 @@ fn restarts_go_one_at_a_time_and_rack_by_rack() {
     pending.waits(restart.0, restart.1, "node-1", "rack r1 first: node-2");
     assert_eq!(pending.ask(restart.0, restart.1, "node-2"), GO);
     let mut down = Scene::new(HEALTHY);
-    down.options.version = "4.1.10".into();
+    down.options.jvm.version = "4.1.10".into();
     assert!(matches!(down.ask(restart.0, restart.1, "node-0"), Decision::Say(Verdict::Refuse(_))));
 }
 
@@ -205,14 +204,14 @@ fn who_leaves_hands_over_first() {
     let remove = (Moment::Before, Action::Remove);
     let leaves = |scene: Scene| scene.leaves("node-2").ask(remove.0, remove.1, "node-2");
     let decommission = leaves(Scene::new(HEALTHY).keyspace("shop", 2));
-    let Decision::Run(errand) = &decommission else { panic!("{decommission:?}") };
+    let Decision::Do(Act::Run(errand)) = &decommission else { panic!("{decommission:?}") };
     assert_eq!((errand.on.as_str(), errand.action.argv[1].as_str()), ("node-2", "leave.sh"));
     let kept = leaves(Scene::new(HEALTHY).keyspace("shop", 3));
     assert!(
         matches!(kept, Decision::Say(Verdict::Refuse(reason)) if reason.contains("keyspace shop has 3 copies"))
     );
     let system = leaves(Scene::new(HEALTHY).keyspace("system_auth", 3));
-    assert!(matches!(system, Decision::Change(s) if s[0].contains("'dc1': 2")));
+    assert!(matches!(system, Decision::Do(Act::Change(s)) if s[0].contains("'dc1': 2")));
     let under_way = Scene::new(HEALTHY).seen(&at("node-2"), State::Leaving).dies("node-1");
     assert_eq!(leaves(under_way), decommission, "what has begun goes on");
     let two = Scene::new(HEALTHY).leaves("node-2").leaves("node-1");
@@ -229,7 +228,7 @@ fn it_is_gone_when_nobody_knows_it() {
     let left = Scene::new(HEALTHY).leaves("node-2").dies("node-2").seen(&at("node-2"), State::Left);
     assert_eq!(left.ask(removed.0, removed.1, "node-2"), GO);
     let died = Scene::new(HEALTHY).leaves("node-2").dies("node-2");
-    let Decision::Run(errand) = died.ask(removed.0, removed.1, "node-2") else {
+    let Decision::Do(Act::Run(errand)) = died.ask(removed.0, removed.1, "node-2") else {
         panic!("it is still a member")
     };
     assert_eq!(errand.on, "node-0");

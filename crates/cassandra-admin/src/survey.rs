@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cairn_framework::View;
-use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::keyspaces::{Existing, Sizes};
-use crate::service::{CQL, STORAGE};
+use crate::keyspaces::{Keyspace, Sizes};
 
 const LOCAL: &str = "SELECT JSON bootstrapped, schema_version, release_version, listen_address, listen_port, host_id, data_center, rack, tokens FROM system.local";
 const PEERS: &str =
@@ -20,7 +17,7 @@ const KEYSPACES: &str = "SELECT JSON keyspace_name, durable_writes, replication 
 /// Where a member stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum State {
+pub enum State {
     /// It owns its ranges, whether it is up or not.
     #[default]
     Normal,
@@ -49,79 +46,88 @@ impl State {
         }
     }
 
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "up",
+            Self::Joining => "joining",
+            Self::Leaving => "leaving",
+            Self::Moving => "moving",
+            Self::Shutdown => "shut down",
+            Self::Left => "gone",
+        }
+    }
+
     /// Ranges are on their way.
-    pub(crate) fn moves(self) -> bool {
+    pub fn moves(self) -> bool {
         matches!(self, Self::Joining | Self::Leaving | Self::Moving)
     }
 }
 
 /// A member of the ring as a node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Member {
-    pub(crate) state: State,
-    pub(crate) host_id: String,
-    pub(crate) datacenter: String,
-    pub(crate) rack: String,
-    pub(crate) version: String,
+pub struct Member {
+    /// Where it stands.
+    pub state: State,
+    /// Its identity.
+    pub host_id: String,
+    /// Its data centre.
+    pub datacenter: String,
+    /// Its rack.
+    pub rack: String,
+    /// Version of Cassandra.
+    pub version: String,
     /// Bytes of data.
-    pub(crate) load: f64,
+    pub load: f64,
+    /// The places on the ring that end its ranges.
     #[serde(skip)]
-    pub(crate) tokens: Vec<i64>,
+    pub tokens: Vec<i64>,
 }
 
 /// What a node says.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Report {
+pub struct Report {
     /// It has its data: `COMPLETED`.
-    pub(crate) bootstrapped: bool,
-    pub(crate) version: String,
-    pub(crate) schema: String,
+    pub bootstrapped: bool,
+    /// Version of Cassandra.
+    pub version: String,
+    /// Version of the schema.
+    pub schema: String,
     /// By `address:port` for the other nodes.
-    pub(crate) members: BTreeMap<String, Member>,
-    pub(crate) keyspaces: Vec<Existing>,
+    pub members: BTreeMap<String, Member>,
+    /// Those that live on several nodes.
+    pub keyspaces: Vec<Keyspace>,
 }
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) endpoint: String,
+pub struct Node {
+    /// `address:port` for the other nodes.
+    pub endpoint: String,
     /// Or why it could not be asked.
-    pub(crate) report: Result<Report, String>,
+    pub report: Result<Report, String>,
 }
 
 /// All instances that have a place.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Survey {
-    pub(crate) nodes: BTreeMap<String, Node>,
+pub struct Survey {
+    /// By name.
+    pub nodes: BTreeMap<String, Node>,
 }
 
 impl Survey {
-    /// Asks all instances at once.
-    pub(crate) async fn take(view: &View) -> Self {
-        let asked = view.instances.iter().filter_map(|(name, instance)| {
-            let place = instance.placement.as_ref()?;
-            let (endpoint, cql) = (place.endpoint(STORAGE)?, place.endpoint(CQL)?);
-            let runs = instance.task_id.is_some();
-            Some(async move {
-                let report = if runs { report(&cql).await } else { Err("it does not run".into()) };
-                (name.clone(), Node { endpoint, report })
-            })
-        });
-        Self { nodes: join_all(asked).await.into_iter().collect() }
-    }
-
     /// What an instance says, if it serves.
-    pub(crate) fn report(&self, instance: &str) -> Option<&Report> {
+    pub fn report(&self, instance: &str) -> Option<&Report> {
         self.nodes.get(instance)?.report.as_ref().ok().filter(|r| r.bootstrapped)
     }
 
     /// Everybody who serves.
-    pub(crate) fn reports(&self) -> impl Iterator<Item = (&String, &Report)> {
+    pub fn reports(&self) -> impl Iterator<Item = (&String, &Report)> {
         self.nodes.keys().filter_map(|name| Some((name, self.report(name)?)))
     }
 
     /// The ring: whoever is a member to somebody. Who owns ranges to anybody does.
-    pub(crate) fn ring(&self) -> BTreeMap<String, Member> {
+    pub fn ring(&self) -> BTreeMap<String, Member> {
         let mut ring: BTreeMap<String, Member> = BTreeMap::new();
         for (endpoint, member) in self.reports().flat_map(|(_, r)| &r.members) {
             let known = ring.entry(endpoint.clone()).or_insert_with(|| member.clone());
@@ -134,7 +140,7 @@ impl Survey {
     }
 
     /// Nodes of the ring by data centre, `without` one.
-    pub(crate) fn sizes(&self, without: Option<&str>) -> Sizes {
+    pub fn sizes(&self, without: Option<&str>) -> Sizes {
         let mut sizes = Sizes::new();
         for (endpoint, member) in self.ring() {
             let there = sizes.entry(member.datacenter).or_default();
@@ -144,13 +150,19 @@ impl Survey {
     }
 }
 
-async fn report(endpoint: &str) -> Result<Report, String> {
-    let mut client = Client::connect(endpoint).await.map_err(|e| e.to_string())?;
-    let mut rows = Vec::new();
-    for statement in [LOCAL, PEERS, GOSSIP, KEYSPACES] {
-        rows.push(client.query(statement).await.map_err(|e| e.to_string())?);
+impl Report {
+    /// Asks the node whose clients' port is at `host:port`.
+    ///
+    /// # Errors
+    /// Why it does not serve.
+    pub async fn of(endpoint: &str) -> Result<Self, String> {
+        let mut client = Client::connect(endpoint).await.map_err(|e| e.to_string())?;
+        let mut rows = Vec::new();
+        for statement in [LOCAL, PEERS, GOSSIP, KEYSPACES] {
+            rows.push(client.query(statement).await.map_err(|e| e.to_string())?);
+        }
+        read(&rows).ok_or_else(|| format!("{endpoint}: it says nothing of itself"))
     }
-    read(&rows).ok_or_else(|| format!("{endpoint}: it says nothing of itself"))
 }
 
 /// Gossip says how members are, the peers' table whom a node knows although nobody gossips about it.
@@ -170,7 +182,7 @@ fn read(rows: &[Vec<Value>]) -> Option<Report> {
         version: text(local, "release_version"),
         schema: text(local, "schema_version"),
         members,
-        keyspaces: keyspaces.iter().filter_map(Existing::read).collect(),
+        keyspaces: keyspaces.iter().filter_map(Keyspace::read).collect(),
     })
 }
 
@@ -211,7 +223,7 @@ fn listed(row: &Value, address: &str, port: &str) -> Option<(String, Member)> {
 }
 
 /// Part of the ring that each member owns first, in percent, within its data centre: copies are not counted.
-pub(crate) fn owns(ring: &BTreeMap<String, Member>) -> BTreeMap<&str, f64> {
+pub fn owns(ring: &BTreeMap<String, Member>) -> BTreeMap<&str, f64> {
     let mut owned: BTreeMap<&str, f64> = BTreeMap::new();
     let centers: std::collections::BTreeSet<&str> = ring.values().map(|m| m.datacenter.as_str()).collect();
     for center in centers {

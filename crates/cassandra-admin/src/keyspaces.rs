@@ -4,28 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::options::Options;
-
 /// Copies of Cassandra's own data, as far as there are nodes for them.
 const SYSTEM_COPIES: usize = 3;
 /// Cassandra's own keyspaces that live on several nodes. It founds them as if a cluster had one data centre and one rack.
 const SYSTEM: [&str; 3] = ["system_auth", "system_distributed", "system_traces"];
 
 /// Nodes by data centre.
-pub(crate) type Sizes = BTreeMap<String, usize>;
+pub type Sizes = BTreeMap<String, usize>;
 
-/// A keyspace as Cassandra has it.
+/// A keyspace, as Cassandra has it or as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Existing {
-    pub(crate) name: String,
+pub struct Keyspace {
+    /// Its name.
+    pub name: String,
     /// Copies by data centre; under the empty name those that may be in any (SimpleStrategy).
-    pub(crate) copies: BTreeMap<String, usize>,
-    pub(crate) durable: bool,
+    pub copies: BTreeMap<String, usize>,
+    /// Writes go through the commit log.
+    pub durable: bool,
 }
 
-impl Existing {
+impl Keyspace {
     /// From a row of `system_schema.keyspaces`; nothing for those that every node has for itself.
-    pub(crate) fn read(row: &Value) -> Option<Self> {
+    pub fn read(row: &Value) -> Option<Self> {
         let replication = row["replication"].as_object()?;
         let copies = |(key, value): (&String, &Value)| {
             // With transient replicas, "3/1" are three of which one is transient.
@@ -39,7 +39,7 @@ impl Existing {
     }
 
     /// Where it would not find enough nodes.
-    pub(crate) fn too_many_for(&self, sizes: &Sizes) -> Option<String> {
+    pub fn too_many_for(&self, sizes: &Sizes) -> Option<String> {
         let all: usize = sizes.values().sum();
         let there = |dc: &str| if dc.is_empty() { all } else { sizes.get(dc).copied().unwrap_or(0) };
         let (dc, copies) = self.copies.iter().find(|(dc, copies)| **copies > there(dc))?;
@@ -51,35 +51,34 @@ impl Existing {
         ))
     }
 
-    pub(crate) fn is_system(&self) -> bool {
+    /// It is Cassandra's own.
+    pub fn is_system(&self) -> bool {
         SYSTEM.contains(&self.name.as_str())
     }
 }
 
 /// Statements that make what is declared true, and keep Cassandra's own data on three nodes.
-pub(crate) fn statements(options: &Options, sizes: &Sizes, existing: &[Existing]) -> Vec<String> {
-    let declared = options.keyspaces.iter().map(|(name, keyspace)| {
-        let everywhere = || sizes.keys().map(|dc| (dc.clone(), keyspace.replication as usize)).collect();
-        let own = || keyspace.datacenters.iter().map(|(dc, n)| (dc.clone(), *n as usize)).collect();
-        let copies = if keyspace.datacenters.is_empty() { everywhere() } else { own() };
-        Existing { name: name.clone(), copies, durable: keyspace.durable_writes }
-    });
+pub fn statements(
+    declared: impl IntoIterator<Item = Keyspace>,
+    sizes: &Sizes,
+    existing: &[Keyspace],
+) -> Vec<String> {
     system(sizes).chain(declared).filter_map(|wanted| statement(&wanted, existing)).collect()
 }
 
 /// Statements that keep Cassandra's own data on as many nodes as there will be.
-pub(crate) fn shrink(sizes: &Sizes, existing: &[Existing]) -> Vec<String> {
+pub fn shrink(sizes: &Sizes, existing: &[Keyspace]) -> Vec<String> {
     let too_many =
-        |wanted: &Existing| existing.iter().any(|e| e.name == wanted.name && e.too_many_for(sizes).is_some());
+        |wanted: &Keyspace| existing.iter().any(|e| e.name == wanted.name && e.too_many_for(sizes).is_some());
     system(sizes).filter(too_many).filter_map(|wanted| statement(&wanted, existing)).collect()
 }
 
-fn system(sizes: &Sizes) -> impl Iterator<Item = Existing> {
+fn system(sizes: &Sizes) -> impl Iterator<Item = Keyspace> {
     let copies: BTreeMap<_, _> = sizes.iter().map(|(dc, n)| (dc.clone(), SYSTEM_COPIES.min(*n))).collect();
-    SYSTEM.iter().map(move |name| Existing { name: (*name).into(), copies: copies.clone(), durable: true })
+    SYSTEM.iter().map(move |name| Keyspace { name: (*name).into(), copies: copies.clone(), durable: true })
 }
 
-fn statement(wanted: &Existing, existing: &[Existing]) -> Option<String> {
+fn statement(wanted: &Keyspace, existing: &[Keyspace]) -> Option<String> {
     let there = existing.iter().find(|e| e.name == wanted.name);
     if there == Some(wanted) {
         return None;
@@ -96,11 +95,10 @@ fn statement(wanted: &Existing, existing: &[Existing]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Keyspace;
     use serde_json::json;
 
-    fn there(name: &str, replication: &Value) -> Existing {
-        Existing::read(&json!({ "keyspace_name": name, "durable_writes": true, "replication": replication }))
+    fn there(name: &str, replication: &Value) -> Keyspace {
+        Keyspace::read(&json!({ "keyspace_name": name, "durable_writes": true, "replication": replication }))
             .unwrap()
     }
 
@@ -108,15 +106,14 @@ mod tests {
         [("dc1".to_owned(), nodes)].into()
     }
 
-    fn shop(copies: u32) -> Options {
-        let shop = Keyspace { replication: copies, ..Keyspace::default() };
-        Options { keyspaces: [("shop".to_owned(), shop)].into(), ..Options::default() }
+    fn shop(copies: usize) -> [Keyspace; 1] {
+        [Keyspace { name: "shop".into(), copies: sizes(copies), durable: true }]
     }
 
     #[test]
     fn declared_keyspaces_are_created_and_altered_and_never_dropped() {
         let system = SYSTEM.map(|name| there(name, &json!({"class": "x", "dc1": "3"})));
-        let create = statements(&shop(2), &sizes(3), &system);
+        let create = statements(shop(2), &sizes(3), &system);
         assert_eq!(
             create,
             [
@@ -125,19 +122,19 @@ mod tests {
         );
         let mut all = system.to_vec();
         all.push(there("shop", &json!({"class": "x", "dc1": "2"})));
-        assert!(statements(&shop(2), &sizes(3), &all).is_empty());
-        assert!(statements(&shop(3), &sizes(3), &all)[0].starts_with("ALTER KEYSPACE \"shop\""));
-        assert!(statements(&Options::default(), &sizes(3), &all).is_empty());
+        assert!(statements(shop(2), &sizes(3), &all).is_empty());
+        assert!(statements(shop(3), &sizes(3), &all)[0].starts_with("ALTER KEYSPACE \"shop\""));
+        assert!(statements([], &sizes(3), &all).is_empty());
     }
 
     #[test]
     fn the_system_has_three_copies_where_there_are_three_nodes() {
         let founded = [there("system_auth", &json!({"class": "x", "replication_factor": "1"}))];
-        let one = statements(&Options::default(), &sizes(1), &founded);
+        let one = statements([], &sizes(1), &founded);
         assert!(one[0].starts_with(
             "ALTER KEYSPACE \"system_auth\" WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}"
         ));
-        let five = statements(&Options::default(), &sizes(5), &founded);
+        let five = statements([], &sizes(5), &founded);
         assert!(five[0].contains("'dc1': 3"), "{}", five[0]);
     }
 
@@ -152,6 +149,6 @@ mod tests {
         assert_eq!(shrink(&sizes(1), std::slice::from_ref(&traces)).len(), 1);
         assert!(shrink(&sizes(2), &[traces]).is_empty());
         let local = json!({ "keyspace_name": "system", "replication": { "class": "LocalStrategy" } });
-        assert_eq!(Existing::read(&local), None);
+        assert_eq!(Keyspace::read(&local), None);
     }
 }

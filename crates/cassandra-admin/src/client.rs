@@ -27,29 +27,34 @@ const SKIP_METADATA: u8 = 0x02;
 
 /// Why a node could not be asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
+    /// Nobody listens, or the connection broke.
     #[error("{0}: {1}")]
     Io(String, std::io::Error),
+    /// It listens and says nothing.
     #[error("{0}: no answer in time")]
     Timeout(String),
+    /// In Cassandra's words.
     #[error("{0}: {1}")]
     Refused(String, String),
+    /// It is no Cassandra, or a broken one.
     #[error("{0}: an answer that cannot be read")]
     Malformed(String),
+    /// It wants to know who asks.
     #[error("{0}: it asks for a password, which this framework has none for")]
     Password(String),
 }
 
 /// A connection to one node.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     endpoint: String,
     stream: TcpStream,
 }
 
 impl Client {
     /// Connects to `host:port`.
-    pub(crate) async fn connect(endpoint: &str) -> Result<Self, Error> {
+    pub async fn connect(endpoint: &str) -> Result<Self, Error> {
         let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(endpoint));
         let late = |_| Error::Timeout(endpoint.to_owned());
         let stream = connecting.await.map_err(late)?.map_err(|e| Error::Io(endpoint.to_owned(), e))?;
@@ -63,7 +68,7 @@ impl Client {
     }
 
     /// Rows of a `SELECT JSON` statement; nothing for others.
-    pub(crate) async fn query(&mut self, statement: &str) -> Result<Vec<Value>, Error> {
+    pub async fn query(&mut self, statement: &str) -> Result<Vec<Value>, Error> {
         let body =
             [&length(statement.len()), statement.as_bytes(), &CONSISTENCY_ONE, &[SKIP_METADATA]].concat();
         match self.exchange(QUERY, &body).await? {

@@ -1,0 +1,13 @@
+//! What a scheduler asks of Cassandra nodes. It knows nothing of Cairn.
+//!
+//! - [`Client`]: the native protocol, one statement at a time;
+//! - [`Report`]: what a node says of itself and of the ring; [`Survey`]: what all of them say; [`owns`];
+//! - [`Keyspace`]: how keyspaces are replicated, and the [`statements`] that make it so.
+
+mod client;
+mod keyspaces;
+mod survey;
+
+pub use client::{Client, Error};
+pub use keyspaces::{Keyspace, Sizes, shrink, statements};
+pub use survey::{Member, Node, Report, State, Survey, owns};
