@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use cairn_framework::http::{ApiError, JsonClient};
+use cairn_framework::kit::Decision;
 use cairn_framework::{Verdict, View};
 use serde_json::{Value, json};
 
-use crate::gate::{Act, Decision};
+use crate::gate::Act;
 use crate::nodes::client;
 use crate::survey::{Copy, ENABLE, EXCLUDE, Survey};
 
@@ -13,13 +14,18 @@ use crate::survey::{Copy, ENABLE, EXCLUDE, Survey};
 const ACTS: usize = 3;
 
 /// Looks, decides, and does what the decision asks for, until it is an answer.
-pub(crate) async fn carry_out(view: &View, decide: impl Fn(Result<&Survey, String>) -> Decision) -> Verdict {
+pub(crate) async fn carry_out(
+    view: &View,
+    decide: impl Fn(Result<&Survey, String>) -> Decision<Act>,
+) -> Verdict {
     let client = client(view);
     for _ in 0..ACTS {
         let survey = Survey::take(view).await.map_err(|e| e.to_string());
         let act = match decide(survey.as_ref().map_err(Clone::clone)) {
             Decision::Say(verdict) => return verdict,
-            Decision::Stalled(copy, left) => return Verdict::Wait(stalled(&client, &copy, left).await),
+            Decision::Do(Act::Explain(copy, left)) => {
+                return Verdict::Wait(stalled(&client, &copy, left).await);
+            }
             Decision::Do(act) => act,
         };
         tracing::info!(?act, "the cluster is changed");
@@ -48,6 +54,8 @@ async fn perform(client: &JsonClient, act: &Act) -> Result<(), ApiError> {
             let path = format!("/_cluster/voting_config_exclusions?node_names={name}&timeout=5s");
             client.call(Method::POST, &path, None).await.map(drop)
         }
+        // It is answered, not done.
+        Act::Explain(..) => Ok(()),
         Act::GiveVotes => {
             let path = "/_cluster/voting_config_exclusions?wait_for_removal=false";
             client.call(Method::DELETE, path, None).await.map(drop)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::Method;
 use cairn_framework::Verdict;
-use cairn_framework::http::{ApiError, JsonClient};
+use cairn_framework::http::{ApiError, Change, JsonClient};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -13,34 +13,11 @@ use crate::options::{Options, flatten};
 /// Mark of a template, in its `_meta`: what it was made from. Its own form is not what was sent, so it cannot be compared.
 const MARK: &str = "cairn";
 
-/// A request that brings the cluster nearer to what is declared.
-#[derive(Debug, Clone, PartialEq)]
-struct Change {
-    what: String,
-    method: Method,
-    path: String,
-    body: Value,
-}
-
 /// Brings the cluster in line with what is declared.
 pub(crate) async fn keep(options: &Options, client: &JsonClient) -> Verdict {
-    let (mut refused, mut waits) = (Vec::new(), Vec::new());
     match todo(options, client).await {
-        Ok(todo) => {
-            for change in todo {
-                match client.call(change.method, &change.path, Some(&change.body)).await {
-                    Ok(_) => tracing::info!(what = change.what, "done as declared"),
-                    Err(error) if error.is_final() => refused.push(format!("{}: {error}", change.what)),
-                    Err(error) => waits.push(format!("{}: {error}", change.what)),
-                }
-            }
-        }
-        Err(error) => waits.push(error.to_string()),
-    }
-    match (refused.is_empty(), waits.is_empty()) {
-        (false, _) => Verdict::Refuse(refused.join("; ")),
-        (true, false) => Verdict::Wait(waits.join("; ")),
-        (true, true) => Verdict::Go,
+        Ok(todo) => client.carry_out(todo).await,
+        Err(error) => Verdict::Wait(error.to_string()),
     }
 }
 

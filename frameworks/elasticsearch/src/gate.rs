@@ -4,21 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
+use cairn_framework::kit::Decided;
+use cairn_framework::{Action, Ask, Moment, View};
 
 use crate::options::{Options, Predicate};
 use crate::survey::{Copy, Member, Survey};
-
-/// What a gate comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// That is the answer.
-    Say(Verdict),
-    /// Do this, then look again.
-    Do(Act),
-    /// This copy should leave its node and does not.
-    Stalled(Copy, usize),
-}
 
 /// What a gate can do about the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +23,15 @@ pub(crate) enum Act {
     TakeVote(String),
     /// All nodes may vote again.
     GiveVotes,
+    /// Tell why this copy does not leave its node, one of so many.
+    Explain(Copy, usize),
 }
 
-const GO: Decision = Decision::Say(Verdict::Go);
+type Decision = cairn_framework::kit::Decision<Act>;
+
+const GO: Decision = Decision::GO;
 /// Value of the setting that lets replicas wait.
 const PRIMARIES: &str = "primaries";
-
-fn wait(reason: impl Into<String>) -> Decision {
-    Decision::Say(Verdict::Wait(reason.into()))
-}
 
 /// One judgement: the cluster and what holds for it.
 struct Judge<'a> {
@@ -59,7 +49,7 @@ pub(crate) fn decide(ask: &Ask, options: &Options, survey: Result<&Survey, Strin
         Err(_) if ask.moment == Moment::Before && ask.action != Action::Remove => return GO,
         Err(_) if ask.action == Action::Remove && ask.moment == Moment::After => return GO,
         Err(_) if ask.moment == Moment::After && ask.action == Action::Stop => return GO,
-        Err(reason) => return wait(reason),
+        Err(reason) => return Decision::wait(reason),
     };
     let judge = Judge { options, view: &ask.view, survey };
     let decided = match (ask.moment, ask.action) {
@@ -70,14 +60,14 @@ pub(crate) fn decide(ask: &Ask, options: &Options, survey: Result<&Survey, Strin
         (Moment::After, Action::Remove) => judge.removed(name),
         (Moment::After, Action::Launch | Action::Restart) => judge.arrived(name),
     };
-    decided.unwrap_or_else(wait)
+    decided.into()
 }
 
 /// Whether all is well, and what was left behind by a step that was interrupted.
 pub(crate) fn settle(options: &Options, view: &View, survey: Result<&Survey, String>) -> Decision {
     match survey {
-        Ok(survey) => Judge { options, view, survey }.settled().unwrap_or_else(wait),
-        Err(reason) => wait(reason),
+        Ok(survey) => Judge { options, view, survey }.settled().into(),
+        Err(reason) => Decision::wait(reason),
     }
 }
 
@@ -95,14 +85,14 @@ impl Judge<'_> {
         Err(format!("{name}: {}", reason()))
     }
 
-    fn restart(&self, name: &str) -> Result<Decision, String> {
+    fn restart(&self, name: &str) -> Decided<Act> {
         let Some(member) = self.survey.member(name) else { return Ok(GO) };
         self.all_present(name)?;
         self.healthy()?;
         let moving = self.survey.moving();
         self.rule(Predicate::NoMoves, moving == 0, || format!("{moving} shards are on their way"))?;
         self.copies_elsewhere(name)?;
-        self.master_last(member, |other| self.view.instances.get(other).is_some_and(|i| i.needs_restart))?;
+        self.master_last(member, |other| self.view.restarts(other))?;
         if self.survey.voters.len() > 2 {
             self.quorum(member)?;
         }
@@ -112,7 +102,7 @@ impl Judge<'_> {
     }
 
     /// An operator wants it stopped, and stopped it stays.
-    fn stop(&self, name: &str) -> Result<Decision, String> {
+    fn stop(&self, name: &str) -> Decided<Act> {
         let Some(member) = self.survey.member(name) else { return Ok(GO) };
         if self.survey.members.len() > 1 {
             self.healthy()?;
@@ -123,7 +113,7 @@ impl Judge<'_> {
     }
 
     /// It is back, or new.
-    fn arrived(&self, name: &str) -> Result<Decision, String> {
+    fn arrived(&self, name: &str) -> Decided<Act> {
         self.survey.member(name).ok_or("it has not joined the cluster yet")?;
         if let Some(act) = self.left_behind(&[name]) {
             return Ok(Decision::Do(act));
@@ -131,7 +121,7 @@ impl Judge<'_> {
         self.healthy().map(|()| GO)
     }
 
-    fn remove(&self, name: &str) -> Result<Decision, String> {
+    fn remove(&self, name: &str) -> Decided<Act> {
         if self.view.target.is_empty() {
             return Ok(GO);
         }
@@ -149,7 +139,7 @@ impl Judge<'_> {
             return Ok(GO);
         }
         self.master_last(member, |other| {
-            !self.stays(other) && self.survey.member(other).is_some_and(|m| m.master)
+            !self.view.stays(other) && self.survey.member(other).is_some_and(|m| m.master)
         })?;
         let other = self.survey.voteless.iter().find(|n| *n != name && self.survey.member(n).is_some());
         if let Some(other) = other {
@@ -158,7 +148,11 @@ impl Judge<'_> {
         if !self.survey.voteless.contains(name) {
             return Ok(Decision::Do(Act::TakeVote(name.to_owned())));
         }
-        Ok(if self.survey.voters.contains(&member.id) { wait("its vote is still counted") } else { GO })
+        Ok(if self.survey.voters.contains(&member.id) {
+            Decision::wait("its vote is still counted")
+        } else {
+            GO
+        })
     }
 
     /// Nothing on the node that is not elsewhere, and nothing comes.
@@ -175,7 +169,8 @@ impl Judge<'_> {
         })?;
         let mut wanted: BTreeSet<String> =
             self.survey.excluded.iter().filter(|n| !self.view.target.contains(n)).cloned().collect();
-        wanted.extend(self.survey.members.iter().filter(|m| self.leaves(&m.name)).map(|m| m.name.clone()));
+        wanted
+            .extend(self.survey.members.iter().filter(|m| self.view.leaves(&m.name)).map(|m| m.name.clone()));
         if wanted != self.survey.excluded {
             return Ok(Some(Decision::Do(Act::Exclude(wanted))));
         }
@@ -183,16 +178,19 @@ impl Judge<'_> {
         let spare = |c: &Copy| copies(c) > room && self.survey.others(c).any(|o| self.is_safe(o));
         let left: Vec<&Copy> = self.survey.copies_on(name).filter(|c| !spare(c)).collect();
         Ok(left.first().map(|first| match self.survey.moving() {
-            0 => Decision::Stalled((*first).clone(), left.len()),
-            moving => wait(format!("draining: {} of its shards are left, {moving} on their way", left.len())),
+            0 => Decision::Do(Act::Explain((*first).clone(), left.len())),
+            moving => Decision::wait(format!(
+                "draining: {} of its shards are left, {moving} on their way",
+                left.len()
+            )),
         }))
     }
 
     fn is_safe(&self, copy: &Copy) -> bool {
-        copy.is_started() && copy.node.as_deref().is_some_and(|n| self.stays(n))
+        copy.is_started() && copy.node.as_deref().is_some_and(|n| self.view.stays(n))
     }
 
-    fn removed(&self, name: &str) -> Result<Decision, String> {
+    fn removed(&self, name: &str) -> Decided<Act> {
         if self.view.target.is_empty() {
             return Ok(GO);
         }
@@ -202,7 +200,7 @@ impl Judge<'_> {
         Ok(self.left_behind(&[name]).map_or(GO, Decision::Do))
     }
 
-    fn settled(&self) -> Result<Decision, String> {
+    fn settled(&self) -> Decided<Act> {
         if let Some(missing) = self.missing("") {
             return Err(format!("{missing} has not joined the cluster"));
         }
@@ -219,31 +217,23 @@ impl Judge<'_> {
         if self.survey.allocation.as_deref() == Some(PRIMARIES) {
             return Some(Act::ReleaseReplicas);
         }
-        let over =
-            |n: &&String| names.contains(&n.as_str()) && !(self.leaves(n) && self.survey.member(n).is_some());
+        let over = |n: &&String| {
+            names.contains(&n.as_str()) && !(self.view.leaves(n) && self.survey.member(n).is_some())
+        };
         if self.survey.excluded.iter().any(|n| over(&n)) {
             return Some(Act::Exclude(self.survey.excluded.iter().filter(|n| !over(n)).cloned().collect()));
         }
         self.survey.voteless.iter().any(|n| over(&n)).then_some(Act::GiveVotes)
     }
 
-    fn stays(&self, name: &str) -> bool {
-        self.view.target.iter().any(|n| n == name)
-    }
-
-    fn leaves(&self, name: &str) -> bool {
-        !self.stays(name) && self.view.instances.get(name).is_some_and(|i| i.task_id.is_some())
-    }
-
     fn staying(&self) -> impl Iterator<Item = &Member> {
-        self.survey.members.iter().filter(|m| self.stays(&m.name))
+        self.survey.members.iter().filter(|m| self.view.stays(&m.name))
     }
 
     /// A node of the target that should be there and is not.
     fn missing(&self, except: &str) -> Option<&String> {
-        let stopped = |n: &str| self.view.instances.get(n).is_some_and(|i| i.phase == Phase::Stopped);
         let mut target = self.view.target.iter();
-        target.find(|n| *n != except && !stopped(n) && self.survey.member(n).is_none())
+        target.find(|n| *n != except && !self.view.stopped(n) && self.survey.member(n).is_none())
     }
 
     fn all_present(&self, except: &str) -> Result<(), String> {

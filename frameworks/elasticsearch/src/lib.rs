@@ -2,7 +2,6 @@
 //!
 //! - [`Options`]: what a stack may set; `nodes`: which nodes follow from it;
 //! - `task`, `run.sh`: the files and the command line of a node;
-//! - `founding`: who founds a new cluster, once and never again;
 //! - `survey`: how the cluster is, asked from itself;
 //! - `gate`: what is safe when; `act`: what a gate has done about it;
 //! - `declared`: indices and templates are kept as declared;
@@ -10,7 +9,6 @@
 
 mod act;
 mod declared;
-mod founding;
 mod gate;
 mod nodes;
 mod options;
@@ -24,7 +22,7 @@ use std::sync::Arc;
 use cairn_framework::Service;
 
 pub use cairn_units::Size;
-pub use options::{Group, Options, Predicate, Role};
+pub use options::{Group, Node, Options, Predicate, Role};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

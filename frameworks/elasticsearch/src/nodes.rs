@@ -49,15 +49,14 @@ pub(crate) fn masters(options: &Options) -> Vec<String> {
 /// Both are of types that always can be merged.
 fn with(options: &Options, own: &Group) -> Options {
     let merged = || {
-        let mut all =
-            serde_json::to_value(Options { mem: own.mem.or(options.mem), ..options.clone() }).ok()?;
+        let mut all = serde_json::to_value(options).ok()?;
         let mut own = serde_json::to_value(own).ok()?;
         own.as_object_mut()?.remove("nodes");
-        merge(&mut all, &own);
         // A heap of its own without a memory of its own: one that fits.
-        if own.get("heap").is_some() && own.get("mem").is_none() {
+        if own.get("heap").is_some() {
             all.as_object_mut()?.remove("mem");
         }
+        merge(&mut all, &own);
         serde_json::from_value(all).ok()
     };
     merged().unwrap_or_else(|| options.clone())

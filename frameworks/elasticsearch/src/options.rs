@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::kit::check;
+use cairn_framework::kit::{Beside, Jvm, JvmOverride, JvmService, check};
 use cairn_framework::{Config, Problem};
-use cairn_units::{Constraint, Size};
+use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,32 +28,20 @@ pub struct Options {
     /// What nodes do. Without it: everything. An empty list is a node that only passes requests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<BTreeSet<Role>>,
-    /// Version of Elasticsearch, or `opensearch-` and one of OpenSearch.
-    pub version: String,
+    /// Version (of Elasticsearch, or `opensearch-` and one of OpenSearch), processor, memory and place of each node.
+    #[serde(flatten)]
+    pub jvm: Jvm<Node>,
     /// Name of the cluster. Without it: the name of the framework.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// CPUs of each node.
-    #[schemars(range(min = 0.01))]
-    pub cpus: f64,
-    /// Heap of each node.
-    pub heap: Size,
-    /// Memory to reserve for each node. Without it: one and a half times the heap and 256MiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
     /// Persistent volume of each node.
     pub disk: Size,
-    /// Where nodes may run, for example `hostname:unique`.
-    #[schemars(with = "Vec<Constraint>")]
-    pub constraints: Vec<String>,
     /// Attribute of agents, for example `rack`: copies of a shard are spread over its values, and nodes too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zones: Option<String>,
     /// Further entries of elasticsearch.yml. What the framework sets itself (names, addresses, ports, paths, discovery) cannot
     /// be replaced.
     pub config: Map<String, Value>,
-    /// Further options of the JVM, each an item.
-    pub jvm_options: Vec<String>,
     /// Id of the user that nodes run as where the agent is root: they refuse to be root.
     #[schemars(range(min = 1))]
     pub user: u32,
@@ -77,28 +65,29 @@ pub struct Group {
     /// What they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<BTreeSet<Role>>,
-    /// CPUs of each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<f64>,
-    /// Heap of each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heap: Option<Size>,
-    /// Memory to reserve for each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
     /// Persistent volume of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Size>,
-    /// Where they may run, in place of what holds for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<Constraint>>")]
-    pub constraints: Option<Vec<String>>,
     /// Further entries of elasticsearch.yml, beside those for all.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
-    /// Options of the JVM, in place of those for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jvm_options: Option<Vec<String>>,
+    /// Processor, memory and place of each.
+    #[serde(flatten)]
+    pub jvm: JvmOverride,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node;
+
+impl JvmService for Node {
+    const VERSION: &'static str = "8.19.8";
+    const CPUS: f64 = 0.5;
+    const HEAP: Size = Size::from_mib(256);
+    // Beside the heap there are code, threads and, from Elasticsearch 8 on, the JVM that starts it.
+    const LEAST: (Size, Size) = (Size::from_mib(96), Size::from_mib(192));
+    // Lucene and the network have buffers of up to half the heap.
+    const BESIDE: Beside = Beside { percent: 50, least: 0, more: 256 };
 }
 
 /// What a node does.
@@ -155,16 +144,11 @@ impl Default for Options {
             groups: BTreeMap::new(),
             overrides: BTreeMap::new(),
             roles: None,
-            version: "8.19.8".into(),
             cluster: None,
-            cpus: 0.5,
-            heap: Size::from_mib(256),
-            mem: None,
+            jvm: Jvm::default(),
             disk: Size::from_mib(2048),
-            constraints: Vec::new(),
             zones: None,
             config: Map::new(),
-            jvm_options: Vec::new(),
             user: 65_534,
             indices: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -189,8 +173,6 @@ const RESERVED: [&str; 13] = [
     "transport.",
     "discovery.",
 ];
-/// What a node needs beside its heap, at least: code, threads and, from Elasticsearch 8 on, the JVM that starts it.
-const BESIDE: Size = Size::from_mib(192);
 
 impl Options {
     /// Reads and checks the options of a configuration.
@@ -198,39 +180,35 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = Vec::new();
-        if options.groups.is_empty() || options.nodes > 0 {
-            NODES.check(options.nodes, options.ids.as_ref(), &mut problems);
+        config.checked(Self::check)
+    }
+
+    fn check(&self, problems: &mut Vec<Problem>) {
+        if self.groups.is_empty() || self.nodes > 0 {
+            NODES.check(self.nodes, self.ids.as_ref(), problems);
         }
-        for (_, at, own) in NODES.check_overrides(&options.overrides, &mut problems) {
+        for (_, at, own) in NODES.check_overrides(&self.overrides, problems) {
             if own.nodes.is_some() {
                 problems.push(Problem::new(format!("{at}.nodes"), "is for groups only"));
             }
         }
-        nodes::check_groups(&options, &mut problems);
-        options.check_nodes(&mut problems);
-        if options.user == 0 {
+        nodes::check_groups(self, problems);
+        self.check_nodes(problems);
+        if self.user == 0 {
             problems.push(Problem::new("user", "nodes refuse to run as root").help("name another user's id"));
         }
-        for (what, entries) in [("indices", &options.indices), ("templates", &options.templates)] {
+        for (what, entries) in [("indices", &self.indices), ("templates", &self.templates)] {
             for (name, _) in entries.iter().filter(|(name, body)| !is_name(name) || !body.is_object()) {
                 let problem =
                     Problem::new(format!("{what}.{name}"), "is not a lower-case name with an object");
                 problems.push(problem.help("for example `logs: { settings: { number_of_shards: 3 } }`"));
             }
         }
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
-    }
-
-    /// Memory to reserve for one node: Lucene and the network have buffers of up to half the heap beside it.
-    pub fn memory(&self) -> Size {
-        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + self.heap.mib() / 2 + 256))
     }
 
     /// It is OpenSearch, not Elasticsearch.
     pub fn opensearch(&self) -> bool {
-        self.version.starts_with("opensearch")
+        self.jvm.version.starts_with("opensearch")
     }
 
     /// A node with these options may be elected.
@@ -257,25 +235,20 @@ impl Options {
         let mut seen = BTreeSet::new();
         for (name, node) in &all {
             let mut own = Vec::new();
-            node.check(&mut own);
+            node.check_own(&mut own);
             own.retain(|p| seen.insert((p.option.clone(), p.message.clone())));
             problems
                 .extend(own.into_iter().map(|p| Problem { message: format!("{} ({name})", p.message), ..p }));
         }
     }
 
-    fn check(&self, problems: &mut Vec<Problem>) {
-        check::cpus("cpus", self.cpus, problems);
-        check::memory("", self.heap, Size::from_mib(96), self.memory(), BESIDE, problems);
+    fn check_own(&self, problems: &mut Vec<Problem>) {
+        self.jvm.check(problems);
         check::at_least("disk", self.disk, Size::from_mib(256), problems);
-        check::jvm_options("jvmOptions", &self.jvm_options, problems);
-        check::constraints("constraints", &self.constraints, problems);
         let mut flat = BTreeMap::new();
         flatten("", &self.config, &mut flat);
-        for key in flat.keys().filter(|key| check::is_reserved(&RESERVED, key)) {
-            let help = "take it out: the framework sets it, from the options and the places of the nodes";
-            problems.push(Problem::new(format!("config.{key}"), "cannot be overridden").help(help));
-        }
+        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
+        check::names("config", "elasticsearch.yml", flat.keys(), reserved, problems);
     }
 }
 

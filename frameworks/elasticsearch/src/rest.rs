@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, put};
+use axum::http::Method;
+use axum::response::Response;
+use axum::routing::get;
 use axum::{Json, Router};
-use cairn_framework::http::ApiError;
-use cairn_framework::rest::{Body, Problem, Resource, accepted};
+use cairn_framework::rest::{Body, Problem, Resource, accepted, declaration};
 use cairn_framework::{Handle, Refused};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,18 +49,8 @@ pub(crate) fn routes(handle: Handle) -> Router {
         .with_state(handle)
 }
 
-fn failed(error: ApiError) -> Problem {
-    match error {
-        ApiError::Silent(_) => Problem::unavailable(error.to_string()),
-        ApiError::Refused { status, reason } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            Problem::new(status, "refused-by-the-cluster", reason)
-        }
-    }
-}
-
 async fn pass(State(handle): State<Handle>, path: &'static str) -> Refused<Json<Value>> {
-    Ok(Json(client(&handle.published().view).get(path).await.map_err(failed)?))
+    Ok(Json(client(&handle.published().view).get(path).await?))
 }
 
 async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
@@ -72,35 +61,10 @@ async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
         client.get(
             "/_cat/nodes?format=json&h=name,ip,node.role,master,version,heap.percent,cpu,load_1m,disk.avail"
         )
-    )
-    .map_err(failed)?;
+    )?;
     let options = Options::read(&published.config).unwrap_or_default();
     let name = cluster_name(&options, &published.view.framework);
     Ok(Json(json!({ "name": name, "health": health, "nodes": nodes })))
-}
-
-/// One declared thing: `what` is the option that declares it.
-fn declaration(what: &'static str) -> MethodRouter<Handle> {
-    let declare = move |State(handle): State<Handle>, Path(name): Path<String>, Body(body): Body<Value>| async move {
-        let done = handle.edit(|_, options| {
-            if !options[what].is_object() {
-                options[what] = json!({});
-            }
-            options[what][&name] = body;
-            Ok(())
-        });
-        Refused::Ok(accepted(&done.await?))
-    };
-    let forget = move |State(handle): State<Handle>, Path(name): Path<String>| async move {
-        let done = handle.edit(|_, options| {
-            let gone = options.get_mut(what).and_then(Value::as_object_mut).and_then(|all| all.remove(&name));
-            let unknown =
-                || Problem::not_found("not-declared", format!("{name} is not among the declared {what}"));
-            gone.map(drop).ok_or_else(unknown)
-        });
-        Refused::Ok(accepted(&done.await?))
-    };
-    put(declare).delete(forget)
 }
 
 async fn search_all(
@@ -127,15 +91,12 @@ async fn search(
         );
     }
     let path = format!("/{index}/_search?{}", query.unwrap_or_default());
-    let (status, answer) =
-        client(&handle.published().view).send(method, &path, body.to_vec(), SEARCH).await.map_err(failed)?;
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
+    Ok(client(&handle.published().view).forward(method, &path, body.to_vec(), SEARCH).await?)
 }
 
 async fn tasks(State(handle): State<Handle>) -> Json<Value> {
     let published = handle.published();
-    let version = Options::read(&published.config).map(|o| o.version).unwrap_or_default();
+    let version = Options::read(&published.config).map(|o| o.jvm.version).unwrap_or_default();
     let task = |i: &cairn_framework::InstanceStatus| {
         let place = i.placement.clone()?;
         Some(json!({

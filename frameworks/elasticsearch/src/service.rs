@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Nodes, check};
+use cairn_framework::kit::founding::watch_founding;
+use cairn_framework::kit::{Nodes, check, watch};
 use cairn_framework::rest::Resource;
 use cairn_framework::{
     Ask, Config, Constraint, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use crate::nodes::{self, HTTP, NODES, TRANSPORT, client};
 use crate::options::Options;
 use crate::survey::Survey;
-use crate::{act, declared, founding, gate, rest, task};
+use crate::{act, declared, gate, rest, task};
 
 /// Elasticsearch and OpenSearch.
 #[derive(Debug)]
@@ -29,18 +30,14 @@ impl Service for Elasticsearch {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let mut archive = config.archive(&options.version)?;
-        archive.extract = true;
+        let artifacts = options.jvm.instance(config)?.artifacts;
         let instance = |(name, node): (String, Options)| InstanceSpec {
             name,
-            cpus: node.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "MiB")]
-            mem: node.memory().mib() as f64,
             ports: [HTTP, TRANSPORT].map(PortSpec::any).to_vec(),
-            volumes: vec![VolumeSpec { path: "data".into(), size: node.disk.mib() }],
+            volumes: vec![VolumeSpec::data(node.disk)],
             constraints: constraints(&node),
-            artifacts: vec![archive.clone()],
-            ..InstanceSpec::default()
+            artifacts: artifacts.clone(),
+            ..node.jvm.place()
         };
         let instances = nodes::all(&options).into_iter().map(instance).collect();
         Ok(Model { instances, deploy: Strategy::Parallel, ..Model::default() })
@@ -67,14 +64,14 @@ impl Service for Elasticsearch {
     async fn gate(&self, ask: &Ask) -> Verdict {
         match Options::read(&ask.config) {
             Ok(options) => act::carry_out(&ask.view, |survey| gate::decide(ask, &options, survey)).await,
-            Err(problems) => Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+            Err(problems) => problems.into(),
         }
     }
 
     async fn settle(&self, config: &Config, view: &View) -> Verdict {
         let options = match Options::read(config) {
             Ok(options) => options,
-            Err(problems) => return Verdict::Wait(problems.iter().map(ToString::to_string).collect()),
+            Err(problems) => return problems.into(),
         };
         match act::carry_out(view, |survey| gate::settle(&options, view, survey)).await {
             Verdict::Go => declared::keep(&options, &client(view)).await,
@@ -110,17 +107,28 @@ impl Service for Elasticsearch {
     }
 
     fn start(&self, handle: Handle) {
-        tokio::spawn(founding::watch(handle));
+        tokio::spawn(watch(handle, async |handle, published| {
+            let founders = Options::read(&published.config).ok().map(|options| nodes::masters(&options));
+            watch_founding(handle, &published.view, founders, cluster_id).await
+        }));
     }
 }
 
 /// A node without a zone could not be told apart from the others, so each must have one.
 fn constraints(node: &Options) -> Vec<Constraint> {
-    let mut constraints = check::read_constraints(&node.constraints);
+    let mut constraints = check::read_constraints(&node.jvm.constraints);
     let spread = node.zones.as_ref().map(|zone| format!("{zone}:groupBy"));
     let zoned = |zone: &String| constraints.iter().any(|c| c.attribute == *zone);
     if let Some(Ok(spread)) = spread.filter(|_| !node.zones.as_ref().is_some_and(zoned)).map(|s| s.parse()) {
         constraints.push(spread);
     }
     constraints
+}
+
+/// The id of the cluster, once it is founded.
+async fn cluster_id(view: &View) -> Option<String> {
+    let state =
+        client(view).get("/_cluster/state/metadata?filter_path=cluster_uuid,master_node").await.ok()?;
+    let id = state["cluster_uuid"].as_str().filter(|id| !id.is_empty() && *id != "_na_")?;
+    Some(id.to_owned())
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cairn_framework::kit::{java, probes};
+use cairn_framework::kit::{founding, java, probes, sh};
 use cairn_framework::{InstanceSpec, Placement, View, Wait};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use serde_json::{Value, json};
 
-use crate::founding;
 use crate::nodes::{self, HTTP, TRANSPORT};
 use crate::options::{Options, flatten};
 
@@ -38,10 +37,9 @@ pub(crate) fn task(
         url: format!("http://{{{{ address }}}}:{{{{ ports.{HTTP} }}}}/_cluster/health?local=true"),
         headers: BTreeMap::new(),
     });
-    let run = |what: &str| ["/bin/sh", "run.sh", what].map(str::to_owned).to_vec();
     Ok(TaskSpec {
-        command: run("start"),
-        prepare: vec![run("prepare")],
+        command: sh(&["run.sh", "start"]),
+        prepare: vec![sh(&["run.sh", "prepare"])],
         files: vec![
             ConfigFile::raw("node.yml", yml(&instance.name, own, place, &view.framework)),
             kept("founders", initial(own, &founders)),
@@ -117,16 +115,16 @@ fn yml(name: &str, own: &Options, place: &Placement, framework: &str) -> String 
 }
 
 fn jvm(own: &Options) -> String {
-    let heap = own.heap.mib();
+    let heap = own.jvm.heap.mib();
     let mut flags = vec![format!("-Xms{heap}m"), format!("-Xmx{heap}m")];
-    let chosen = own.jvm_options.iter().any(|o| o.starts_with("-XX:+Use") && o.ends_with("GC"));
-    let scaled: &[&str] = match own.heap <= java::SMALL_HEAP {
+    let chosen = own.jvm.jvm_options.iter().any(|o| o.starts_with("-XX:+Use") && o.ends_with("GC"));
+    let scaled: &[&str] = match own.jvm.heap <= java::SMALL_HEAP {
         true => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-AlwaysPreTouch"],
         false => &["-XX:+UseG1GC", "-XX:G1ReservePercent=25", "-XX:InitiatingHeapOccupancyPercent=30"],
     };
     flags.extend(scaled.iter().filter(|_| !chosen).map(|f| (*f).to_owned()));
     flags.push("-XX:-UsePerfData".into());
-    flags.extend(own.jvm_options.iter().cloned());
+    flags.extend(own.jvm.jvm_options.iter().cloned());
     flags.join("\n") + "\n"
 }
 

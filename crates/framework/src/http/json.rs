@@ -3,13 +3,15 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode, header};
+use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use reqwest::Response;
 use serde_json::Value;
 
 use super::reason;
-use crate::{InstanceStatus, View};
+use crate::rest::Problem;
+use crate::{InstanceStatus, Verdict, View};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of an answer.
@@ -110,6 +112,66 @@ impl JsonClient {
             }
         }
         Err(ApiError::Silent(last))
+    }
+}
+
+impl JsonClient {
+    /// The service's own answer to a request that a client of the REST makes, with its own status.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn forward(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<axum::response::Response, ApiError> {
+        let (status, answer) = self.send(method, path, body, timeout).await?;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        Ok((status, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
+    }
+
+    /// Carries out what brings the service nearer to what is declared. A refusal of the service is one of the gate.
+    pub async fn carry_out(&self, changes: Vec<Change>) -> Verdict {
+        let (mut refused, mut waits) = (Vec::new(), Vec::new());
+        for change in changes {
+            match self.call(change.method, &change.path, Some(&change.body)).await {
+                Ok(_) => tracing::info!(what = change.what, "done as declared"),
+                Err(error) if error.is_final() => refused.push(format!("{}: {error}", change.what)),
+                Err(error) => waits.push(format!("{}: {error}", change.what)),
+            }
+        }
+        match (refused.is_empty(), waits.is_empty()) {
+            (false, _) => Verdict::Refuse(refused.join("; ")),
+            (true, false) => Verdict::Wait(waits.join("; ")),
+            (true, true) => Verdict::Go,
+        }
+    }
+}
+
+/// A request that changes something in the service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// What it is about, for people: `index logs`.
+    pub what: String,
+    /// Its method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// Its body.
+    pub body: Value,
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Silent(_) => Self::unavailable(error.to_string()),
+            ApiError::Refused { status, reason } => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+                Self::new(status, "refused-by-the-cluster", reason)
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod json;
 
 use std::time::Duration;
 
-pub use json::{ApiError, JsonClient};
+pub use json::{ApiError, Change, JsonClient};
 
 const CONNECT: Duration = Duration::from_secs(5);
 

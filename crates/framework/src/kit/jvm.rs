@@ -175,6 +175,28 @@ impl<S: JvmService> Jvm<S> {
     }
 }
 
+/// What is different about single instances, among the service's own [`super::Nodes::overrides`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JvmOverride {
+    /// CPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// Memory to reserve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Size>,
+    /// Heap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap: Option<Size>,
+    /// Where it may run, in place of what holds for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<Constraint>>")]
+    pub constraints: Option<Vec<String>>,
+    /// Options of the JVM, in place of those for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jvm_options: Option<Vec<String>>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

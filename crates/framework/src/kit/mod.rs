@@ -8,6 +8,7 @@
 //!   [`java`]: its command line by the size of its heap, and its task.
 //! - [`ask_all`] and [`watch`]: all instances asked at once, now or for ever; [`Decision`]: what a gate comes to when
 //!   something has to be done first, an [`Errand`] for example.
+//! - [`founding`]: who founds a new cluster, once and never again.
 //! - [`Settings`] and [`Scalar`]: entries of a service's own configuration; [`Ports`]: a port or a range of ports.
 //! - [`Count`]: a number of instances, or `*` for one on every agent; [`Many`]: a text or several.
 //! - [`check`]: checks of options that a schema cannot express.
@@ -19,6 +20,7 @@ mod ask;
 pub mod check;
 mod count;
 mod errand;
+pub mod founding;
 mod gate;
 mod ids;
 pub mod java;
@@ -35,7 +37,7 @@ pub use count::Count;
 pub use errand::Errand;
 pub use gate::{Decided, Decision};
 pub use ids::Ids;
-pub use jvm::{Beside, Jvm, JvmService};
+pub use jvm::{Beside, Jvm, JvmOverride, JvmService};
 pub use many::Many;
 pub use nodes::Nodes;
 pub(crate) use nodes::idle;

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod config;
+mod declared;
 mod executable;
 mod nodes;
 mod openapi;
@@ -13,6 +14,7 @@ mod skeleton;
 
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
+pub use declared::declaration;
 pub use nodes::{Count, start};
 pub use openapi::{Resource, SKELETON, resources};
 pub use problem::Problem;

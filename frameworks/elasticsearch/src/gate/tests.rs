@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use cairn_framework::{Config, InstanceStatus, Placement};
+use cairn_framework::{Config, InstanceStatus, Phase, Placement, Verdict};
 
 use super::*;
 
@@ -183,7 +183,10 @@ fn a_node_that_leaves_is_drained_then_loses_its_vote_then_goes() {
     survey.copies[1].state = "RELOCATING".into();
     waits(&before(Action::Remove, 2, &view, &survey), "draining: 1 of its shards are left, 1 on their way");
     survey.copies[1].state = "STARTED".into();
-    assert_eq!(before(Action::Remove, 2, &view, &survey), Decision::Stalled(survey.copies[1].clone(), 1));
+    assert_eq!(
+        before(Action::Remove, 2, &view, &survey),
+        Decision::Do(Act::Explain(survey.copies[1].clone(), 1))
+    );
     survey.copies[1].node = Some("node-1".into());
     assert_eq!(before(Action::Remove, 2, &view, &survey), Decision::Do(Act::TakeVote("node-2".into())));
     survey.voteless.clone_from(&mine);

@@ -1,8 +1,8 @@
 //! Who founds a new cluster, once and never again.
 //!
-//! A new cluster is founded by the majority of the nodes that its founders are told of (`cluster.initial_master_nodes`). If
-//! nodes with empty volumes were told so beside a cluster that is merely down, they would found a second one. So what is
-//! known about it is stored, before anything is done:
+//! A new cluster is founded by the majority of the nodes that its founders are told of. If nodes with empty volumes were
+//! told so beside a cluster that is merely down, they would found a second one. So what is known about it is stored, before
+//! anything is done:
 //!
 //! - [`FOUNDERS`]: the nodes that found the cluster, written down while nobody has a place yet. Whoever of them is launched,
 //!   whenever, is told the same list: a foundation that was interrupted is finished, by whoever finishes it.
@@ -12,25 +12,23 @@
 
 use std::time::Duration;
 
-use cairn_framework::{Handle, InstanceStatus, View, Wait};
 use serde_json::{Value, json};
 
-use crate::nodes::{self, client};
-use crate::options::Options;
+use crate::{Handle, InstanceStatus, View, Wait};
 
 /// Fact: names of the nodes that found the cluster.
-pub(crate) const FOUNDERS: &str = "founders";
+pub const FOUNDERS: &str = "founders";
 /// Fact: id of the cluster.
-pub(crate) const CLUSTER: &str = "cluster";
+pub const CLUSTER: &str = "cluster";
 
 /// Pause between two looks at a cluster that is being founded.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Names for `cluster.initial_master_nodes`; none if the node joins a cluster that there is.
+/// The founders that an instance is told of; none if the node joins a cluster that there is.
 ///
 /// # Errors
 /// What it waits for.
-pub(crate) fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
+pub fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
     if view.facts.contains_key(CLUSTER) {
         return Ok(Vec::new());
     }
@@ -49,50 +47,41 @@ pub(crate) fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait>
     }
 }
 
-/// What is to be remembered as founders now; `None`: what is remembered already.
-fn note(options: &Options, view: &View) -> Option<Value> {
+/// What is to be remembered as founders now, if it is `founders` who would; `None`: what is remembered already.
+fn note(founders: &[String], view: &View) -> Option<Value> {
     let placed = view.instances.values().any(|i| i.placement.is_some());
     let known = view.facts.get(FOUNDERS);
     if view.target.is_empty() || view.facts.contains_key(CLUSTER) || (placed && known.is_some()) {
         return None;
     }
-    let founders = json!(nodes::masters(options));
+    let founders = json!(founders);
     (known != Some(&founders)).then_some(founders)
 }
 
-/// Runs until the driver ends: on every change of state, until the cluster is known.
-pub(crate) async fn watch(handle: Handle) {
-    let mut changes = handle.subscribe();
-    loop {
-        let published = changes.borrow_and_update().clone();
-        let view = &published.view;
-        if let Some(founders) = Options::read(&published.config).ok().and_then(|options| note(&options, view))
-        {
-            handle.remember(FOUNDERS, founders).await;
-        }
-        let founding =
-            !view.facts.contains_key(CLUSTER) && view.instances.values().any(InstanceStatus::is_ready);
-        if founding && let Some(id) = cluster_id(view).await {
-            handle.remember(CLUSTER, id.into()).await;
-        }
-        let pause = if founding { PAUSE } else { Duration::MAX };
-        if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
-            return;
-        }
+/// Remembers who founds the cluster and, once `id` tells it, that it is founded. For [`super::watch`], whose pause it returns.
+/// `founders` are those who would found it now, none if that cannot be said.
+pub async fn watch_founding(
+    handle: &Handle,
+    view: &View,
+    founders: Option<Vec<String>>,
+    id: impl AsyncFn(&View) -> Option<String>,
+) -> Duration {
+    if let Some(founders) = founders.and_then(|founders| note(&founders, view)) {
+        handle.remember(FOUNDERS, founders).await;
     }
-}
-
-async fn cluster_id(view: &View) -> Option<String> {
-    let state =
-        client(view).get("/_cluster/state/metadata?filter_path=cluster_uuid,master_node").await.ok()?;
-    let id = state["cluster_uuid"].as_str().filter(|id| !id.is_empty() && *id != "_na_")?;
-    Some(id.to_owned())
+    if view.facts.contains_key(CLUSTER) || !view.instances.values().any(InstanceStatus::is_ready) {
+        return Duration::MAX;
+    }
+    if let Some(id) = id(view).await {
+        handle.remember(CLUSTER, id.into()).await;
+    }
+    PAUSE
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cairn_framework::Placement;
+    use crate::Placement;
 
     fn view(target: usize, placed: usize, facts: Value) -> View {
         let mut view = View { target: (0..target).map(|i| format!("node-{i}")).collect(), ..View::default() };
@@ -110,7 +99,7 @@ mod tests {
 
     #[test]
     fn founders_are_noted_before_places_are_looked_for_and_then_stay() {
-        let options = |nodes| Options { nodes, ..Options::default() };
+        let options = |nodes| (0..nodes).map(|id| format!("node-{id}")).collect::<Vec<_>>();
         assert_eq!(note(&options(3), &view(3, 0, json!({}))), Some(three()["founders"].clone()));
         assert_eq!(note(&options(3), &view(3, 0, three())), None);
         assert_eq!(
