@@ -1,11 +1,13 @@
 //! A small client of Kafka's protocol: what a scheduler asks of a cluster and changes in it. It knows nothing of Cairn.
 //!
 //! - [`Client`]: brokers, topics and their settings, moves of partitions, KRaft's quorum; [`Cluster`] is what it reads;
+//! - [`declared`]: topics as they should be, compared with what there is;
 //! - [`reassign`]: which brokers partitions should be on. Pure.
 
 mod cluster;
 mod configs;
 mod connection;
+pub mod declared;
 mod error;
 mod known;
 mod quorum;
@@ -87,5 +89,17 @@ impl Client {
         let node =
             node.ok_or_else(|| ClientError::Nobody("the cluster has no active controller right now".into()))?;
         Connection::open(&node.endpoint).await
+    }
+}
+
+/// At most so many names are listed in a reason.
+const LISTED: usize = 5;
+
+/// `a, b, c and 4 more`.
+pub fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

@@ -86,6 +86,7 @@ fn memory(mem: Option<Size>, heap: Option<Size>) -> (Size, Size) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cairn_framework::kit::JvmOverride;
 
     #[test]
     fn memory_and_heap_follow_each_other() {
@@ -108,7 +109,7 @@ mod tests {
             overrides: [(
                 "2".to_owned(),
                 crate::options::Override {
-                    cpus: Some(2.0),
+                    jvm: JvmOverride { cpus: Some(2.0), ..JvmOverride::default() },
                     options: [("b".to_owned(), "2".into())].into(),
                     ..crate::options::Override::default()
                 },

@@ -98,10 +98,10 @@ fn check_override(options: &Options, id: u32, at: &str, over: &Override, problem
     check_settings(&format!("{at}.options"), &over.options, problems);
     check::jvm_options(
         &format!("{at}.jvmOptions"),
-        over.jvm_options.as_deref().unwrap_or_default(),
+        over.jvm.jvm_options.as_deref().unwrap_or_default(),
         problems,
     );
-    let constraints = over.constraints.as_deref().unwrap_or_default();
+    let constraints = over.jvm.constraints.as_deref().unwrap_or_default();
     check::constraints(&format!("{at}.constraints"), constraints, problems);
     check_sizes(&format!("{at}."), &Broker::of(options, id), problems);
 }

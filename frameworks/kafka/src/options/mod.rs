@@ -4,7 +4,7 @@ mod check;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::kit::{Ports, Settings};
+use cairn_framework::kit::{JvmOverride, Ports, Settings};
 use cairn_framework::{Config, Problem};
 use cairn_kafka_client::NewTopic;
 use cairn_units::{Constraint, Size};
@@ -86,28 +86,15 @@ pub enum Mode {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
-    /// CPUs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<f64>,
-    /// Memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
-    /// Heap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heap: Option<Size>,
+    /// Processor, memory and place.
+    #[serde(flatten)]
+    pub jvm: JvmOverride,
     /// Port for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<Ports>,
-    /// Where it may run, in place of what holds for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<Constraint>>")]
-    pub constraints: Option<Vec<String>>,
     /// Entries of server.properties.
     #[serde(skip_serializing_if = "Settings::is_empty")]
     pub options: Settings,
-    /// Options of the JVM, in place of those of all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jvm_options: Option<Vec<String>>,
 }
 
 /// A topic as it should be.

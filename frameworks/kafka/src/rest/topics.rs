@@ -19,9 +19,9 @@ use super::problems::from_client;
 use super::{client, options};
 use crate::broker::BROKERS;
 use crate::options::{Options, Topic, topic_name};
-use crate::topics::{Change, changes, differs};
+use cairn_kafka_client::declared::{Change, changes, differs};
 use cairn_kafka_client::reassign::{Brokers, current, spread};
-use cairn_kafka_client::{Assignment, Client, Cluster, ConfigEntry};
+use cairn_kafka_client::{Assignment, Client, Cluster, ConfigEntry, NewTopic};
 
 pub(super) fn routes() -> Router<Handle> {
     Router::new()
@@ -66,7 +66,7 @@ fn view(
         replication: topic.replication(),
         internal: topic.internal,
         declared: declared.is_some(),
-        differs: declared.and_then(|d| differs(d, &topic)),
+        differs: declared.and_then(|d| differs(&d.new_topic(Vec::new()), &topic)),
         under_replicated: topic.partitions.values().filter(|p| p.isr.len() < p.replicas.len()).count(),
         config: own.map(|(k, e)| (k.clone(), e.value.clone().unwrap_or_default())).collect(),
         assignment: None,
@@ -208,10 +208,11 @@ fn declare(topic: Option<&mut Topic>, patch: &Patch) -> Refused<()> {
 async fn change_in_kafka(client: &mut Client, name: &str, patch: &Patch, cluster: Cluster) -> Refused<()> {
     let there = cluster.topics.get(name).cloned().unwrap_or_default();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let wanted = Topic {
+    let wanted = NewTopic {
         partitions: patch.partitions.unwrap_or(count(there.partitions.len())),
         replication: patch.replication.unwrap_or(count(there.replication())),
-        config: patch.config.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect(),
+        config: patch.config.iter().filter_map(|(k, v)| Some((k.clone(), v.as_ref()?.to_string()))).collect(),
+        placed: Vec::new(),
     };
     if wanted.replication as usize > cluster.brokers.len() {
         let brokers = cluster.brokers.len();
@@ -227,13 +228,10 @@ async fn change_in_kafka(client: &mut Client, name: &str, patch: &Patch, cluster
     };
     let configs = client.topic_configs(&[name.to_owned()].into(), None).await.map_err(from_client)?;
     for change in changes(name, &wanted, &cluster, configs.get(name), &ongoing) {
-        match change {
-            Change::Grow(count) => client.grow_topic(name, count).await,
-            Change::Configure(values) => client.alter_topic(name, &values).await,
-            Change::Replicate(moves) => client.reassign(&moves).await,
-            Change::Create | Change::Wait(_) | Change::Refuse(_) => Ok(()),
+        // A topic that somebody deletes meanwhile is not made again.
+        if change != Change::Create {
+            client.carry_out(name, &wanted, &change).await.map_err(from_client)?;
         }
-        .map_err(from_client)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 mod properties;
 
 use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
-use cairn_framework::kit::probes;
+use cairn_framework::kit::{probes, sh};
 use cairn_framework::{Config, Placement, View, Wait};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 
@@ -40,39 +40,31 @@ pub(crate) fn task(
         Mode::ZooKeeper => properties::zookeeper(config, options, id, place, view)?,
         Mode::KRaft => properties::kraft(options, id, place, &quorum::voters(options, view)?)?,
     };
-    let mut prepare = vec!["/bin/sh".to_owned(), "prepare.sh".to_owned()];
+    let mut prepare = sh(&["prepare.sh"]);
     if options.mode == Mode::KRaft {
         prepare.push(quorum::cluster_id(&view.framework));
     }
-    let (link, jars) = java::jars("Kafka");
-    let mut files = vec![
+    let own = config.distribution.is_some();
+    let mut task = jvm(&broker, own);
+    task.prepare.push(prepare);
+    task.files.extend([
         ConfigFile::raw("server.properties", properties::text(&properties, &broker.options)),
         ConfigFile::raw("prepare.sh", include_str!("../prepare.sh")),
-        link,
-    ];
-    let own = config.distribution.is_some();
+    ]);
     if own {
-        files.push(ConfigFile::raw("log4j.properties", include_str!("log4j.properties")));
-        files.push(ConfigFile::raw("log4j2.yaml", include_str!("log4j2.yaml")));
+        task.files.push(ConfigFile::raw("log4j.properties", include_str!("log4j.properties")));
+        task.files.push(ConfigFile::raw("log4j2.yaml", include_str!("log4j2.yaml")));
     }
     let target = format!("{{{{ address }}}}:{{{{ ports.{CLIENT_PORT} }}}}");
     let (ready, health) = probes(ProbeKind::Tcp { target });
-    Ok(TaskSpec {
-        command: command(&broker, own),
-        prepare: vec![jars, prepare],
-        files,
-        requires: java::required("Kafka needs Java 17 (3.9 also runs on 11)"),
-        ready,
-        health,
-        // Moving leaderships away and closing logs properly saves a long recovery. A controller that has lost its
-        // quorum never ends by itself, so KRaft is not given as long.
-        grace_ms: if options.mode == Mode::KRaft { 20_000 } else { 30_000 },
-        ..TaskSpec::default()
-    })
+    // Moving leaderships away and closing logs properly saves a long recovery. A controller that has lost its quorum never
+    // ends by itself, so KRaft is not given as long.
+    let grace_ms = if options.mode == Mode::KRaft { 20_000 } else { 30_000 };
+    Ok(TaskSpec { ready, health, grace_ms, ..task })
 }
 
-/// The command line. `own`: the archive is the user's, with a logging back end that is not known.
-fn command(broker: &Broker, own: bool) -> Vec<String> {
+/// The JVM. `own`: the archive is the user's, with a logging back end that is not known.
+fn jvm(broker: &Broker, own: bool) -> TaskSpec {
     let mut flags = SIMPLE_LOGGER.to_vec();
     if own {
         flags.extend([
@@ -81,8 +73,9 @@ fn command(broker: &Broker, own: bool) -> Vec<String> {
         ]);
     }
     let main = ["kafka.Kafka", "server.properties"];
-    Java { heap: broker.heap, large: &LARGE_HEAP, flags: &flags, own: &broker.jvm_options, main: &main }
-        .command()
+    let own = &broker.jvm_options;
+    let java = Java { heap: broker.heap, large: &LARGE_HEAP, flags: &flags, own, main: &main };
+    java::task("Kafka", "Java 17 (3.9 also runs on 11)", &java)
 }
 
 #[cfg(test)]

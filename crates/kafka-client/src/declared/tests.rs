@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::plan::{Change, changes};
-use crate::options::Topic;
-use cairn_kafka_client::{Cluster, ConfigEntry, Node, Ongoing, PartitionState};
+use super::{Change, changes};
+use crate::{Cluster, ConfigEntry, NewTopic, Node, Ongoing, PartitionState};
 
 fn cluster(partitions: &[&[i32]]) -> Cluster {
     let mut cluster = Cluster::default();
@@ -18,9 +17,9 @@ fn cluster(partitions: &[&[i32]]) -> Cluster {
     cluster
 }
 
-fn topic(partitions: u32, replication: u32, config: &[(&str, &str)]) -> Topic {
+fn topic(partitions: u32, replication: u32, config: &[(&str, &str)]) -> NewTopic {
     let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-    Topic { partitions, replication, config }
+    NewTopic { partitions, replication, config, placed: Vec::new() }
 }
 
 fn configs(entries: &[(&str, &str)]) -> BTreeMap<String, ConfigEntry> {
@@ -37,7 +36,7 @@ fn what_is_as_declared_is_left_alone() {
 
 #[test]
 fn a_topic_is_created_grown_and_configured() {
-    assert_eq!(changes("new", &Topic::default(), &cluster(&[]), None, &[]), [Change::Create]);
+    assert_eq!(changes("new", &NewTopic::default(), &cluster(&[]), None, &[]), [Change::Create]);
     let wanted = topic(3, 1, &[("retention.ms", "5")]);
     let there = configs(&[("retention.ms", "1000")]);
     let configure = Change::Configure([("retention.ms".to_owned(), Some("5".to_owned()))].into());
