@@ -5,6 +5,7 @@ mod body;
 mod config;
 mod declared;
 mod executable;
+pub mod form;
 mod nodes;
 mod openapi;
 mod operations;

@@ -6,12 +6,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use cairn_framework::kit::{Ids, Nodes};
+use cairn_framework::rest::form::{Params, text};
 use cairn_framework::rest::{Problem, start as start_nodes};
 use cairn_framework::{Command, Handle, Phase, Published, Refused, View};
 use serde_json::{Map, Value, json};
 
-use super::params::Params;
-use super::text;
 use crate::broker::{BROKERS, Broker, instance_name};
 use crate::options::Options;
 use crate::rest::options;

@@ -5,8 +5,6 @@
 //! that have no meaning here are listed under `ignored` in the answer.
 
 mod broker;
-mod params;
-mod text;
 mod topic;
 
 use axum::Router;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use cairn_framework::rest::Problem;
+use cairn_framework::rest::form::{Params, text};
 use cairn_framework::{Handle, Refused};
 use serde_json::{Map, Value, json};
 
-use super::params::Params;
-use super::text;
 use crate::broker::BROKERS;
 use crate::options::{Topic, topic_name};
 use crate::rest::problems::from_client;

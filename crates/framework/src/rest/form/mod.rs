@@ -1,15 +1,15 @@
-//! Parameters from the query or from a form, whichever the script sends.
+//! Parameters from the query or from a form, whichever a script sends: for interfaces of earlier frameworks, which scripts
+//! go on using. [`text`] reads the values as these have them.
+
+pub mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::{Problem, Refused, Token};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use cairn_framework::Refused;
-use cairn_framework::rest::{Problem, Token};
-
-use super::text;
 
 /// Largest form.
 const FORM_LIMIT: usize = 64 * 1024;
@@ -18,49 +18,62 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
-pub(super) struct Params {
+pub struct Params {
     values: BTreeMap<String, String>,
     may_write: bool,
 }
 
 impl Params {
-    #[cfg(test)]
-    pub(super) fn of(values: &[(&str, &str)]) -> Self {
+    /// These, as of somebody who may change something.
+    pub fn of(values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Self { values, may_write: true }
     }
 
     /// A parameter that is there and not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// A parameter that was sent, even if empty: that resets it.
-    pub(super) fn sent(&self, name: &str) -> Option<&str> {
+    pub fn sent(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    pub(super) fn need(&self, name: &str) -> Refused<&str> {
+    /// A parameter that must be there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn need(&self, name: &str) -> Refused<&str> {
         self.get(name).ok_or_else(|| Problem::bad_request(format!("{name} required")))
     }
 
-    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Refused<Option<T>> {
+    /// A parameter as a number.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Refused<Option<T>> {
         let parse =
             |v: &str| v.parse().map_err(|_| Problem::bad_request(format!("{name}: `{v}` is not a number")));
         self.get(name).map(parse).transpose()
     }
 
-    pub(super) fn flag(&self, name: &str) -> bool {
+    /// A parameter that is `true`, or just there.
+    pub fn flag(&self, name: &str) -> bool {
         self.sent(name).is_some_and(|v| v.is_empty() || v == "true")
     }
 
-    /// How long the answer may take.
-    pub(super) fn timeout(&self, otherwise: Duration) -> Refused<Duration> {
+    /// How long the answer may take: the parameter `timeout`.
+    ///
+    /// # Errors
+    /// It is no period.
+    pub fn timeout(&self, otherwise: Duration) -> Refused<Duration> {
         let given = self.get("timeout").map(|t| text::period(t).map_err(Problem::bad_request)).transpose()?;
         Ok(given.unwrap_or(otherwise).min(LONGEST))
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    /// Names of all that were sent.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
 
@@ -68,7 +81,7 @@ impl Params {
     ///
     /// # Errors
     /// 401 for a GET without a token, where one is needed.
-    pub(super) fn may_write(&self) -> Refused<()> {
+    pub fn may_write(&self) -> Refused<()> {
         if self.may_write {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Maps, periods and constraints as the earlier framework writes them.
+//! Maps, periods and constraints as earlier frameworks write them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// A part without `=`.
-pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
+pub fn map(text: &str) -> Result<Vec<(String, String)>, String> {
     let entry = |part: String| {
         let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not `name=value`"))?;
         let key = key.trim();
@@ -40,7 +40,7 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// The other way round.
-pub(super) fn format_map<'a>(entries: impl Iterator<Item = (&'a str, String)>) -> String {
+pub fn format_map<'a>(entries: impl Iterator<Item = (&'a str, String)>) -> String {
     let escape = |v: String| v.replace('\\', "\\\\").replace(',', "\\,");
     entries.map(|(key, value)| format!("{key}={}", escape(value))).collect::<Vec<_>>().join(",")
 }
@@ -49,7 +49,7 @@ pub(super) fn format_map<'a>(entries: impl Iterator<Item = (&'a str, String)>) -
 ///
 /// # Errors
 /// What it should look like.
-pub(super) fn period(text: &str) -> Result<Duration, String> {
+pub fn period(text: &str) -> Result<Duration, String> {
     let bad = || format!("`{text}` is not a period: write 500ms, 30s, 5m, 1h or 1d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| bad())?;
@@ -69,12 +69,12 @@ pub(super) fn period(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// A part without `=`.
-pub(super) fn constraints(text: &str) -> Result<Vec<String>, String> {
+pub fn constraints(text: &str) -> Result<Vec<String>, String> {
     Ok(map(text)?.into_iter().map(|(attribute, condition)| format!("{attribute}:{condition}")).collect())
 }
 
 /// The other way round.
-pub(super) fn format_constraints(constraints: &[String]) -> String {
+pub fn format_constraints(constraints: &[String]) -> String {
     format_map(constraints.iter().filter_map(|c| c.split_once(':')).map(|(a, c)| (a, c.to_owned())))
 }
 
