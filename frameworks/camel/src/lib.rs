@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use cairn_framework::Service;
 
-pub use options::{Format, Options};
+pub use options::{Format, Instance, Options};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -1,13 +1,11 @@
 //! What a stack may set. The comments on the fields are their documentation.
 
-use cairn_framework::kit::{Many, Settings, check};
+use cairn_framework::kit::{Beside, Jvm, JvmService, Many, Settings, check};
 use cairn_framework::{Config, Problem};
-use cairn_units::{Constraint, Size};
+use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the JVM needs beside its heap: code, threads, buffers of clients.
-const BESIDE: Size = Size::from_mib(128);
 /// Entries of application.properties that the framework sets itself; those that end in `.` are prefixes.
 const RESERVED: [&str; 8] = [
     "camel.main.routesIncludePattern",
@@ -24,8 +22,9 @@ const RESERVED: [&str; 8] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
-    /// Version of Camel.
-    pub version: String,
+    /// Version, processor, memory and place of each instance.
+    #[serde(flatten)]
+    pub jvm: Jvm<Instance>,
     /// Instances, all with the same routes. Consumers of Kafka share the partitions among them.
     #[schemars(range(min = 1, max = 1000))]
     pub count: u32,
@@ -57,21 +56,21 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "secret"))]
     pub login: Option<String>,
-    /// CPUs of each.
-    #[schemars(range(min = 0.01))]
-    pub cpus: f64,
-    /// Heap of each.
-    pub heap: Size,
-    /// Memory of each. Without it: the heap, a quarter of it, and 128MiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
-    /// Where they may run, for example `hostname:unique`.
-    #[schemars(with = "Vec<Constraint>")]
-    pub constraints: Vec<String>,
     /// Further entries of Camel's application.properties, for example `camel.component.kafka.fetchWaitMaxMs: 100`.
     pub config: Settings,
-    /// Further options of the JVM, each an item.
-    pub jvm_options: Vec<String>,
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance;
+
+impl JvmService for Instance {
+    const VERSION: &'static str = "4.10.0";
+    const CPUS: f64 = 0.3;
+    const HEAP: Size = Size::from_mib(128);
+    // Beside the heap there are code, threads and buffers of clients.
+    const LEAST: (Size, Size) = (Size::from_mib(64), Size::from_mib(128));
+    const BESIDE: Beside = Beside { percent: 25, least: 0, more: 128 };
 }
 
 /// What records are.
@@ -89,7 +88,7 @@ pub enum Format {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            version: "4.10.0".into(),
+            jvm: Jvm::default(),
             count: 1,
             routes: None,
             topics: Many::One("logs".into()),
@@ -99,12 +98,7 @@ impl Default for Options {
             dead_letters: None,
             batch: 500,
             login: None,
-            cpus: 0.3,
-            heap: Size::from_mib(128),
-            mem: None,
-            constraints: Vec::new(),
             config: Settings::new(),
-            jvm_options: Vec::new(),
         }
     }
 }
@@ -115,26 +109,19 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = Vec::new();
-        if options.count == 0 {
-            problems.push(Problem::new("count", "must be at least 1"));
-        }
-        if options.routes.is_none() {
-            options.check_ready_made(config, &mut problems);
-        }
-        check::cpus("cpus", options.cpus, &mut problems);
-        check::memory("", options.heap, Size::from_mib(64), options.memory(), BESIDE, &mut problems);
-        check::constraints("constraints", &options.constraints, &mut problems);
-        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
-        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-        check::entries("config", "application.properties", &options.config, reserved, &mut problems);
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
+        config.checked(|options: &Self, problems| options.check(config, problems))
     }
 
-    /// Memory to reserve for each.
-    pub fn memory(&self) -> Size {
-        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + self.heap.mib() / 4 + BESIDE.mib()))
+    fn check(&self, config: &Config, problems: &mut Vec<Problem>) {
+        if self.count == 0 {
+            problems.push(Problem::new("count", "must be at least 1"));
+        }
+        if self.routes.is_none() {
+            self.check_ready_made(config, problems);
+        }
+        self.jvm.check(problems);
+        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
+        check::entries("config", "application.properties", &self.config, reserved, problems);
     }
 
     /// Topic for what cannot be indexed.
@@ -199,7 +186,7 @@ mod tests {
     #[test]
     fn the_ready_made_route_needs_both_ends() {
         let options = read(json!({})).unwrap();
-        assert_eq!((options.dead_letters(), options.memory().mib()), ("logs-dead".into(), 288));
+        assert_eq!((options.dead_letters(), options.jvm.memory().mib()), ("logs-dead".into(), 288));
         let problems = Options::read(&Config::default()).unwrap_err();
         let missing: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
         assert_eq!(missing, ["kafka", "elasticsearch"]);

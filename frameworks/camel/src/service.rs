@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_framework::kit::check;
 use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Service, View, Wait};
 use cairn_task::TaskSpec;
 
@@ -22,18 +21,8 @@ impl Service for Camel {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let mut archive = config.archive(&options.version)?;
-        archive.extract = true;
-        let instance = |number| InstanceSpec {
-            name: format!("camel-{number}"),
-            cpus: options.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
-            mem: options.memory().mib() as f64,
-            ports: vec![PortSpec::any(HTTP)],
-            constraints: check::read_constraints(&options.constraints),
-            artifacts: vec![archive.clone()],
-            ..InstanceSpec::default()
-        };
+        let one = InstanceSpec { ports: vec![PortSpec::any(HTTP)], ..options.jvm.instance(config)? };
+        let instance = |number| InstanceSpec { name: format!("camel-{number}"), ..one.clone() };
         Ok(Model { instances: (0..options.count).map(instance).collect(), ..Model::default() })
     }
 

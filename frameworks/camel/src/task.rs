@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
+use cairn_framework::kit::java::{self, SIMPLE_LOGGER};
+use cairn_framework::kit::sh;
 use cairn_framework::{Config, View};
 use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
 
@@ -39,12 +40,7 @@ pub(crate) fn task(config: &Config, options: &Options, instance: &str, view: &Vi
     files.push(link);
     TaskSpec {
         command: command(options),
-        prepare: vec![
-            jars,
-            ["/bin/sh", "prepare.sh", "{{ address }}", "{{ ports.http }}", "{{ sandbox }}"]
-                .map(str::to_owned)
-                .to_vec(),
-        ],
+        prepare: vec![jars, sh(&["prepare.sh", "{{ address }}", "{{ ports.http }}", "{{ sandbox }}"])],
         files,
         requires: java::required("Camel 4 needs Java 17"),
         ready: Some(ReadySpec { probe: asked("ready", 100, 2_000), deadline_ms: 0 }),
@@ -60,14 +56,8 @@ fn private(path: &str, content: String) -> ConfigFile {
 }
 
 fn command(options: &Options) -> Vec<String> {
-    let java = Java {
-        heap: options.heap,
-        large: &["-XX:+UseG1GC"],
-        flags: &SIMPLE_LOGGER,
-        own: &options.jvm_options,
-        main: &["org.apache.camel.main.Main"],
-    };
-    let mut command = java.command();
+    let main = ["org.apache.camel.main.Main"];
+    let mut command = options.jvm.java(&["-XX:+UseG1GC"], &SIMPLE_LOGGER, &main).command();
     // Camel looks for application.properties among its classes.
     for jars in command.iter_mut().filter(|word| *word == "lib/*") {
         *jars = "conf:lib/*".into();

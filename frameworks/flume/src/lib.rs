@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use cairn_framework::Service;
 
-pub use options::{Channel, Kind, Options, Sources};
+pub use options::{Agent, Channel, Kind, Options, Sources};
 
 /// The framework spec; its options are those of [`options_schema`].
 pub const SPEC: &str = include_str!("../framework.yaml");

@@ -3,23 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cairn_framework::kit::{Count, Many, Settings, check};
+use cairn_framework::kit::{Beside, Count, Jvm, JvmService, Many, Settings, check};
 use cairn_framework::{Config, Problem};
-use cairn_units::{Constraint, Size};
+use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{follow, properties};
 
-/// What a JVM of Flume needs beside its heap: code, threads, buffers of the file channel.
-const BESIDE: Size = Size::from_mib(96);
-
 /// Options of Flume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
-    /// Version of Flume.
-    pub version: String,
+    /// Version, processor, memory and place of each.
+    #[serde(flatten)]
+    pub jvm: Jvm<Agent>,
     /// How many: `"*"` is one on every agent of the cluster that `constraints` admit, also on those that come later; a
     /// number is so many, each on an agent of its own.
     pub count: Count,
@@ -39,28 +37,28 @@ pub struct Options {
     /// Further sinks by name, each with all its properties, for example `log: { type: logger }`. Each gets all lines.
     #[schemars(extend("propertyNames" = { "pattern": "^[a-zA-Z][a-zA-Z0-9_-]*$" }))]
     pub sinks: BTreeMap<String, Settings>,
-    /// CPUs of each.
-    #[schemars(range(min = 0.01))]
-    pub cpus: f64,
-    /// Heap of each.
-    pub heap: Size,
-    /// Memory of each. Without it: the heap, a quarter of it, and 96MiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mem: Option<Size>,
     /// Persistent volume of each, for how far files have been read and for lines that wait.
     pub disk: Size,
-    /// Where they may run, for example `hostname:like:web.*`.
-    #[schemars(with = "Vec<Constraint>")]
-    pub constraints: Vec<String>,
     /// Further entries of Flume's configuration, without the name of the agent: `sources.files.idleTimeout: 60000`,
     /// `sinks.kafka.kafka.producer.compression.type: lz4`. They replace defaults. What the framework sets itself (what
     /// there is and how it is connected, files, directories, topic and servers) cannot be replaced.
     pub config: Settings,
-    /// Further options of the JVM, each an item.
-    pub jvm_options: Vec<String>,
     /// Serve Flume's own counters over HTTP (`/metrics`, port `metrics`). Flume listens on all addresses of its machine
     /// for that, so it does not work where several agents share a machine.
     pub metrics: bool,
+}
+
+/// One Flume.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent;
+
+impl JvmService for Agent {
+    const VERSION: &'static str = "1.11.0";
+    const CPUS: f64 = 0.2;
+    const HEAP: Size = Size::from_mib(128);
+    // Beside the heap there are code, threads and buffers of the file channel.
+    const LEAST: (Size, Size) = (Size::from_mib(48), Size::from_mib(96));
+    const BESIDE: Beside = Beside { percent: 25, least: 0, more: 96 };
 }
 
 /// Where lines come from.
@@ -113,7 +111,7 @@ pub enum Kind {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            version: "1.11.0".into(),
+            jvm: Jvm::default(),
             count: Count::EveryAgent,
             sources: Sources::default(),
             channel: Channel::default(),
@@ -121,13 +119,8 @@ impl Default for Options {
             acks: "all".into(),
             batch: 500,
             sinks: BTreeMap::new(),
-            cpus: 0.2,
-            heap: Size::from_mib(128),
-            mem: None,
             disk: Size::from_mib(1024),
-            constraints: Vec::new(),
             config: Settings::new(),
-            jvm_options: Vec::new(),
             metrics: false,
         }
     }
@@ -139,27 +132,20 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = Vec::new();
-        options.check_sources(config, &mut problems);
-        options.check_sinks(config, &mut problems);
-        check::cpus("cpus", options.cpus, &mut problems);
-        check::memory("", options.heap, Size::from_mib(48), options.memory(), BESIDE, &mut problems);
-        check::at_least("disk", options.disk, Size::from_mib(128), &mut problems);
-        check::constraints("constraints", &options.constraints, &mut problems);
-        check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
-        let managed = properties::managed(&options, "KAFKA", "");
-        let reserved = |key: &str| managed.contains_key(key) || properties::connects(key);
-        check::entries("config", "Flume's configuration", &options.config, reserved, &mut problems);
-        if matches!(options.count, Count::Number(0)) {
-            problems.push(Problem::new("count", "must be at least 1, or `*`"));
-        }
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
+        config.checked(|options: &Self, problems| options.check(config, problems))
     }
 
-    /// Memory to reserve for each.
-    pub fn memory(&self) -> Size {
-        self.mem.unwrap_or(Size::from_mib(self.heap.mib() + self.heap.mib() / 4 + BESIDE.mib()))
+    fn check(&self, config: &Config, problems: &mut Vec<Problem>) {
+        self.check_sources(config, problems);
+        self.check_sinks(config, problems);
+        self.jvm.check(problems);
+        check::at_least("disk", self.disk, Size::from_mib(128), problems);
+        let managed = properties::managed(self, "KAFKA", "");
+        let reserved = |key: &str| managed.contains_key(key) || properties::connects(key);
+        check::entries("config", "Flume's configuration", &self.config, reserved, problems);
+        if matches!(self.count, Count::Number(0)) {
+            problems.push(Problem::new("count", "must be at least 1, or `*`"));
+        }
     }
 
     fn check_sources(&self, config: &Config, problems: &mut Vec<Problem>) {
@@ -220,7 +206,7 @@ mod tests {
     fn little_has_to_be_said() {
         let options = read(json!({ "sources": { "tasks": "*" } })).unwrap();
         assert_eq!((options.count, options.channel.kind), (Count::EveryAgent, Kind::File));
-        assert_eq!((options.heap.mib(), options.memory().mib()), (128, 256));
+        assert_eq!((options.jvm.heap.mib(), options.jvm.memory().mib()), (128, 256));
         let options = read(json!({ "count": 2, "sources": { "tasks": ["a/*", "b"] } })).unwrap();
         assert_eq!((options.count, options.sources.tasks.list().len()), (Count::Number(2), 2));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Count, check};
+use cairn_framework::kit::Count;
 use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Service, View, VolumeSpec, Wait};
 use cairn_task::TaskSpec;
 
@@ -25,19 +25,12 @@ impl Service for Flume {
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = Options::read(config)?;
-        let mut archive = config.archive(&options.version)?;
-        archive.extract = true;
         let agent = InstanceSpec {
             name: AGENT.into(),
-            cpus: options.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
-            mem: options.memory().mib() as f64,
             ports: options.metrics.then(|| PortSpec::any(METRICS)).into_iter().collect(),
-            volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
-            constraints: check::read_constraints(&options.constraints),
-            artifacts: vec![archive],
+            volumes: vec![VolumeSpec::data(options.disk)],
             one_per_agent: true,
-            ..InstanceSpec::default()
+            ..options.jvm.instance(config)?
         };
         let numbered = |number| InstanceSpec { name: format!("{AGENT}-{number}"), ..agent.clone() };
         Ok(match options.count {

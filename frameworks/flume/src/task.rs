@@ -1,6 +1,7 @@
 //! The task of one agent of Flume.
 
-use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
+use cairn_framework::kit::java::{self, SIMPLE_LOGGER};
+use cairn_framework::kit::sh;
 use cairn_framework::{Config, Placement};
 use cairn_task::{ConfigFile, FileMode, Probe, ProbeKind, ReadySpec, TaskSpec};
 
@@ -18,7 +19,7 @@ pub(crate) fn task(config: &Config, options: &Options, place: &Placement) -> Tas
     let (link, jars) = java::jars("Flume");
     TaskSpec {
         command: command(options),
-        prepare: vec![jars, ["/bin/sh", "prepare.sh"].map(str::to_owned).to_vec()],
+        prepare: vec![jars, sh(&["prepare.sh"])],
         files: vec![
             // May hold passwords of sinks.
             ConfigFile {
@@ -41,26 +42,20 @@ fn command(options: &Options) -> Vec<String> {
     let counters = ["-Dflume.monitoring.type=http", "-Dflume.monitoring.port={{ ports.metrics }}"];
     let mut flags = SIMPLE_LOGGER.to_vec();
     flags.extend(counters.into_iter().filter(|_| options.metrics));
-    let java = Java {
-        heap: options.heap,
-        large: &["-XX:+UseG1GC"],
-        flags: &flags,
-        own: &options.jvm_options,
-        main: &[
-            "org.apache.flume.node.Application",
-            "--name",
-            properties::AGENT,
-            "--conf-file",
-            "flume.properties",
-            "--no-reload-conf",
-        ],
-    };
-    java.command()
+    let main = [
+        "org.apache.flume.node.Application",
+        "--name",
+        properties::AGENT,
+        "--conf-file",
+        "flume.properties",
+        "--no-reload-conf",
+    ];
+    options.jvm.java(&["-XX:+UseG1GC"], &flags, &main).command()
 }
 
 /// Flume says of each source and sink that it has started, and nothing else tells it without a port on all addresses.
 fn ready(options: &Options, kafka: &str) -> Probe {
-    let mut argv = ["/bin/sh", "ready.sh"].map(str::to_owned).to_vec();
+    let mut argv = sh(&["ready.sh"]);
     argv.extend(properties::sources(options).iter().map(|source| format!("SOURCE, name: {source} started")));
     argv.extend(
         properties::sinks(options, kafka).iter().map(|sink| format!("CHANNEL, name: {sink} started")),
