@@ -193,6 +193,11 @@ fn object(value: Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use cairn_framework::{Config, View};
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -204,6 +209,40 @@ mod tests {
             assert_eq!((built_in.service)().name(), built_in.name);
         }
         assert_eq!(catalog.iter().count(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn specs_say_what_the_programs_do() {
+        let catalog = catalog(Vec::new()).unwrap();
+        // Kafka gives it on where it has got it.
+        let inputs = [("zookeeper".to_owned(), "127.0.0.1:2181".to_owned())].into();
+        let config = Config { inputs, ..Config::default() };
+        for built_in in &BUILT_IN {
+            let spec = catalog.get(built_in.name).unwrap();
+            let given = (built_in.service)().outputs(&config, &View::default());
+            let named: BTreeSet<&str> = spec.outputs().collect();
+            assert_eq!(named, given.keys().map(String::as_str).collect(), "outputs of {}", built_in.name);
+            if let Some(version) = spec.default_of("version").and_then(Value::as_str) {
+                assert!(
+                    spec.distributions.contains_key(version),
+                    "{} {version} comes with it",
+                    built_in.name
+                );
+            }
+        }
+        for (framework, option, usual) in [
+            ("zookeeper", "nodes", json!(3)),
+            ("zookeeper", "heap", json!("128MiB")),
+            ("cassandra", "nodes", json!(3)),
+            ("cassandra", "heap", json!("256MiB")),
+            ("elasticsearch", "nodes", json!(3)),
+        ] {
+            assert_eq!(
+                catalog.get(framework).unwrap().default_of(option),
+                Some(&usual),
+                "{framework}.{option}"
+            );
+        }
     }
 
     #[test]
