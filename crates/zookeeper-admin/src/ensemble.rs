@@ -65,4 +65,29 @@ impl Ensemble {
     pub fn voters(&self) -> Vec<ServerId> {
         self.members().map(|m| m.voters().collect()).unwrap_or_default()
     }
+
+    /// All members connected and in step, apart from `except`: the membership and the leader.
+    ///
+    /// # Errors
+    /// What is not well.
+    pub fn in_step(&self, except: Option<ServerId>) -> Result<(&Members, ServerId), String> {
+        let members = self.members().ok_or("no server serves")?;
+        let (leader, report) = self.leader().ok_or("the ensemble has no leader")?;
+        let voters = || members.voters().filter(|id| Some(*id) != except);
+        if let Some(absent) = voters().find(|id| self.report(*id).is_none()) {
+            return Err(format!("server-{} does not serve, and no other may be missing meanwhile", absent));
+        }
+        let monitor = &report.monitor;
+        if report.mode == Mode::Leader && monitor.peer_state != "leading - broadcast" {
+            return Err(format!("server-{} leads but is not ready yet: {}", leader, monitor.peer_state));
+        }
+        if monitor.pending_syncs > 0 {
+            return Err(format!("{} followers are being brought up to date", monitor.pending_syncs));
+        }
+        let followers = voters().filter(|id| *id != leader).count();
+        if (monitor.synced_followers as usize) < followers {
+            return Err(format!("{} of {followers} followers are in step", monitor.synced_followers));
+        }
+        Ok((members, leader))
+    }
 }

@@ -5,7 +5,7 @@
 
 use cairn_framework::kit::{Decided, Decision};
 use cairn_framework::{Action, Ask, Moment, View};
-use cairn_zookeeper_admin::{Change, Ensemble, Members, Mode, Role, ServerId};
+use cairn_zookeeper_admin::{Change, Ensemble, Members, Role, ServerId};
 
 use crate::formation::Formation;
 use crate::names::{id_of, is_member, name_of, server_line};
@@ -32,35 +32,13 @@ pub(crate) fn decide(ask: &Ask, ensemble: &Ensemble) -> Decision<Act> {
         (Moment::After, Action::Launch) => arrived(id, &ask.view, ensemble),
         (Moment::After, Action::Restart) => {
             arrived(id, &ask.view, ensemble).and_then(|decision| match decision {
-                GO => healthy(ensemble, None).map(|_| GO),
+                GO => ensemble.in_step(None).map(|_| GO),
                 other => Ok(other),
             })
         }
         (Moment::After, Action::Stop) => Ok(GO),
     };
     decided.into()
-}
-
-/// All members connected and in step, apart from `except`. The membership and the leader.
-fn healthy(ensemble: &Ensemble, except: Option<ServerId>) -> Result<(&Members, ServerId), String> {
-    let members = ensemble.members().ok_or("no server serves")?;
-    let (leader, report) = ensemble.leader().ok_or("the ensemble has no leader")?;
-    let voters = || members.voters().filter(|id| Some(*id) != except);
-    if let Some(absent) = voters().find(|id| ensemble.report(*id).is_none()) {
-        return Err(format!("{} does not serve, and no other may be missing meanwhile", name_of(absent)));
-    }
-    let monitor = &report.monitor;
-    if report.mode == Mode::Leader && monitor.peer_state != "leading - broadcast" {
-        return Err(format!("{} leads but is not ready yet: {}", name_of(leader), monitor.peer_state));
-    }
-    if monitor.pending_syncs > 0 {
-        return Err(format!("{} followers are being brought up to date", monitor.pending_syncs));
-    }
-    let followers = voters().filter(|id| *id != leader).count();
-    if (monitor.synced_followers as usize) < followers {
-        return Err(format!("{} of {followers} followers are in step", monitor.synced_followers));
-    }
-    Ok((members, leader))
 }
 
 fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
@@ -79,7 +57,7 @@ fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     if let Some(first) = view.target.iter().find(joins_first) {
         return Err(format!("{first} joins first"));
     }
-    healthy(ensemble, Some(id))?;
+    ensemble.in_step(Some(id))?;
     let noted = matches!(&formation, Formation::Exists(noted) if noted == members);
     Ok(if noted { GO } else { Decision::Do(Act::Note(members.clone())) })
 }
@@ -88,7 +66,7 @@ fn restart(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     if idle(id, ensemble) {
         return Ok(GO);
     }
-    let (_, leader) = healthy(ensemble, None)?;
+    let (_, leader) = ensemble.in_step(None)?;
     let pending = |name: &&String| id_of(name) != Some(id) && view.restarts(name);
     match view.target.iter().find(pending) {
         Some(first) if leader == id => Err(format!("it leads the ensemble: {first} goes first")),
@@ -131,7 +109,7 @@ fn leave(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     if let Some(first) = first.filter(|first| *first != id) {
         return Err(format!("{} leaves first", name_of(first)));
     }
-    let (members, leader) = healthy(ensemble, Some(id))?;
+    let (members, leader) = ensemble.in_step(Some(id))?;
     change(Change::Remove(id), members, leader, ensemble)
 }
 
@@ -145,7 +123,7 @@ fn arrived(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     if is_member(id, view, members) {
         return Ok(GO);
     }
-    let (members, leader) = healthy(ensemble, Some(id))?;
+    let (members, leader) = ensemble.in_step(Some(id))?;
     let place = view.placement(&name_of(id)).ok_or("it has no place")?;
     let line = server_line(place, Role::Participant).ok_or("it lacks a port")?;
     change(Change::Add(id, line), members, leader, ensemble)

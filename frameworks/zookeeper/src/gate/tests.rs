@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_framework::Verdict;
 use cairn_framework::{Config, InstanceStatus, Placement};
-use cairn_zookeeper_admin::{Monitor, Report};
+use cairn_zookeeper_admin::{Mode, Monitor, Report};
 use serde_json::json;
 
 use super::*;
