@@ -4,17 +4,20 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
+use std::process::{Command, Stdio};
 
 use flate2::read::MultiGzDecoder;
 use tar::{Entry, EntryType};
 
-use super::FetchError;
 use super::uri::Archive;
+use super::{FetchError, zip};
 
 /// Most entries an archive may have.
-const MAX_ENTRIES: usize = 200_000;
+pub(super) const MAX_ENTRIES: usize = 200_000;
 /// Most bytes an archive may unpack to.
-const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// Most bytes that may follow the end of a tar archive.
+const PADDING: u64 = 64 * 1024 * 1024;
 /// Read buffer: large enough that a big archive needs few system calls.
 const BUFFER: usize = 256 * 1024;
 
@@ -35,24 +38,74 @@ pub(super) fn unpack(
     sharing: Sharing,
 ) -> Result<(), FetchError> {
     let bad = |reason: String| FetchError::Archive { archive: archive.display().to_string(), reason };
-    let file = BufReader::with_capacity(BUFFER, File::open(archive).map_err(|e| bad(e.to_string()))?);
-    let reader: Box<dyn Read> = match format {
-        Archive::Tar => Box::new(file),
-        Archive::TarGz => Box::new(MultiGzDecoder::new(file)),
+    let file = File::open(archive).map_err(|e| bad(e.to_string()))?;
+    let buffered = |file| BufReader::with_capacity(BUFFER, file);
+    match format {
+        Archive::Tar => unpack_tar(buffered(file), into, sharing),
+        Archive::TarGz => unpack_tar(MultiGzDecoder::new(buffered(file)), into, sharing),
+        Archive::TarBz2 => unpack_through("bzip2", file, into, sharing),
+        Archive::TarXz => unpack_through("xz", file, into, sharing),
+        Archive::Zip => zip::unpack(file, into, sharing).map_err(|error| error.to_string()),
+        Archive::Gz => Err("it holds one file".to_owned()),
+    }
+    .map_err(bad)
+}
+
+/// Unpacks a single file beside itself: `a.gz` as `a`.
+pub(super) fn unpack_file(packed: &Path, target: &Path) -> Result<(), FetchError> {
+    let result = || -> io::Result<()> {
+        let from = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, File::open(packed)?));
+        let to = target.with_extension("");
+        if to == target {
+            return Ok(());
+        }
+        let count = io::copy(&mut from.take(MAX_BYTES), &mut File::create(&to)?)?;
+        if count == MAX_BYTES { Err(io::Error::other("it unpacks to too much")) } else { Ok(()) }
     };
+    result().map_err(|error| FetchError::Archive {
+        archive: target.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// Unpacks what a program of the machine has to decompress, as Mesos does with all its archives.
+fn unpack_through(program: &str, file: File, into: &Path, sharing: Sharing) -> Result<(), String> {
+    let mut child = Command::new(program)
+        .arg("-dc")
+        .stdin(file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("unpacking it takes the program {program}: {error}"))?;
+    let result = match child.stdout.take() {
+        Some(mut output) => unpack_tar(&mut output, into, sharing).and_then(|()| {
+            // What pads the archive; without it the program would find its pipe closed.
+            io::copy(&mut output.take(PADDING), &mut io::sink()).map(drop).map_err(|error| error.to_string())
+        }),
+        None => Err(format!("{program} has no output")),
+    };
+    if result.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    result?;
+    if status.success() { Ok(()) } else { Err(format!("{program} cannot decompress it: {status}")) }
+}
+
+fn unpack_tar(reader: impl Read, into: &Path, sharing: Sharing) -> Result<(), String> {
     let mut archive = tar::Archive::new(reader);
     archive.set_preserve_mtime(false);
     let mut budget = MAX_BYTES;
-    for (index, entry) in archive.entries().map_err(|e| bad(e.to_string()))?.enumerate() {
-        let mut entry = entry.map_err(|e| bad(e.to_string()))?;
+    for (index, entry) in archive.entries().map_err(|e| e.to_string())?.enumerate() {
+        let mut entry = entry.map_err(|e| e.to_string())?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if index >= MAX_ENTRIES {
-            return Err(bad(format!("it has more than {MAX_ENTRIES} entries")));
+            return Err(format!("it has more than {MAX_ENTRIES} entries"));
         }
         budget = budget
             .checked_sub(entry.size())
-            .ok_or_else(|| bad(format!("it unpacks to more than {MAX_BYTES} bytes")))?;
-        place(&mut entry, into, sharing).map_err(|e| bad(format!("entry {name}: {e}")))?;
+            .ok_or_else(|| format!("it unpacks to more than {MAX_BYTES} bytes"))?;
+        place(&mut entry, into, sharing).map_err(|e| format!("entry {name}: {e}"))?;
     }
     Ok(())
 }
@@ -80,15 +133,19 @@ fn place<R: Read>(entry: &mut Entry<'_, R>, into: &Path, sharing: Sharing) -> io
     }
     if kind.is_file() {
         let executable = entry.header().mode().unwrap_or(0o644) & 0o111 != 0;
-        let bits = match (sharing, executable) {
-            (Sharing::Own, false) => 0o644,
-            (Sharing::Own, true) => 0o755,
-            (Sharing::Shared, false) => 0o444,
-            (Sharing::Shared, true) => 0o555,
-        };
-        fs::set_permissions(into.join(path), Permissions::from_mode(bits))?;
+        set_bits(&into.join(path), sharing, executable)?;
     }
     Ok(())
+}
+
+pub(super) fn set_bits(path: &Path, sharing: Sharing, executable: bool) -> io::Result<()> {
+    let bits = match (sharing, executable) {
+        (Sharing::Own, false) => 0o644,
+        (Sharing::Own, true) => 0o755,
+        (Sharing::Shared, false) => 0o444,
+        (Sharing::Shared, true) => 0o555,
+    };
+    fs::set_permissions(path, Permissions::from_mode(bits))
 }
 
 /// Whether `target`, seen from the directory `base` of the tree, lies inside the tree.

@@ -7,6 +7,7 @@
 mod download;
 mod extract;
 mod uri;
+mod zip;
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,6 +22,7 @@ pub(crate) use uri::inside;
 
 use download::Download;
 use extract::Sharing;
+use uri::Archive;
 
 /// Why a sandbox could not be filled.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +116,7 @@ impl Fetcher {
         blocking(move || {
             set_mode(&target, if uri.executable { 0o755 } else { 0o644 })?;
             match uri.archive {
+                Some(Archive::Gz) => extract::unpack_file(&target, &target),
                 Some(format) => extract::unpack(&target, format, &sandbox, Sharing::Own),
                 None => Ok(()),
             }
@@ -183,6 +186,9 @@ fn give_out(uri: &FetchUri, content: &Path, sandbox: &Path) -> Result<(), FetchE
     make_parent(&target)?;
     extract::link_file(content, &target).map_err(FetchError::io(&target))?;
     let Some(format) = uri.archive else { return Ok(()) };
+    if format == Archive::Gz {
+        return extract::unpack_file(content, &target);
+    }
     let tree = content.with_extension("tree");
     if !tree.exists() {
         let temporary = content.with_extension("tree-part");

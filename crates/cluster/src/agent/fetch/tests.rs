@@ -55,6 +55,36 @@ async fn the_same_content_is_stored_once_and_linked_into_each_sandbox() {
 }
 
 #[tokio::test]
+async fn archives_of_all_kinds_are_unpacked_beside_themselves() {
+    let setup = Setup::new();
+    let (tar, _) = setup.archive();
+    let packed = |program: &str, ending: &str| {
+        let path = setup.dir.path().join(format!("kit{ending}"));
+        let output = fs::File::create(&path).unwrap();
+        let status = std::process::Command::new(program).arg("-c").arg(&tar).stdout(output).status().unwrap();
+        assert!(status.success());
+        path
+    };
+    let archives = [("gzip", ".tgz"), ("xz", ".tar.xz"), ("bzip2", ".tbz2"), ("gzip", ".tar.other.gz")];
+    for (number, (program, ending)) in archives.into_iter().enumerate() {
+        let sandbox = setup.sandbox(&number.to_string());
+        setup.fetcher.fetch(&[uri(&packed(program, ending), None, false)], &sandbox).await.unwrap();
+        assert!(sandbox.join(format!("kit{ending}")).exists(), "{ending}");
+        let plain = sandbox.join("kit.tar.other");
+        let came = if plain.exists() {
+            fs::read(plain).unwrap() == fs::read(&tar).unwrap()
+        } else {
+            fs::read_to_string(sandbox.join("kit/bin/run")).unwrap() == "hello"
+        };
+        assert!(came, "{ending}");
+    }
+    let broken = setup.dir.path().join("broken.tar.xz");
+    fs::write(&broken, "no xz at all").unwrap();
+    let sandbox = setup.sandbox("broken");
+    setup.fetcher.fetch(&[uri(&broken, None, false)], &sandbox).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn a_wrong_checksum_is_refused_with_both_sums() {
     let setup = Setup::new();
     let (path, sum) = setup.archive();

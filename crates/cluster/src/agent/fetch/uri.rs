@@ -37,7 +37,25 @@ pub(crate) enum Source {
 pub(crate) enum Archive {
     Tar,
     TarGz,
+    TarBz2,
+    TarXz,
+    /// One file, packed.
+    Gz,
+    Zip,
 }
+
+/// Endings of names, the longer ones first.
+const ARCHIVES: [(&str, Archive); 9] = [
+    (".tar", Archive::Tar),
+    (".tar.gz", Archive::TarGz),
+    (".tgz", Archive::TarGz),
+    (".tar.bz2", Archive::TarBz2),
+    (".tbz2", Archive::TarBz2),
+    (".tar.xz", Archive::TarXz),
+    (".txz", Archive::TarXz),
+    (".gz", Archive::Gz),
+    (".zip", Archive::Zip),
+];
 
 impl FetchUri {
     /// Parses a URI and what the command says about it.
@@ -86,13 +104,7 @@ fn checksum(text: &str) -> Option<String> {
 fn archive(name: &str, output: &Path) -> Option<Archive> {
     let output = output.to_string_lossy();
     [name, &output].iter().find_map(|name| {
-        if name.ends_with(".tar") {
-            Some(Archive::Tar)
-        } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
-            Some(Archive::TarGz)
-        } else {
-            None
-        }
+        ARCHIVES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, archive)| *archive)
     })
 }
 
