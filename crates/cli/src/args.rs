@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, instance, kafka,
-    logs, operate, plan, render, scale, scheduler, schema, secret, status, validate,
+    agent, apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, instance,
+    kafka, logs, operate, plan, render, scale, scheduler, schema, secret, status, validate,
 };
 use crate::output::Format;
 
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Dev(dev::Args),
     /// Run an embedded cluster: a master and agents in one process
     Cluster(cluster::Args),
+    /// Run one agent, as a process of its own
+    Agent(agent::Args),
     /// Run the controller, which launches and watches the schedulers of services
     Controller(controller::Args),
     /// Run the scheduler of one service; the controller does this

@@ -164,10 +164,10 @@ async fn start_agent(
 }
 
 /// What an agent needs to come back.
-struct Again {
-    options: AgentOptions,
-    connector: AgentConnector,
-    fetcher: Fetcher,
+pub(crate) struct Again {
+    pub(crate) options: AgentOptions,
+    pub(crate) connector: AgentConnector,
+    pub(crate) fetcher: Fetcher,
 }
 
 impl Again {
@@ -178,7 +178,7 @@ impl Again {
 }
 
 /// Bring the agent back whenever its link has closed, until it is to stop.
-async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<()>) {
+pub(crate) async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<()>) {
     let mut agent = Some(agent);
     loop {
         if let Some(running) = &mut agent {

@@ -5,11 +5,14 @@
 
 pub mod agent;
 mod cluster;
+mod link;
 pub mod master;
 mod options;
 pub mod sim;
+mod solo;
 mod terminal;
 pub mod wire;
 
 pub use cluster::{Cluster, ClusterError};
-pub use options::{ClusterOptions, MAX_AGENTS, OptionsError};
+pub use options::{ClusterOptions, MAX_AGENTS, OptionsError, agent_resources};
+pub use solo::{SoloAgent, SoloError};

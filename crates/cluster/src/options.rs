@@ -21,7 +21,7 @@ const DEFAULT_PORTS: &str = "ports:[31000-32000]";
 pub struct ClusterOptions {
     /// Where the master listens.
     pub listen: SocketAddr,
-    /// How many agents there are.
+    /// How many agents there are in its process; others may come as processes of their own.
     pub agents: u8,
     /// Address of the first agent; the others have those that follow. Two clusters on one machine need addresses of
     /// their own, since services keep their ports.
@@ -38,9 +38,10 @@ pub struct ClusterOptions {
     pub agent_timeouts: agent::Timeouts,
 }
 
-const YEAR: Duration = Duration::from_secs(52 * 7 * 24 * 3_600);
-
 impl ClusterOptions {
+    /// How long executors go on without their agent: a year.
+    pub const EXECUTOR_PATIENCE: Duration = Duration::from_secs(52 * 7 * 24 * 3_600);
+
     /// A cluster with the usual timeouts.
     pub fn new(listen: SocketAddr, agents: u8, work_dir: PathBuf, resources: impl Into<String>) -> Self {
         Self {
@@ -57,7 +58,10 @@ impl ClusterOptions {
             },
             // Stopping the cluster must not stop what runs on it, however long it is away: master, agents and machine
             // are one here, so an agent that does not answer is being upgraded, not lost. Mesos gives up after 15 min.
-            agent_timeouts: agent::Timeouts { recovery: YEAR, ..agent::Timeouts::default() },
+            agent_timeouts: agent::Timeouts {
+                recovery: Self::EXECUTOR_PATIENCE,
+                ..agent::Timeouts::default()
+            },
         }
     }
 }
@@ -65,8 +69,8 @@ impl ClusterOptions {
 /// Options that make no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
-    /// Too many agents, or none.
-    #[error("a cluster has 1 to {MAX_AGENTS} agents, not {0}")]
+    /// Too many agents.
+    #[error("a cluster has at most {MAX_AGENTS} agents, not {0}")]
     Agents(u8),
     /// Agents would be reachable from elsewhere, or nowhere.
     #[error(
@@ -108,17 +112,17 @@ pub(crate) struct AgentPlan {
 
 /// One plan for each agent.
 pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsError> {
-    if options.agents == 0 || options.agents > MAX_AGENTS {
+    if options.agents > MAX_AGENTS {
         return Err(OptionsError::Agents(options.agents));
     }
     let given = options.attributes.len();
     if given > 1 && given != usize::from(options.agents) {
         return Err(OptionsError::AttributesCount { given, agents: options.agents });
     }
-    let resources = resources(&options.resources)?;
+    let resources = agent_resources(&options.resources).map_err(OptionsError::Resources)?;
     let address = |number: u8| {
         let first = options.first_address.to_bits();
-        Ipv4Addr::from_bits(first.saturating_add(u32::from(number) - 1))
+        Ipv4Addr::from_bits(first.saturating_add(u32::from(number).saturating_sub(1)))
     };
     let (first, last) = (options.first_address, address(options.agents));
     if !first.is_loopback() || !last.is_loopback() {
@@ -139,10 +143,14 @@ pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsEr
         .collect()
 }
 
-fn resources(text: &str) -> Result<Vec<Resource>, OptionsError> {
-    let mut resources: Resources = text.parse().map_err(OptionsError::Resources)?;
+/// The resources of an agent from their text; it has ports even where the text does not say so.
+///
+/// # Errors
+/// The text cannot be read.
+pub fn agent_resources(text: &str) -> Result<Vec<Resource>, ResourceError> {
+    let mut resources: Resources = text.parse()?;
     if resources.total_ports().is_empty() {
-        resources += DEFAULT_PORTS.parse::<Resources>().map_err(OptionsError::Resources)?;
+        resources += DEFAULT_PORTS.parse::<Resources>()?;
     }
     Ok(resources.to_vec())
 }

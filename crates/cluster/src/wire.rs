@@ -18,6 +18,7 @@ use cairn_mesos::v1::{
     AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, Resource, Task,
     TaskId, TaskInfo, TaskState, TaskStatus,
 };
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// How many messages may wait in each direction. A full channel towards the agent closes the link: the agent is
@@ -25,7 +26,7 @@ use tokio::sync::mpsc;
 pub const LINK_CAPACITY: usize = 16_384;
 
 /// What the master tells one agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
     clippy::large_enum_variant,
     reason = "messages are few at a time, and the large ones are the frequent ones"
@@ -104,7 +105,7 @@ pub enum ToAgent {
 }
 
 /// What an agent tells the master.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
     clippy::large_enum_variant,
     reason = "messages are few at a time, and the large ones are the frequent ones"
@@ -134,6 +135,7 @@ pub enum FromAgent {
         /// What is to be forwarded to the scheduler.
         status: Box<TaskStatus>,
         /// The state the task is in by now; later than `status.state` when updates wait for acknowledgements.
+        #[serde(with = "state")]
         latest_state: TaskState,
     },
     /// An executor is gone.
@@ -181,4 +183,19 @@ pub fn link() -> (AgentLink, MasterLink) {
     let (to_master, from_agent) = mpsc::channel(LINK_CAPACITY);
     let (to_agent, from_master) = mpsc::channel(LINK_CAPACITY);
     (AgentLink { to_master, from_master }, MasterLink { to_agent, from_agent })
+}
+
+/// Task states by their numbers.
+mod state {
+    use cairn_mesos::v1::TaskState;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(state: &TaskState, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i32(*state as i32)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TaskState, D::Error> {
+        TaskState::try_from(i32::deserialize(from)?).map_err(de::Error::custom)
+    }
 }

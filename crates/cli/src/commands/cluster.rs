@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
 
 /// How long its parts may take to stop.
-const STOP: Duration = Duration::from_secs(10);
+pub(crate) const STOP: Duration = Duration::from_secs(10);
 /// What each agent offers when nobody says.
 pub(crate) const RESOURCES: &str = "cpus:4;mem:8192;disk:40960;ports:[31000-31999]";
 
@@ -92,7 +92,7 @@ pub(crate) fn failed(error: &cairn_cluster::ClusterError) -> Failure {
 ///
 /// # Errors
 /// When signals cannot be had.
-async fn stop_signal() -> Result<(), Failure> {
+pub(crate) async fn stop_signal() -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen =
         |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));

@@ -1,5 +1,6 @@
 //! A file for each verb.
 
+pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod cluster;
 pub(crate) mod completions;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Docs(args) => docs::run(&globals, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Dev(args) => dev::run(&globals, args),
+        Command::Agent(args) => agent::run(&globals, &args),
         Command::Cluster(args) => cluster::run(&globals, &args),
         Command::Controller(args) => controller::run(&globals, args),
         Command::Scheduler(args) => scheduler::run(&globals, args),

@@ -2,7 +2,7 @@
 
 use crate::cairn::Cairn;
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "validate",
     "plan",
     "render",
@@ -20,6 +20,7 @@ const VERBS: [&str; 21] = [
     "schema",
     "completions",
     "dev",
+    "agent",
     "cluster",
     "controller",
     "scheduler",

@@ -120,7 +120,8 @@ fn a_cluster_that_makes_no_sense_is_refused() {
         cairn.run(&args).expect(1).stderr
     };
     assert!(
-        run(&["--agents", "0"]).contains("error: the cluster cannot start: a cluster has 1 to 250 agents")
+        run(&["--agents", "251"])
+            .contains("error: the cluster cannot start: a cluster has at most 250 agents")
     );
     assert!(run(&["--resources", "cpus:many"]).contains("--resources"));
     assert!(

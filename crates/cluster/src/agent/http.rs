@@ -1,6 +1,7 @@
 //! The agent's HTTP side: the executor API, files of sandboxes, health.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,7 +12,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use cairn_mesos::codec::{CodecError, MediaType};
 use cairn_mesos::recordio;
-use cairn_mesos::v1::executor::{Call, Event, call};
+use cairn_mesos::v1::executor::{Call, Event, call, event};
 use cairn_mesos::v1::task_status::Source;
 use cairn_mesos::v1::{TaskState, agent};
 use futures_util::stream;
@@ -23,6 +24,8 @@ use super::core::Key;
 use super::driver::Input;
 use super::files;
 
+/// How often a quiet executor is told that its agent is there, as with Mesos.
+const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 /// Largest request of an executor.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
@@ -95,7 +98,10 @@ async fn subscribe(web: &Web, media: MediaType, key: Key, call: Call) -> Result<
         .map_err(|_| gone())?
         .ok_or((StatusCode::BAD_REQUEST, "Executor cannot be found".to_owned()))?;
     let records = stream::unfold(events, move |mut events| async move {
-        let event = events.recv().await?;
+        let event = match tokio::time::timeout(HEARTBEAT, events.recv()).await {
+            Ok(event) => event?,
+            Err(_) => Event { r#type: Some(event::Type::Heartbeat as i32), ..Event::default() },
+        };
         Some((record(media, &event), events))
     });
     Ok(([(header::CONTENT_TYPE, media.as_str())], Body::from_stream(records)).into_response())

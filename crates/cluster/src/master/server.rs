@@ -12,6 +12,7 @@ use super::driver::{Clock, Command, Driver};
 use super::http::{self, Web};
 use super::registry::{Registry, RegistryError};
 use super::{Identity, Master, Timeouts};
+use crate::link::Remote;
 use crate::wire::{self, AgentLink};
 
 /// How long open requests may take to end when the master stops.
@@ -38,16 +39,38 @@ pub enum MasterError {
 /// Gives out links to one master.
 #[derive(Debug, Clone)]
 pub struct AgentConnector {
-    commands: mpsc::Sender<Command>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// The master is in this process.
+    Here(mpsc::Sender<Command>),
+    /// The master is another process.
+    There(Remote),
 }
 
 impl AgentConnector {
-    /// A link for an agent. When the master is gone, the link is closed from the start.
+    /// The way to a master that is another process, at `HOST:PORT`.
+    ///
+    /// # Errors
+    /// There can be no HTTP client.
+    pub fn remote(master: &str) -> Result<Self, String> {
+        Ok(Self { way: Way::There(Remote::new(master)?) })
+    }
+
+    /// A link for an agent. When a master of this process is gone, the link is closed from the start; one elsewhere is
+    /// reached as soon as it is there.
     pub async fn connect(&self) -> AgentLink {
-        let (agent, master) = wire::link();
-        // A master that has ended drops its end, which the agent sees.
-        let _ = self.commands.send(Command::Attach(master)).await;
-        agent
+        match &self.way {
+            Way::Here(commands) => {
+                let (agent, master) = wire::link();
+                // A master that has ended drops its end, which the agent sees.
+                let _ = commands.send(Command::Attach(master)).await;
+                agent
+            }
+            Way::There(remote) => remote.connect(),
+        }
     }
 }
 
@@ -98,7 +121,7 @@ impl MasterServer {
 
     /// How agents come to this master.
     pub fn connector(&self) -> AgentConnector {
-        AgentConnector { commands: self.commands.clone() }
+        AgentConnector { way: Way::Here(self.commands.clone()) }
     }
 
     /// Wait until the master ends by itself, which it does only when it cannot store what it must.

@@ -66,6 +66,9 @@ fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String
             owner.value
         ));
     }
+    if executor.command.is_some() && executor.r#type == Some(ExecutorType::Default as i32) {
+        return Err("'ExecutorInfo.command' must not be set for 'DEFAULT' executor".to_owned());
+    }
     if executor.command.is_none() && executor.r#type != Some(ExecutorType::Default as i32) {
         return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
     }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, reason = "a test may fail")]
 
 mod allocation;
+mod apart;
+mod environment;
 mod failover;
+mod fuzz;
 mod launching;
 mod reconciling;
 mod reserving;

@@ -13,14 +13,17 @@ use tokio::sync::mpsc;
 use crate::scene::{accept, capable, launch, scalar};
 use crate::web::{call, masters, next, wait_for};
 
-const RESOURCES: &str = "cpus:2;mem:512;disk:1024;ports:[31000-31010]";
+pub(crate) const RESOURCES: &str = "cpus:2;mem:512;disk:1024;ports:[31000-31010]";
 
 async fn start(port: u16, agents: u8, work_dir: &Path) -> Cluster {
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     Cluster::start(ClusterOptions::new(listen, agents, work_dir.to_owned(), RESOURCES)).await.unwrap()
 }
 
-fn connect(master: SocketAddr, id: Option<&str>) -> (SchedulerClient, mpsc::Receiver<SchedulerEvent>) {
+pub(crate) fn connect(
+    master: SocketAddr,
+    id: Option<&str>,
+) -> (SchedulerClient, mpsc::Receiver<SchedulerEvent>) {
     let mut info = capable("fw", "r");
     if let Some(id) = id {
         info["id"] = json!({"value": id});
@@ -31,7 +34,7 @@ fn connect(master: SocketAddr, id: Option<&str>) -> (SchedulerClient, mpsc::Rece
 }
 
 /// The status of the next update, acknowledged.
-async fn status(client: &SchedulerClient, events: &mut mpsc::Receiver<SchedulerEvent>) -> Value {
+pub(crate) async fn status(client: &SchedulerClient, events: &mut mpsc::Receiver<SchedulerEvent>) -> Value {
     let status = wait_for(events, "UPDATE").await["update"]["status"].clone();
     if status["uuid"].is_string() {
         let acknowledge =
@@ -41,7 +44,11 @@ async fn status(client: &SchedulerClient, events: &mut mpsc::Receiver<SchedulerE
     status
 }
 
-async fn until(client: &SchedulerClient, events: &mut mpsc::Receiver<SchedulerEvent>, state: &str) -> Value {
+pub(crate) async fn until(
+    client: &SchedulerClient,
+    events: &mut mpsc::Receiver<SchedulerEvent>,
+    state: &str,
+) -> Value {
     loop {
         let status = status(client, events).await;
         if status["state"] == state {
@@ -52,7 +59,7 @@ async fn until(client: &SchedulerClient, events: &mut mpsc::Receiver<SchedulerEv
     }
 }
 
-fn command(id: &str, offer: &Value, command: &str) -> Value {
+pub(crate) fn command(id: &str, offer: &Value, command: &str) -> Value {
     json!({"name": id, "task_id": {"value": id}, "agent_id": offer["agent_id"],
            "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)], "command": {"shell": true, "value": command}})
 }
@@ -171,8 +178,8 @@ async fn bad_options_are_told() {
     let options = ClusterOptions::new(listen, 1, dir.path().to_owned(), RESOURCES);
     let error =
         async |options| Cluster::start(options).await.err().map(|error: ClusterError| error.to_string());
-    let none = ClusterOptions { agents: 0, ..options.clone() };
-    assert_eq!(error(none).await.unwrap(), "a cluster has 1 to 250 agents, not 0");
+    let many = ClusterOptions { agents: 251, ..options.clone() };
+    assert_eq!(error(many).await.unwrap(), "a cluster has at most 250 agents, not 251");
     let bad = ClusterOptions { resources: "cpus:many".to_owned(), ..options.clone() };
     assert!(error(bad).await.unwrap().starts_with("--resources: "));
     let odd = ClusterOptions { agents: 3, attributes: vec!["a:1".to_owned(), "a:2".to_owned()], ..options };

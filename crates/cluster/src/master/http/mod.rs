@@ -1,5 +1,6 @@
 //! The master's HTTP: paths, methods, and what has its own file.
 
+mod agent;
 mod body;
 mod classic;
 mod operator;
@@ -62,6 +63,10 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
         "/state" => {
             allow(&request, &[Method::GET])?;
             classic::state(web).await
+        }
+        crate::link::PATH => {
+            allow(&request, &[Method::POST])?;
+            agent::handle(web, request).await
         }
         _ if path == "/api/v1" || path.starts_with("/api/v1/") => {
             allow(&request, &[Method::POST])?;

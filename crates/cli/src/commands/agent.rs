@@ -1,0 +1,73 @@
+//! `cairn agent`: one agent of a cluster that is another process.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use cairn_cluster::agent::{AgentOptions, Timeouts};
+use cairn_cluster::{ClusterOptions, SoloAgent, agent_resources};
+use cairn_mesos::resources::parse_attributes;
+
+use super::cluster::{RESOURCES, STOP, stop_signal};
+use crate::args::Globals;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::{logging, paths, runtime};
+
+/// What an agent is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The master; it need not be there yet
+    #[arg(long, value_name = "HOST:PORT")]
+    master: String,
+    /// Where everything is kept: state, sandboxes, volumes. An agent that starts again on the same one goes on
+    #[arg(long, value_name = "DIR")]
+    work_dir: PathBuf,
+    /// Where the agent listens, and what its tasks are told as their address
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// The port it listens on. It must stay the same while executors run
+    #[arg(long, value_name = "PORT", default_value_t = 5051)]
+    port: u16,
+    /// Its name in offers [default: its address]
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// What it offers. Nothing holds a service to it
+    #[arg(long, value_name = "RESOURCES", default_value = RESOURCES)]
+    resources: String,
+    /// What it says of itself, for example `rack:r1;zone:z2`
+    #[arg(long, value_name = "ATTRIBUTES", default_value = "")]
+    attributes: String,
+}
+
+impl Args {
+    fn options(&self) -> Result<AgentOptions, Failure> {
+        let usage =
+            |option: &str, error: &dyn std::fmt::Display| Failure::new(format!("--{option}: {error}"));
+        Ok(AgentOptions {
+            address: self.address,
+            port: self.port,
+            hostname: self.hostname.clone().unwrap_or_else(|| self.address.to_string()),
+            work_dir: paths::directory(&self.work_dir)?,
+            resources: agent_resources(&self.resources).map_err(|error| usage("resources", &error))?,
+            attributes: parse_attributes(&self.attributes).map_err(|error| usage("attributes", &error))?,
+            path: std::env::var("PATH").unwrap_or_default(),
+            timeouts: Timeouts { recovery: ClusterOptions::EXECUTOR_PATIENCE, ..Timeouts::default() },
+        })
+    }
+}
+
+/// Runs it until SIGTERM, which leaves all tasks running.
+pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
+    logging::start(globals.log.as_deref())?;
+    let options = args.options()?;
+    runtime::server()?.block_on(async {
+        let agent = SoloAgent::start(&args.master, options)
+            .await
+            .map_err(|error| Failure::new(format!("the agent cannot start: {error}")))?;
+        tracing::info!(address = %agent.address(), master = args.master, "the agent is up");
+        let signal = stop_signal().await;
+        if tokio::time::timeout(STOP, agent.shutdown()).await.is_err() {
+            tracing::warn!("the agent took too long to stop; it is left as it is");
+        }
+        signal.map(|()| Exit::Done)
+    })
+}

@@ -1,0 +1,72 @@
+//! An agent that is a process of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::agent::fetch::Fetcher;
+use crate::agent::{Agent, AgentError, AgentOptions, LocalRunner};
+use crate::cluster::{Again, supervise};
+use crate::master::AgentConnector;
+
+/// The agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SoloError {
+    /// There can be no way to the master.
+    #[error("no way to the master: {0}")]
+    Master(String),
+    /// The agent itself.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The directory cannot be used.
+    #[error("cannot use {} as the work directory: {source}", path.display())]
+    WorkDir {
+        /// Which directory.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// A running agent whose master is another process. Stopping it, or the loss of its process, leaves all its executors and
+/// tasks running; an agent that starts on the same work directory, address and port goes on with them.
+#[derive(Debug)]
+pub struct SoloAgent {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<()>,
+}
+
+impl SoloAgent {
+    /// Start an agent of the master at `HOST:PORT`, which need not be there yet.
+    ///
+    /// # Errors
+    /// The directory or the address cannot be used, or stored state cannot be read.
+    pub async fn start(master: &str, options: AgentOptions) -> Result<Self, SoloError> {
+        let unusable = |source| SoloError::WorkDir { path: options.work_dir.clone(), source };
+        std::fs::create_dir_all(&options.work_dir).map_err(unusable)?;
+        let connector = AgentConnector::remote(master).map_err(SoloError::Master)?;
+        let fetcher = Fetcher::new(options.work_dir.join("cache"));
+        let runner = Arc::new(LocalRunner::new(fetcher.clone()));
+        let agent = Agent::start(options.clone(), connector.connect().await, runner).await?;
+        let address = agent.address();
+        let (stop, stopped) = oneshot::channel();
+        // When it comes back it must be where it was, or its executors do not find it.
+        let again = Again { options: AgentOptions { port: address.port(), ..options }, connector, fetcher };
+        Ok(Self { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stop, and leave everything that it runs as it is.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(());
+        let _ = self.done.await;
+    }
+}
