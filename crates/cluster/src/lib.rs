@@ -14,5 +14,5 @@ mod terminal;
 pub mod wire;
 
 pub use cluster::{Cluster, ClusterError};
-pub use options::{ClusterOptions, MAX_AGENTS, OptionsError, agent_resources};
+pub use options::{ClusterOptions, MAX_AGENTS, OptionsError, agent_attributes, agent_resources};
 pub use solo::{SoloAgent, SoloError};

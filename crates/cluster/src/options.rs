@@ -155,6 +155,14 @@ pub fn agent_resources(text: &str) -> Result<Vec<Resource>, ResourceError> {
     Ok(resources.to_vec())
 }
 
+/// The attributes of an agent from their text.
+///
+/// # Errors
+/// The text cannot be read.
+pub fn agent_attributes(text: &str) -> Result<Vec<Attribute>, ResourceError> {
+    parse_attributes(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

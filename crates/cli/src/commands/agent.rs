@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use cairn_cluster::agent::{AgentOptions, Timeouts};
-use cairn_cluster::{ClusterOptions, SoloAgent, agent_resources};
-use cairn_mesos::resources::parse_attributes;
+use cairn_cluster::{ClusterOptions, SoloAgent, agent_attributes, agent_resources};
 
 use super::cluster::{RESOURCES, STOP, stop_signal};
 use crate::args::Globals;
@@ -48,7 +47,7 @@ impl Args {
             hostname: self.hostname.clone().unwrap_or_else(|| self.address.to_string()),
             work_dir: paths::directory(&self.work_dir)?,
             resources: agent_resources(&self.resources).map_err(|error| usage("resources", &error))?,
-            attributes: parse_attributes(&self.attributes).map_err(|error| usage("attributes", &error))?,
+            attributes: agent_attributes(&self.attributes).map_err(|error| usage("attributes", &error))?,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: Timeouts { recovery: ClusterOptions::EXECUTOR_PATIENCE, ..Timeouts::default() },
         })
