@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::action::Actions;
 use crate::group;
+use crate::lean;
 use crate::place;
 use crate::service::{End, Report, Service, Stop};
 use crate::session::{Effect, Input, Now, Session};
@@ -234,6 +235,9 @@ impl Driver {
         self.services.spawn(async move {
             let forward = async {
                 while let Some(report) = told.recv().await {
+                    if matches!(report, Report::Running { healthy: Some(true), .. }) {
+                        lean::let_go_of_start_up();
+                    }
                     let _ = all.send((id.clone(), report)).await;
                 }
             };

@@ -10,6 +10,7 @@ mod driver;
 mod files;
 mod follow;
 mod group;
+mod lean;
 mod monitor;
 mod place;
 mod ports;
