@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_units::{Constraint, Duration, Schedule, Size, suggest};
 
 use crate::engine::{self, is_template};
-use crate::model::{Definition, Exchange, FetchedOutput, Group, HealthDef, Lines, Output, ReadyDef};
+use crate::model::{Definition, FetchedOutput, Group, HealthDef, Lines, Output, ProbeDef, ReadyDef};
 use crate::{Command, Job, Text};
 
 /// Longest name of a task.
@@ -302,36 +302,16 @@ impl Checker<'_> {
     }
 
     fn ready(&mut self, name: &str, ready: &ReadyDef) {
-        let path = ["groups", name, "ready"];
-        self.probe(
-            &path,
-            ready.tcp.as_ref(),
-            ready.http.as_ref(),
-            ready.exchange.as_ref(),
-            ready.command.as_ref(),
-        );
-        for (key, text) in [("every", &ready.every), ("timeout", &ready.timeout), ("within", &ready.within)] {
-            self.duration(&[path[0], path[1], path[2], key], text.as_ref());
-        }
+        self.probe(&["groups", name, "ready"], &ready.probe);
+        self.duration(&["groups", name, "ready", "within"], ready.within.as_ref());
     }
 
     fn health(&mut self, name: &str, health: &HealthDef) {
-        let path = ["groups", name, "health"];
-        let (tcp, http) = (health.tcp.as_ref(), health.http.as_ref());
-        self.probe(&path, tcp, http, health.exchange.as_ref(), health.command.as_ref());
-        for (key, text) in [("every", &health.every), ("timeout", &health.timeout)] {
-            self.duration(&[path[0], path[1], path[2], key], text.as_ref());
-        }
+        self.probe(&["groups", name, "health"], &health.probe);
     }
 
-    fn probe(
-        &mut self,
-        path: &[&str],
-        tcp: Option<&String>,
-        http: Option<&String>,
-        exchange: Option<&Exchange>,
-        command: Option<&Command>,
-    ) {
+    fn probe(&mut self, path: &[&str], probe: &ProbeDef) {
+        let ProbeDef { tcp, http, exchange, command, every, timeout } = probe;
         let ways = [tcp.is_some(), http.is_some(), exchange.is_some(), command.is_some()];
         if ways.iter().filter(|way| **way).count() != 1 {
             let message = "one of `tcp`, `http`, `exchange` and `command` says what is asked".to_owned();
@@ -350,6 +330,8 @@ impl Checker<'_> {
         if let Some(command) = command {
             self.command(&at("command"), command);
         }
+        self.duration(&at("every"), every.as_ref());
+        self.duration(&at("timeout"), timeout.as_ref());
     }
 
     fn fetched(&mut self, name: &str, from: &FetchedOutput) {

@@ -20,7 +20,7 @@ pub use check::{Known, Mistake, OptionFact};
 pub use fill::{Filler, Unfilled};
 pub use model::{
     ArtifactDef, Definition, Exchange, FetchedOutput, FileDef, FileMode, Group, HealthDef, Job, Lines,
-    Output, Ports, ReadyDef, WholeFile,
+    Output, Ports, ProbeDef, ReadyDef, WholeFile,
 };
 pub use task::task;
 pub use text::Text;

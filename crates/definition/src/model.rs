@@ -136,8 +136,8 @@ impl Group {
     /// All texts that are filled in at the launch of a task.
     fn texts(&self) -> Vec<String> {
         let words = |command: &Command| command.words().unwrap_or_default();
-        let ready = self.ready.clone().unwrap_or_default();
-        let health = self.health.clone().unwrap_or_default();
+        let ready = self.ready.clone().unwrap_or_default().probe;
+        let health = self.health.clone().unwrap_or_default().probe;
         let exchanges = [ready.exchange, health.exchange].into_iter().flatten().map(|exchange| exchange.to);
         let probes = [ready.command.as_ref(), health.command.as_ref()].into_iter().flatten();
         let commands = std::iter::once(&self.command).chain(probes);
@@ -319,10 +319,10 @@ impl Lines {
     }
 }
 
-/// When a task counts as ready: exactly one of `tcp`, `http`, `exchange` and `command`.
+/// How a task is asked: exactly one of `tcp`, `http`, `exchange` and `command`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ReadyDef {
+#[serde(default)]
+pub struct ProbeDef {
     /// `host:port` that accepts a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<String>,
@@ -335,12 +335,21 @@ pub struct ReadyDef {
     /// A command that exits with 0, run in the sandbox with the task's environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
-    /// Pause between two attempts [default: 500ms].
+    /// Pause between two attempts [default: 500ms until it is ready, 10s afterwards].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Text>,
     /// How long an attempt may take [default: 5s].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Text>,
+}
+
+/// When a task counts as ready: exactly one of `tcp`, `http`, `exchange` and `command`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReadyDef {
+    /// How it is asked.
+    #[serde(flatten)]
+    pub probe: ProbeDef,
     /// The task fails if it is not ready so long after its start. Absent: it may take for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Text>,
@@ -350,24 +359,9 @@ pub struct ReadyDef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthDef {
-    /// `host:port` that accepts a connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<String>,
-    /// URL (plain HTTP) that answers with a status from 200 to 299.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<String>,
-    /// A text that is sent, and what must be in the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exchange: Option<Exchange>,
-    /// A command that exits with 0, run in the sandbox with the task's environment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Command>,
-    /// Pause between two attempts [default: 10s].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub every: Option<Text>,
-    /// How long an attempt may take [default: 5s].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Text>,
+    /// How it is asked.
+    #[serde(flatten)]
+    pub probe: ProbeDef,
     /// So many failures in a row make the task unhealthy [default: 3].
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]

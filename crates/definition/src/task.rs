@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fill::{Filler, Unfilled};
 use crate::model::FileMode as Mode;
-use crate::{Command, Exchange, FileDef, Group, HealthDef, ReadyDef, Text, engine};
+use crate::{Command, FileDef, Group, HealthDef, ProbeDef, ReadyDef, Text, engine};
 
 /// Stands for `{{ sandbox }}` and `{{ task_id }}` until the rest is filled in: characters for private use.
 const LATER: [(&str, char, &str); 2] =
@@ -99,40 +99,26 @@ impl Writer<'_> {
     }
 
     fn ready(&mut self, ready: &ReadyDef) -> Option<ReadySpec> {
-        let ReadyDef { tcp, http, exchange, command, every, timeout, within } = ready;
-        let kind = self.probe("ready", (tcp.as_ref(), http.as_ref(), exchange.as_ref(), command.as_ref()))?;
-        let probe = self.rhythm("ready", kind, (every.as_ref(), 500), timeout.as_ref());
-        Some(ReadySpec { probe, deadline_ms: self.ms("ready.within", within.as_ref(), 0) })
+        let probe = self.probe("ready", &ready.probe, 500)?;
+        Some(ReadySpec { probe, deadline_ms: self.ms("ready.within", ready.within.as_ref(), 0) })
     }
 
     fn health(&mut self, health: &HealthDef) -> Option<HealthSpec> {
-        let HealthDef { tcp, http, exchange, command, every, timeout, failures, kill } = health;
-        let kind =
-            self.probe("health", (tcp.as_ref(), http.as_ref(), exchange.as_ref(), command.as_ref()))?;
-        let probe = self.rhythm("health", kind, (every.as_ref(), 10_000), timeout.as_ref());
-        Some(HealthSpec { probe, failures: failures.unwrap_or(3), kill: *kill })
+        let probe = self.probe("health", &health.probe, 10_000)?;
+        Some(HealthSpec { probe, failures: health.failures.unwrap_or(3), kill: health.kill })
     }
 
-    fn rhythm(
-        &mut self,
-        key: &str,
-        kind: ProbeKind,
-        every: (Option<&Text>, u64),
-        timeout: Option<&Text>,
-    ) -> Probe {
-        Probe {
-            kind,
-            interval_ms: self.ms(&format!("{key}.every"), every.0, every.1),
-            timeout_ms: self.ms(&format!("{key}.timeout"), timeout, 5_000),
-        }
+    /// `every_ms`: the pause where none is given.
+    fn probe(&mut self, key: &str, probe: &ProbeDef, every_ms: u64) -> Option<Probe> {
+        Some(Probe {
+            kind: self.kind(key, probe)?,
+            interval_ms: self.ms(&format!("{key}.every"), probe.every.as_ref(), every_ms),
+            timeout_ms: self.ms(&format!("{key}.timeout"), probe.timeout.as_ref(), 5_000),
+        })
     }
 
-    fn probe(
-        &mut self,
-        key: &str,
-        ways: (Option<&String>, Option<&String>, Option<&Exchange>, Option<&Command>),
-    ) -> Option<ProbeKind> {
-        Some(match ways {
+    fn kind(&mut self, key: &str, probe: &ProbeDef) -> Option<ProbeKind> {
+        Some(match (&probe.tcp, &probe.http, &probe.exchange, &probe.command) {
             (Some(target), ..) => ProbeKind::Tcp { target: self.text(&format!("{key}.tcp"), target) },
             (_, Some(url), ..) => {
                 ProbeKind::Http { url: self.text(&format!("{key}.http"), url), headers: BTreeMap::new() }
