@@ -1,6 +1,6 @@
 //! How the nodes are, asked from themselves: what each says of itself, and how it sees the ring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -170,13 +170,17 @@ fn read(rows: &[Vec<Value>]) -> Option<Report> {
     let [local, peers, gossip, keyspaces] = rows else { return None };
     let local = local.first()?;
     let mut members: BTreeMap<String, Member> = gossip.iter().filter_map(gossiped).collect();
+    let mut owners = BTreeSet::new();
     for (row, address, port) in
         peers.iter().map(|row| (row, "peer", "peer_port")).chain([(local, "listen_address", "listen_port")])
     {
         let (endpoint, known) = listed(row, address, port)?;
-        let member = members.entry(endpoint).or_insert_with(|| known.clone());
+        let member = members.entry(endpoint.clone()).or_insert_with(|| known.clone());
         member.tokens = known.tokens;
+        owners.insert(endpoint);
     }
+    // Gossip keeps for days what a node said that went down and whose place another one has taken since.
+    members.retain(|endpoint, member| member.state != State::Shutdown || owners.contains(endpoint));
     Some(Report {
         bootstrapped: local["bootstrapped"] == "COMPLETED",
         version: text(local, "release_version"),
@@ -225,7 +229,7 @@ fn listed(row: &Value, address: &str, port: &str) -> Option<(String, Member)> {
 /// Part of the ring that each member owns first, in percent, within its data centre: copies are not counted.
 pub fn owns(ring: &BTreeMap<String, Member>) -> BTreeMap<&str, f64> {
     let mut owned: BTreeMap<&str, f64> = BTreeMap::new();
-    let centers: std::collections::BTreeSet<&str> = ring.values().map(|m| m.datacenter.as_str()).collect();
+    let centers: BTreeSet<&str> = ring.values().map(|m| m.datacenter.as_str()).collect();
     for center in centers {
         let members = ring.iter().filter(|(_, m)| m.datacenter == center);
         let mut tokens: Vec<(i64, &str)> =
@@ -271,6 +275,8 @@ mod tests {
             gossip("10.0.0.2", json!("LEAVING,1")),
             gossip("10.0.0.3", Value::Null),
             gossip("10.0.0.4", json!("LEFT,1,99")),
+            // Another node has taken its place.
+            gossip("10.0.0.5", json!("shutdown,true")),
         ];
         let report = read(&[vec![local], vec![peer, silent], gossip, vec![]]).unwrap();
         let states: Vec<_> = report.members.iter().map(|(e, m)| (e.as_str(), m.state)).collect();
