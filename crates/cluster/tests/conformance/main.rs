@@ -10,6 +10,7 @@ mod stream;
 use std::net::SocketAddr;
 
 use cairn_cluster::{Cluster, ClusterOptions};
+use cairn_mesos::codec::MediaType;
 
 use play::Player;
 use recording::Recording;
@@ -25,12 +26,12 @@ fn resources(name: &str) -> &'static str {
 }
 
 /// Plays a recording; what differs must be what `known` says, no more and no less. Each is the beginning of a text.
-async fn replay(name: &str, known: &[&str]) {
+async fn replay(name: &str, media: MediaType, known: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let cluster =
         Cluster::start(ClusterOptions::new(listen, 1, dir.path().to_owned(), resources(name))).await.unwrap();
-    let mut player = Player::new(cluster.master_address());
+    let mut player = Player::new(cluster.master_address(), media);
     player.play(&Recording::load(name)).await;
     let differences = std::mem::take(&mut player.differences);
     drop(player);
@@ -58,15 +59,23 @@ fn end_tasks(work_dir: &std::path::Path) {
 
 /// A test for each recording, with what is known to differ.
 macro_rules! recordings {
-    ($($test:ident: $name:literal, $known:expr;)*) => {
+    ($media:expr; $($test:ident: $name:literal, $known:expr;)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            replay($name, &$known).await;
+            replay($name, $media, &$known).await;
         })*
     };
 }
 
+// The same conversations in the other encoding.
 recordings! {
+    MediaType::Protobuf;
+    old_style_framework_in_protobuf: "03-old-style-framework", [];
+    launch_group_in_protobuf: "08-launch-group-default-executor", [];
+}
+
+recordings! {
+    MediaType::Json;
     subscribe_default_role: "01-subscribe-default-role", [];
     subscribe_multi_role: "02-subscribe-multi-role", [];
     old_style_framework: "03-old-style-framework", [];

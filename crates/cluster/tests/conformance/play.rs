@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cairn_mesos::codec::MediaType;
+use cairn_mesos::v1::scheduler;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -37,6 +39,8 @@ enum What {
 
 pub(crate) struct Player {
     address: SocketAddr,
+    /// How calls of schedulers are written; the recording's are JSON.
+    media: MediaType,
     client: reqwest::Client,
     names: Names,
     streams: BTreeMap<String, Stream>,
@@ -47,11 +51,12 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr, media: MediaType) -> Self {
         // Somebody else in this process may have been faster, with the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             address,
+            media,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             names: Names::default(),
             streams: BTreeMap::new(),
@@ -173,7 +178,9 @@ impl Player {
         if let (Some(what), Some(at_ms)) = (end, expected.closed_at_ms) {
             self.due.push(Due { at_ms, conn: conn.clone(), what });
         }
-        self.streams.insert(conn, Stream::read(answer));
+        let media = answer.headers().get("Content-Type").and_then(|kind| kind.to_str().ok());
+        let media = media.and_then(MediaType::from_content_type).unwrap_or_default();
+        self.streams.insert(conn, Stream::read(answer, media));
     }
 
     async fn ask(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
@@ -185,10 +192,18 @@ impl Player {
             let name: HeaderName = name.parse().unwrap();
             headers.insert(name, HeaderValue::from_str(value.as_str().unwrap_or_default()).unwrap());
         }
+        let is_call = request.path.ends_with("/scheduler") && self.media == MediaType::Protobuf;
         let body = match (&request.body_json, &request.body_text) {
-            (Some(json), _) => self.names.translate(json).to_string(),
-            (None, Some(text)) => self.names.within(text),
-            (None, None) => String::new(),
+            (Some(json), _) if is_call => {
+                for name in ["Content-Type", "Accept"] {
+                    headers.insert(name, HeaderValue::from_str(MediaType::Protobuf.as_str()).unwrap());
+                }
+                let call: scheduler::Call = serde_json::from_value(self.names.translate(json)).unwrap();
+                MediaType::Protobuf.encode(&call).unwrap()
+            }
+            (Some(json), _) => self.names.translate(json).to_string().into_bytes(),
+            (None, Some(text)) => self.names.within(text).into_bytes(),
+            (None, None) => Vec::new(),
         };
         self.client.request(method, url).headers(headers).body(body).send().await
     }

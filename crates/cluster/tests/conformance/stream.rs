@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_mesos::codec::MediaType;
 use cairn_mesos::recordio::Decoder;
+use cairn_mesos::v1::scheduler;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -37,7 +39,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    pub(crate) fn read(response: reqwest::Response) -> Self {
+    pub(crate) fn read(response: reqwest::Response, media: MediaType) -> Self {
         let inbox = Arc::new(Mutex::new(Inbox::default()));
         let (tell, changed) = watch::channel(0);
         let into = Arc::clone(&inbox);
@@ -47,7 +49,7 @@ impl Stream {
             while let Some(Ok(chunk)) = body.next().await {
                 decoder.feed(&chunk);
                 while let Ok(Some(record)) = decoder.next_record() {
-                    let event: Value = serde_json::from_slice(&record).unwrap_or(Value::Null);
+                    let event = event(&record, media);
                     into.lock().await.waiting.extend(single(&event));
                     tell.send_modify(|n| *n += 1);
                 }
@@ -95,6 +97,17 @@ impl Stream {
     /// What has come that the recording does not have. Offers apart: how many there are is the allocator's affair.
     pub(crate) async fn left_over(&self) -> Vec<Value> {
         self.inbox.lock().await.waiting.iter().filter(|e| e["type"] != "OFFERS").cloned().collect()
+    }
+}
+
+/// What a record says, as JSON.
+fn event(record: &[u8], media: MediaType) -> Value {
+    match media {
+        MediaType::Json => serde_json::from_slice(record).unwrap_or(Value::Null),
+        MediaType::Protobuf => {
+            let event = MediaType::Protobuf.decode::<scheduler::Event>(record).ok();
+            event.and_then(|event| serde_json::to_value(event).ok()).unwrap_or(Value::Null)
+        }
     }
 }
 
