@@ -8,7 +8,7 @@ export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist examples demo test check bench schemas docs clean-dist
+.PHONY: help setup build dist examples demo test check soak bench schemas docs clean-dist
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,12 @@ examples: setup ## What the services in examples/ need: packages, distributions,
 check: setup ## What is fast: format, clippy, unit and simulation tests
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --exclude cairn-tests --quiet
+	cargo test --locked --workspace --exclude cairn-tests --exclude cairn-simulation --quiet
+	cargo test --locked --profile simulation -p cairn-simulation --features mutations --quiet
 	cargo test --locked -p cairn-tests --test arrows --quiet
+
+soak: ## Simulate crashes, lost messages and the like, seed after seed, until stopped; FROM=N begins with seed N
+	cargo run --locked -q --profile simulation -p cairn-simulation --bin cairn-soak -- $(or $(FROM),0)
 
 bench: build dist ## Time and memory against a hand-written script
 	@bench/bench

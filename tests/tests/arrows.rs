@@ -17,6 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/executor", &["cairn-mesos", "cairn-task"]),
     ("crates/framework", &["cairn-mesos", "cairn-task", "cairn-units"]),
     ("crates/controller", &["cairn-framework", "cairn-stack", "cairn-task", "cairn-units"]),
+    (
+        "crates/simulation",
+        &["cairn-cluster", "cairn-executor", "cairn-framework", "cairn-mesos", "cairn-task"],
+    ),
     ("frameworks/zookeeper", &["cairn-framework", "cairn-task", "cairn-units", "cairn-zookeeper-admin"]),
     ("frameworks/elasticsearch", &["cairn-framework", "cairn-task", "cairn-units"]),
     ("frameworks/camel", &["cairn-framework", "cairn-task", "cairn-units"]),

@@ -24,6 +24,13 @@ use std::ffi::OsString;
 
 use cairn_mesos::client::ExecutorEnvironment;
 
+/// The executor's state machine, for whoever drives it in a driver's place: a simulation.
+pub mod simulation {
+    pub use crate::ports::PortTaken;
+    pub use crate::service::{End, Report};
+    pub use crate::session::{Effect, Input, Now, Session, StopWish};
+}
+
 /// Runs the executor of this process, and gives its exit status. Must be called on the main thread, which lives as long
 /// as the process: services are tied to the life of the thread that starts them.
 ///

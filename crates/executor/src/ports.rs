@@ -8,12 +8,15 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 /// A port that something else listens on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("port {port} ({name}) on {address} is already in use{}", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
-pub(crate) struct PortTaken {
-    pub(crate) name: String,
-    pub(crate) port: u16,
-    pub(crate) address: IpAddr,
+pub struct PortTaken {
+    /// What the service calls it.
+    pub name: String,
+    /// Its number.
+    pub port: u16,
+    /// Where it should have listened.
+    pub address: IpAddr,
     /// `process 123 (java)`, when this user may see it.
-    pub(crate) holder: Option<String>,
+    pub holder: Option<String>,
 }
 
 /// Checks that every port can be listened on at `address`. Whatever else stops a listener (an address that is not

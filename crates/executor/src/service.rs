@@ -30,11 +30,16 @@ const STRAGGLERS: Duration = Duration::from_secs(2);
 
 /// What a running service tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Report {
+pub enum Report {
     /// Preparation begins.
     Starting,
     /// The process runs; `healthy` as in `TaskStatus`.
-    Running { healthy: Option<bool>, message: Option<String> },
+    Running {
+        /// Ready, failing, or not known yet.
+        healthy: Option<bool>,
+        /// What the probe says.
+        message: Option<String>,
+    },
     /// It was asked to stop.
     Killing,
     /// It is over, and nothing of it is left.
@@ -43,9 +48,12 @@ pub(crate) enum Report {
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// By itself, well.
     Finished(String),
+    /// By itself, badly, or it could not be started.
     Failed(String),
+    /// Because it was asked to.
     Killed(String),
     /// It was not even started.
     PortTaken(PortTaken),

@@ -25,18 +25,18 @@ const REPORTING: Duration = Duration::from_millis(500);
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
+pub struct Now {
     /// Time since the start of the executor.
-    pub(crate) at: Duration,
+    pub at: Duration,
     /// Seconds since the Unix epoch.
-    pub(crate) wall: f64,
+    pub wall: f64,
     /// 16 bytes that never came before, for an update that may be made.
-    pub(crate) uuid: [u8; 16],
+    pub uuid: [u8; 16],
 }
 
 /// What happens to the executor.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub enum Input {
     /// The agent has opened its stream, for the first time or again.
     Subscribed(Box<Subscribed>),
     /// The agent said something else.
@@ -59,7 +59,7 @@ pub(crate) enum Input {
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// Send an update.
     Send(Box<TaskStatus>),
     /// Start a task.
@@ -72,9 +72,11 @@ pub(crate) enum Effect {
 
 /// [`Stop`], comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct StopWish {
-    pub(crate) grace: Option<Duration>,
-    pub(crate) at_most: Option<Duration>,
+pub struct StopWish {
+    /// Time between SIGTERM and SIGKILL; the spec's when absent.
+    pub grace: Option<Duration>,
+    /// Upper bound on whatever grace applies.
+    pub at_most: Option<Duration>,
 }
 
 impl From<StopWish> for Stop {
@@ -111,7 +113,7 @@ enum Link {
 
 /// The whole state.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     executor_id: ExecutorId,
     shutdown_grace: Duration,
     agent: AgentInfo,
@@ -129,7 +131,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(env: &ExecutorEnvironment) -> Self {
+    /// A session that has never reached its agent.
+    pub fn new(env: &ExecutorEnvironment) -> Self {
         Self {
             executor_id: env.executor_id.clone(),
             shutdown_grace: env.shutdown_grace_period,
@@ -146,7 +149,7 @@ impl Session {
     }
 
     /// What a subscription tells the agent, because it may not know.
-    pub(crate) fn unacknowledged(&self) -> call::Subscribe {
+    pub fn unacknowledged(&self) -> call::Subscribe {
         let tasks = self.tasks.values().filter(|t| !t.acknowledged);
         call::Subscribe {
             unacknowledged_tasks: tasks.map(|t| t.info.clone()).collect(),
@@ -159,11 +162,12 @@ impl Session {
     }
 
     /// When [`Input::Tick`] is due.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    pub fn deadline(&self) -> Option<Duration> {
         self.deadline.into_iter().chain(self.resend).min()
     }
 
-    pub(crate) fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
+    /// Takes one input. The effects are to be carried out in order.
+    pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let mut effects = match input {
             Input::Subscribed(subscribed) => self.subscribed(*subscribed),
             Input::Event(event) => self.event(*event),

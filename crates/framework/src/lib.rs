@@ -19,6 +19,7 @@ pub mod operation;
 pub mod rest;
 mod secrets;
 pub mod service;
+pub mod simulation;
 pub mod status;
 pub mod store;
 

@@ -19,7 +19,7 @@ const MAGIC: &[u8] = b"cairn-agent 1\n";
 
 /// The agent itself.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct AgentRecord {
+pub struct AgentRecord {
     #[prost(message, optional, tag = "1")]
     pub(crate) agent_id: Option<AgentId>,
     #[prost(message, repeated, tag = "2")]
@@ -30,7 +30,7 @@ pub(crate) struct AgentRecord {
 
 /// One container.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct ContainerRecord {
+pub struct ContainerRecord {
     #[prost(string, tag = "1")]
     pub(crate) container: String,
     #[prost(message, optional, tag = "2")]

@@ -22,4 +22,10 @@ pub use driver::{Agent, AgentError};
 pub use local::LocalRunner;
 pub use options::AgentOptions;
 pub use process::ProcessId;
-pub use runner::{Container, ContainerPlan, Runner, VolumeMount, Work};
+pub use runner::{Answer, Container, ContainerPlan, Link, Probe, ProbeKind, Runner, VolumeMount, Work};
+
+/// The agent's state machine and what it stores, for whoever drives it in a driver's place: a simulation.
+pub mod simulation {
+    pub use super::checkpoint::{AgentRecord, ContainerRecord};
+    pub use super::core::{Core, Effect, Event, Ids, Key, Now, Settings, Which};
+}

@@ -118,6 +118,10 @@ impl Master {
             }
             let message = format!("Task launched with invalid offers: {problem}");
             for task in tasks_of(operation) {
+                // A call that came twice has launched it the first time: that task is not dropped.
+                if self.knows_task(framework, &task.task_id.value) {
+                    continue;
+                }
                 let update =
                     status::from_master(&task.task_id.value, state, Reason::InvalidOffers, &message, now);
                 self.send_status(framework, status::on_agent(update, &task.agent_id.value));

@@ -75,7 +75,7 @@ impl Master {
         Ok(())
     }
 
-    fn knows_task(&self, framework: &str, task: &str) -> bool {
+    pub(crate) fn knows_task(&self, framework: &str, task: &str) -> bool {
         let known = self.frameworks.get(framework);
         known.is_some_and(|known| known.tasks.contains_key(task) || known.unreachable.contains_key(task))
     }

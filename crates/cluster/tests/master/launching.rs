@@ -246,3 +246,16 @@ fn a_group_runs_whole_or_not_at_all() {
     let statuses = scene.statuses(&client);
     assert_eq!(statuses.iter().filter(|status| status["state"] == "TASK_RUNNING").count(), 2);
 }
+
+#[test]
+fn an_accept_that_comes_twice_launches_once_and_drops_nothing() {
+    let mut scene = Scene::new();
+    scene.add_agent();
+    let client = scene.subscribe(capable("fw", "r"));
+    let offer = scene.one_offer(&client);
+    let call = accept(&offer, vec![launch(vec![command_task("t", &offer, 0.1)])], 3600.0);
+    scene.call(&client, call.clone());
+    scene.call(&client, call);
+    let states: Vec<Value> = scene.statuses(&client).iter().map(|status| status["state"].clone()).collect();
+    assert_eq!(states, ["TASK_RUNNING"]);
+}

@@ -3,6 +3,7 @@
 use cairn_mesos::v1::{TaskState, TaskStatus};
 
 use super::Millis;
+use super::planted::{Bug, planted};
 use crate::Phase;
 
 /// Transient side of one instance.
@@ -47,6 +48,7 @@ pub(crate) fn meaning(status: &TaskStatus) -> Meaning {
             Some(false) => Phase::Unhealthy,
         }),
         TaskState::TaskKilling => Meaning::Alive(Phase::Stopping),
+        TaskState::TaskUnreachable if planted(Bug::RelaunchUnreachable) => Meaning::Over,
         TaskState::TaskUnreachable | TaskState::TaskLost | TaskState::TaskUnknown => {
             Meaning::Alive(Phase::Unreachable)
         }

@@ -204,6 +204,10 @@ fn ports(supply: &Supply, demand: &Demand<'_>, mine: &Pool, fit: &mut Fit) -> Re
         let there = |p: &u16| (mine.ports.contains(p) || supply.free.ports.contains(p)) && !taken.contains(p);
         let number = match bound(port, demand, &fit.placement) {
             Some(number) if there(&number) => number,
+            // Nobody knows it yet: what was to reserve it got lost, and somebody else has it now.
+            Some(_) if !demand.deployed && demand.replaces.is_none() => {
+                pick(port, demand, mine, supply, &taken)?
+            }
             Some(number) => return Err(port_refusal(port, &number.to_string())),
             None => pick(port, demand, mine, supply, &taken)?,
         };
@@ -399,6 +403,22 @@ mod tests {
         assert_eq!(refused, Err(Refusal::VolumeMissing { volume: "vol-data".into() }));
         placement.agent_id = "S9".into();
         assert!(matches!(run(&supply(), &spec(), Some(&placement), true), Err(Refusal::Elsewhere { .. })));
+    }
+
+    #[test]
+    fn a_port_that_was_never_reserved_gives_way() {
+        let placement = run(&supply(), &spec(), None, false).unwrap().placement;
+        let mut later = supply();
+        later.free.ports.remove(&31000);
+        assert_eq!(run(&later, &spec(), Some(&placement), false).unwrap().placement.ports["client"], 31001);
+        later.own.insert(
+            "broker-0".into(),
+            Pool { volumes: BTreeMap::from([("vol-data".to_owned(), 1_024_000)]), ..Pool::default() },
+        );
+        assert!(
+            matches!(run(&later, &spec(), Some(&placement), true), Err(Refusal::Port { .. })),
+            "it has served"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod matching;
 mod next;
 mod offers;
 mod operations;
+mod planted;
 mod reconcile;
 mod render;
 mod report;
@@ -36,12 +37,16 @@ use crate::{Config, Model, Problem, Secrets, Service, Verdict};
 
 pub use event::{Capacity, Effect, Event, Question, Setup};
 pub use matching::Refusal;
+pub use planted::Bug;
+#[cfg(feature = "mutations")]
+pub use planted::plant;
 pub(crate) use state::reveal;
 pub(crate) use task::attributes;
 
 use asks::Asks;
 use live::Live;
 use offers::Wants;
+use planted::planted;
 use reconcile::Reconcile;
 use render::Rendered;
 use state::State;
@@ -89,8 +94,11 @@ pub struct Core {
     refusals: Vec<Value>,
     /// Ports by agent that something else listens on, as executors have told.
     taken: BTreeMap<String, BTreeSet<u16>>,
-    /// A gang did not fit into the last offers: all are asked for anew then, so that they come together.
-    gang_again: Option<Millis>,
+    /// Offers are asked for anew then: a gang did not fit into the last ones and needs all of them together, or a call
+    /// got lost, which may have asked for them.
+    revive_at: Option<Millis>,
+    /// Until then the master may hold offers back that it takes for unanswered: what the others lack may be in those.
+    doubt_until: Millis,
     /// What a destroyed service has brought about elsewhere is gone.
     farewell: bool,
 }
@@ -150,7 +158,8 @@ impl Core {
             outputs: BTreeMap::new(),
             refusals: Vec::new(),
             taken: BTreeMap::new(),
-            gang_again: None,
+            revive_at: None,
+            doubt_until: 0,
             farewell: false,
         };
         core.remodel();
@@ -206,7 +215,7 @@ impl Core {
             Event::Offers(offers) => self.offers(&offers, now, &mut out),
             Event::Update(status) => self.update(&status, now, &mut out),
             Event::Refused(reason) => self.link = Link::Failed(reason),
-            Event::CallFailed => self.reconcile.soon(now),
+            Event::CallFailed => self.call_failed(now),
             Event::Capacities(capacities) => self.capacities = capacities,
             Event::Observe(key, value) => {
                 let changed = note(&mut self.observed, key, value);
@@ -230,6 +239,7 @@ impl Core {
         }
         self.link = Link::Registered;
         self.wants.fresh();
+        self.doubt_until = 0;
         self.reconcile.start(now);
     }
 
@@ -237,6 +247,13 @@ impl Core {
         if self.link == Link::Registered {
             self.link = Link::Connecting;
         }
+    }
+
+    /// What it was about is asked again, after a pause: the next call may fail as well.
+    fn call_failed(&mut self, now: Millis) {
+        self.reconcile.soon(now);
+        self.revive_at.get_or_insert(now + offers::REVIVE_AGAIN);
+        self.doubt_until = now + offers::DOUBT;
     }
 
     fn noted(&mut self, changed: bool) {
@@ -247,6 +264,7 @@ impl Core {
     }
 
     fn verdict(&mut self, number: u64, verdict: &Verdict, now: Millis, out: &mut Out) {
+        let verdict = if planted(Bug::GateErrorIsGo) { &Verdict::Go } else { verdict };
         let Some(topic) = self.asks.answer(number, verdict, now) else { return };
         match topic {
             asks::Topic::Settle => {
@@ -287,7 +305,7 @@ impl Core {
         if let Some(at) = self.next_time().filter(|at| *at > now) {
             out.wake_at(at);
         }
-        if let Some(at) = self.gang_again.filter(|at| *at > now) {
+        if let Some(at) = self.revive_at.filter(|at| *at > now) {
             out.wake_at(at);
         }
         if self.settled && self.settle_at > now {
@@ -309,6 +327,9 @@ impl Core {
         effects.extend(out.calls.into_iter().map(|c| Effect::Call(Box::new(c))));
         effects.extend(out.asks.into_iter().map(|(n, q)| Effect::Ask(n, Box::new(q))));
         effects.extend(out.wake.map(Effect::WakeAt));
+        if planted(Bug::ActFirst) && matches!(effects.first(), Some(Effect::Store(_))) {
+            effects.rotate_left(1);
+        }
         effects
     }
 

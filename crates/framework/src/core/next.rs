@@ -2,6 +2,7 @@
 
 use super::Millis;
 use super::live::Live;
+use super::planted::{Bug, planted};
 use super::state::{Goal, Record};
 use crate::{Action, Phase};
 
@@ -83,7 +84,8 @@ fn running(verified: bool, first: bool, phase: Phase, outdated: bool) -> Next {
 }
 
 fn leaving(record: &Record) -> Next {
-    let keeps_data = !record.spec.volumes.is_empty() && !record.delete_data;
+    let delete = record.delete_data || planted(Bug::DeleteOnScaleIn);
+    let keeps_data = !record.spec.volumes.is_empty() && !delete;
     match &record.placement {
         _ if !record.retired => Next::Retire,
         Some(_) if !keeps_data => Next::CleanUp,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
+use super::planted::{Bug, planted};
 use super::state::{Record, TaskRecord};
 use super::{Core, Millis, Out, REFUSALS, job, live::Live, task};
 use crate::{Phase, Placement, Wait};
@@ -18,8 +19,12 @@ const LONG: f64 = 86_400.0;
 /// After resources were given back: the next offer tells whether they are really gone.
 const NOW: f64 = 0.1;
 
-/// Pause before offers that did not hold a whole gang are asked for anew.
-const GANG_AGAIN: Millis = 2_000;
+/// How long after a lost call the absence of something in an offer proves nothing: longer than the embedded master waits
+/// for an answer to an offer.
+pub(crate) const DOUBT: Millis = 90_000;
+
+/// Pause before offers are asked for anew that did not hold a whole gang, or that may not have been asked for.
+pub(crate) const REVIVE_AGAIN: Millis = 2_000;
 
 /// What offers are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +68,10 @@ impl Core {
     pub(crate) fn want_offers(&mut self, now: Millis, out: &mut Out) {
         let wanted: BTreeMap<String, Purpose> = self.purposes(now).into_iter().collect();
         let news = wanted.iter().any(|(name, purpose)| self.wants.wanted.get(name) != Some(purpose));
-        let again = self.gang_again.take_if(|at| *at <= now).is_some();
-        if (news || again) && !self.wants.fresh {
+        let news = news && !(planted(Bug::NoRevive) && self.wants.suppressed);
+        let again = self.revive_at.take_if(|at| *at <= now).is_some();
+        self.wants.suppressed &= !again;
+        if (news || again && !wanted.is_empty()) && !self.wants.fresh {
             out.calls.push(task::revive());
             self.wants.suppressed = false;
         } else if wanted.is_empty() && !self.wants.suppressed {
@@ -113,7 +120,7 @@ impl Core {
         let mut placed = BTreeSet::new();
         for (name, purpose) in self.purposes(now) {
             match purpose {
-                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
+                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses, now),
                 Purpose::Launch { .. } if placed.contains(&name) => {}
                 Purpose::Launch { .. } => match self.gang_to_launch(&name) {
                     None => {
@@ -136,6 +143,9 @@ impl Core {
         }
         let idle = self.purposes(now).is_empty();
         for (offer, used) in sorted.iter().zip(&uses) {
+            if planted(Bug::KeepOffers) && used.fits.is_empty() && used.cleanups.is_empty() {
+                continue;
+            }
             let refuse_seconds = match used.cleanups.is_empty() {
                 false => NOW,
                 true if idle => LONG,
@@ -159,7 +169,7 @@ impl Core {
         }
     }
 
-    fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use]) {
+    fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use], now: Millis) {
         let Some(agent) =
             self.state.instances.get(name).and_then(|r| Some(r.placement.as_ref()?.agent_id.clone()))
         else {
@@ -169,7 +179,7 @@ impl Core {
         // What an offer of its agent does not hold is not reserved any more: nothing is left to give back.
         if supplies[index].own.contains_key(name) {
             uses[index].cleanups.push(name.to_owned());
-        } else {
+        } else if self.doubt_until <= now {
             if let Some(record) = self.state.instances.get_mut(name) {
                 record.placement = None;
             }
@@ -192,7 +202,7 @@ impl Core {
             }
         }
         self.stale = true;
-        self.gang_again.get_or_insert(now + GANG_AGAIN);
+        self.revive_at.get_or_insert(now + REVIVE_AGAIN);
     }
 
     /// Whether a place was found.

@@ -1,5 +1,6 @@
 //! Asking the master what has become of tasks: after every subscription, and now and then.
 
+use super::planted::{Bug, planted};
 use super::{Core, Millis, Out, task};
 use crate::Phase;
 
@@ -82,7 +83,7 @@ impl Core {
     /// A KILL may have been lost with its connection; killing twice is harmless.
     fn repeat_kills(&self, out: &mut Out) {
         for record in self.state.instances.values() {
-            if let Some(task) = record.task.as_ref().filter(|t| t.killing) {
+            if let Some(task) = record.task.as_ref().filter(|t| t.killing && !planted(Bug::ForgetKill)) {
                 let agent = record.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
                 out.calls.push(task::kill(&task.id, &agent));
             }

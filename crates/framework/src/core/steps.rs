@@ -2,6 +2,7 @@
 
 use super::asks::Topic;
 use super::next::{Next, Want, next, want};
+use super::planted::{Bug, planted};
 use super::state::Record;
 use super::{Core, Millis, Out, task};
 use crate::core::event::Question;
@@ -119,7 +120,11 @@ impl Core {
             return false;
         }
         let is_job = self.state.instances.get(name).is_some_and(Record::is_job);
-        if self.model.independent || is_job || (action != Action::Remove && !self.serves(name)) {
+        if planted(Bug::TwoAtOnce)
+            || self.model.independent
+            || is_job
+            || (action != Action::Remove && !self.serves(name))
+        {
             return true;
         }
         let Some(own) = self.state.instances.get(name).map(|r| &r.spec.rolling) else { return true };
@@ -169,7 +174,7 @@ impl Core {
     pub(crate) fn stop(&mut self, name: &str, out: &mut Out) {
         let Some(record) = self.state.instances.get_mut(name) else { return };
         let Some(task) = &mut record.task else { return };
-        task.killing = true;
+        task.killing = !planted(Bug::ForgetStopping);
         let agent = record.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
         out.calls.push(task::kill(&task.id, &agent));
         self.live_mut(name).phase = Phase::Stopping;

@@ -7,6 +7,7 @@ use cairn_task::TaskSpec;
 
 use super::event::Setup;
 use super::matching::{EXECUTOR_CPUS, EXECUTOR_MEM, Fit, Milli, Pool, Supply, milli};
+use super::planted::{Bug, planted};
 use crate::{Artifact, InstanceSpec};
 
 /// Label of a reservation: which framework made it.
@@ -163,12 +164,13 @@ fn add(pool: &mut Pool, resource: &v1::Resource) {
 
 fn reservation(setup: &Setup, instance: &str) -> v1::resource::ReservationInfo {
     let label = |key: &str, value: &str| v1::Label { key: key.into(), value: Some(value.into()) };
+    let labels = [label(LABEL_FRAMEWORK, &setup.framework), label(LABEL_INSTANCE, instance)];
     v1::resource::ReservationInfo {
         r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
         role: Some(setup.framework.clone()),
         principal: Some(setup.principal.clone()),
         labels: Some(v1::Labels {
-            labels: vec![label(LABEL_FRAMEWORK, &setup.framework), label(LABEL_INSTANCE, instance)],
+            labels: labels.into_iter().take(if planted(Bug::DropLabel) { 1 } else { 2 }).collect(),
         }),
     }
 }

@@ -88,7 +88,7 @@ async fn send_in_order(
     }
 }
 
-fn framework_info(registration: &Registration, id: Option<&str>) -> v1::FrameworkInfo {
+pub(crate) fn framework_info(registration: &Registration, id: Option<&str>) -> v1::FrameworkInfo {
     let capabilities = [Capability::MultiRole, Capability::ReservationRefinement, Capability::PartitionAware];
     v1::FrameworkInfo {
         user: user(),

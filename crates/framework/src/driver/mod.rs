@@ -8,11 +8,11 @@ mod capacities;
 mod clock;
 mod foreign;
 mod handle;
-mod link;
+pub(crate) mod link;
 mod publish;
 mod sandbox;
 mod shell;
-mod start;
+pub(crate) mod start;
 
 pub use foreign::Foreign;
 pub use handle::{Accepted, Command, Handle, Published};

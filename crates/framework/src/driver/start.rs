@@ -22,7 +22,7 @@ use crate::store::{SledStore, Store};
 use crate::{Config, Service};
 
 /// Who our schedulers are to the master; reservations carry it.
-const PRINCIPAL: &str = "cairn";
+pub(crate) const PRINCIPAL: &str = "cairn";
 /// Requests that wait for the loop; beyond that clients wait.
 const REQUESTS: usize = 256;
 

@@ -15,7 +15,7 @@ use crate::agent::runner::{Answer, Probe, ProbeKind};
 
 /// Which of the two kinds of checks that a task may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
     /// Decides over the life of the task.
     Health,
     /// Is told to the scheduler, and no more.

@@ -20,9 +20,11 @@ const REMEMBERED: usize = 64;
 
 /// An executor, told apart from those of other frameworks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
-    pub(crate) framework: String,
-    pub(crate) executor: String,
+pub struct Key {
+    /// Framework id.
+    pub framework: String,
+    /// Executor id.
+    pub executor: String,
 }
 
 /// Who speaks for the tasks of a container.

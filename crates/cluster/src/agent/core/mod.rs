@@ -29,40 +29,46 @@ use super::process::ProcessId;
 use super::runner::{Answer, ContainerPlan, Probe, VolumeMount};
 use crate::wire::{FromAgent, ToAgent};
 
-pub(crate) use checks::Which;
-pub(crate) use container::{Container, Key, Kind};
+pub use checks::Which;
+pub use container::Key;
+pub(crate) use container::{Container, Kind};
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Now {
+pub struct Now {
     /// Time since some fixed moment; never goes back. Deadlines are told in it.
-    pub(crate) at: Duration,
+    pub at: Duration,
     /// Seconds since the Unix epoch, for timestamps.
-    pub(crate) wall: f64,
+    pub wall: f64,
 }
 
 /// Where new ids come from.
-pub(crate) trait Ids {
+pub trait Ids {
     /// 16 bytes that never came before.
     fn uuid(&mut self) -> [u8; 16];
 }
 
 /// What does not change while an agent runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) ip: String,
-    pub(crate) port: u16,
-    pub(crate) hostname: String,
-    pub(crate) attributes: Vec<Attribute>,
+pub struct Settings {
+    /// Where it listens, and what its tasks are told as their address.
+    pub ip: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// Its name in offers.
+    pub hostname: String,
+    /// What it says of itself in offers.
+    pub attributes: Vec<Attribute>,
     /// What the agent offers before anything is reserved.
-    pub(crate) resources: Vec<Resource>,
+    pub resources: Vec<Resource>,
     /// Absolute path of the agent's own directory.
-    pub(crate) work_dir: PathBuf,
+    pub work_dir: PathBuf,
     /// Identifies this boot of the machine.
-    pub(crate) boot: String,
+    pub boot: String,
     /// PATH of executors and commands.
-    pub(crate) path: String,
-    pub(crate) timeouts: Timeouts,
+    pub path: String,
+    /// How long it waits for what.
+    pub timeouts: Timeouts,
 }
 
 /// How long an agent waits for what.
@@ -91,7 +97,7 @@ impl Default for Timeouts {
 
 /// What happens to an agent.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// The master can be reached.
     LinkUp,
     /// The master said something.
@@ -101,20 +107,44 @@ pub(crate) enum Event {
     /// An executor sent something else.
     Executor(Key, Box<Call>),
     /// The runner started a container, or could not.
-    Started { container: String, result: Result<ProcessId, String> },
+    Started {
+        /// Which.
+        container: String,
+        /// Its first process, or why there is none.
+        result: Result<ProcessId, String>,
+    },
     /// Nothing is left of a container.
-    Exited { container: String, status: Option<i32> },
+    Exited {
+        /// Which.
+        container: String,
+        /// The wait status, where it can be known.
+        status: Option<i32>,
+    },
     /// Volumes could not be made visible in a running container.
-    MountFailed { container: String, reason: String },
+    MountFailed {
+        /// Which.
+        container: String,
+        /// Why.
+        reason: String,
+    },
     /// A task was asked how it is.
-    Probed { container: String, task: String, which: Which, answer: Answer },
+    Probed {
+        /// In which container.
+        container: String,
+        /// Which task.
+        task: String,
+        /// Which of its checks.
+        which: Which,
+        /// What came back.
+        answer: Answer,
+    },
     /// Time passed.
     Tick,
 }
 
 /// What the driver has to do.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// Store [`Core::agent_record`], durably.
     SaveAgent,
     /// Store [`Core::container_record`], or delete it when there is none any more.
@@ -128,7 +158,16 @@ pub(crate) enum Effect {
     /// Show volumes in a running container.
     Mount(String, Vec<VolumeMount>),
     /// Ask a task how it is; tell by [`Event::Probed`].
-    Probe { container: String, task: String, which: Which, probe: Box<Probe> },
+    Probe {
+        /// In which container.
+        container: String,
+        /// Which task.
+        task: String,
+        /// Which of its checks.
+        which: Which,
+        /// What is asked.
+        probe: Box<Probe>,
+    },
     /// Delete the data of volumes.
     DeleteVolumes(Vec<PathBuf>),
     /// Send an event on the stream of an executor.
@@ -164,7 +203,7 @@ impl Context<'_> {
 
 /// Everything an agent knows.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub struct Core {
     settings: Settings,
     id: Option<AgentId>,
     /// Reservations and volumes included, as the master told; none before it told anything.
@@ -176,7 +215,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// An agent with what an earlier process stored. Gives the effects that recovery needs.
-    pub(crate) fn recover(
+    pub fn recover(
         settings: Settings,
         agent: AgentRecord,
         containers: Vec<ContainerRecord>,
@@ -190,7 +229,7 @@ impl Core {
     }
 
     /// Takes one event.
-    pub(crate) fn step(&mut self, event: Event, now: Now, ids: &mut dyn Ids) -> Vec<Effect> {
+    pub fn step(&mut self, event: Event, now: Now, ids: &mut dyn Ids) -> Vec<Effect> {
         let mut cx = Context { now, ids, effects: Vec::new() };
         match event {
             Event::LinkUp => self.link_up(&mut cx),
@@ -209,12 +248,12 @@ impl Core {
     }
 
     /// When [`Event::Tick`] is due next.
-    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+    pub fn next_deadline(&self) -> Option<Duration> {
         self.containers.values().filter_map(Container::next_deadline).min()
     }
 
     /// What is stored about the agent itself.
-    pub(crate) fn agent_record(&self) -> AgentRecord {
+    pub fn agent_record(&self) -> AgentRecord {
         AgentRecord {
             agent_id: self.id.clone(),
             resources: self.resources.clone().unwrap_or_default(),
@@ -223,7 +262,7 @@ impl Core {
     }
 
     /// What is stored about a container; none when it is to be forgotten.
-    pub(crate) fn container_record(&self, container: &str) -> Option<ContainerRecord> {
+    pub fn container_record(&self, container: &str) -> Option<ContainerRecord> {
         self.containers.get(container).map(|c| c.record(&self.settings.boot))
     }
 
@@ -233,7 +272,7 @@ impl Core {
     }
 
     /// Whether an executor may subscribe.
-    pub(crate) fn expects(&self, key: &Key) -> bool {
+    pub fn expects(&self, key: &Key) -> bool {
         self.live(key).is_some_and(|c| c.kind == Kind::Custom)
     }
 

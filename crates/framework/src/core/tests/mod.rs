@@ -8,6 +8,7 @@ mod world;
 use cairn_mesos::v1::TaskState;
 use serde_json::json;
 
+use crate::core::Event;
 use crate::driver::Command;
 use crate::{Action, Moment, Phase, PlanStatus, Verdict};
 use world::World;
@@ -472,4 +473,31 @@ fn a_destroyed_service_leaves_once_nothing_of_it_is_left_elsewhere() {
     world.rule("farewell", Action::Remove, Moment::After, Verdict::Go);
     world.pass(10_000);
     assert!(world.status().destroyed);
+}
+
+#[test]
+fn offers_that_were_asked_for_in_vain_are_asked_for_again() {
+    let mut world = deployed(json!({ "count": 1 }));
+    world.calls_get_lost = true;
+    world.tell("node-0", TaskState::TaskFailed, None);
+    assert!(world.suppressed, "the REVIVE got lost");
+    world.calls_get_lost = false;
+    world.send(Event::CallFailed);
+    world.pass(5_000);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn after_a_lost_call_what_an_offer_lacks_may_be_in_another() {
+    let mut world = deployed(json!({ "count": 2 }));
+    world.give(2, json!({ "count": 1 }));
+    world.pass(2_000);
+    world.send(Event::CallFailed);
+    world.hidden = true;
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.pass(10_000);
+    assert_eq!(world.volumes().len(), 2);
+    world.hidden = false;
+    world.pass(10_000);
+    assert_eq!(world.volumes().len(), 1, "its record was kept, and so its data is deleted");
 }

@@ -130,6 +130,10 @@ pub(crate) struct World {
     /// Tasks become ready by themselves.
     pub(crate) obedient: bool,
     pub(crate) suppressed: bool,
+    /// Nothing reaches the master.
+    pub(crate) calls_get_lost: bool,
+    /// Offers lack what is reserved: the master holds it in offers that it takes for unanswered.
+    pub(crate) hidden: bool,
     /// No offers before this: the filters of the last answers.
     filtered_until: Millis,
     pub(crate) torn_down: bool,
@@ -173,6 +177,8 @@ impl World {
             operated: Vec::new(),
             obedient: true,
             suppressed: false,
+            calls_get_lost: false,
+            hidden: false,
             filtered_until: 0,
             torn_down: false,
             events: VecDeque::new(),
@@ -342,6 +348,7 @@ impl World {
             let id = format!("O{}", self.next_offer);
             let used = self.used(&agent);
             let rest = total.checked_sub(&used).expect("tasks never use more than there is");
+            let rest = if self.hidden { rest.only_unreserved() } else { rest };
             self.offers.insert(id.clone(), (agent.clone(), rest.clone()));
             offers.push(v1::Offer {
                 id: v1::OfferId { value: id },
@@ -399,6 +406,9 @@ impl World {
     }
 
     fn call(&mut self, call: v1::scheduler::Call) {
+        if self.calls_get_lost {
+            return;
+        }
         match call.r#type() {
             call::Type::Revive => {
                 self.suppressed = false;

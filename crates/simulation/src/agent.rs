@@ -1,0 +1,97 @@
+//! What an agent's process does for its core.
+
+use cairn_cluster::agent::simulation::Effect;
+use cairn_cluster::master::{Input, LinkKey};
+
+use crate::container::Container;
+use crate::fault::Fault;
+use crate::machine::{AgentNews, ExecutorNews};
+use crate::world::{Happening, Lane, World};
+
+impl World {
+    /// Carries out effects in order. False: the process ended in between.
+    pub(crate) fn agent_effects(&mut self, index: usize, effects: Vec<Effect>) -> bool {
+        for effect in effects {
+            if self.luck.strikes(Fault::AgentCrash, 20) {
+                let away = self.luck.draw(Fault::AgentCrash).between(50, 20_000);
+                self.crash_agent(index, away);
+                return false;
+            }
+            self.agent_effect(index, effect);
+        }
+        true
+    }
+
+    fn agent_effect(&mut self, index: usize, effect: Effect) {
+        let machine = &mut self.machines[index];
+        let Some(core) = &machine.agent else { return };
+        match effect {
+            Effect::SaveAgent => machine.record = core.agent_record(),
+            Effect::SaveContainer(id) => {
+                let record = core.container_record(&id);
+                match record {
+                    Some(record) => drop(machine.records.insert(id, record)),
+                    None => drop(machine.records.remove(&id)),
+                }
+            }
+            Effect::Start(plan) => {
+                let id = plan.container.clone();
+                machine.volumes.extend(plan.volumes.iter().map(|v| v.source.clone()));
+                let (life, wait) = (machine.life, self.delays.between(10, 300));
+                let news = AgentNews::Spawn(plan);
+                self.note(|| format!("agent {index} prepares container {id}"));
+                self.after(wait, Happening::Agent { index, life, over: None, news });
+            }
+            Effect::Wait(id) => match machine.container(&id) {
+                Some(number) => {
+                    if let Some(container) = machine.containers.get_mut(&number) {
+                        container.waited = true;
+                    }
+                }
+                None => self.tell_exit(index, id, None),
+            },
+            Effect::End(id, grace) => {
+                let Some(container) = machine.container(&id) else { return };
+                let news = ExecutorNews::Terminate;
+                self.after(0, Happening::Executor { machine: index, container, news });
+                let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+                let news = ExecutorNews::Kill;
+                self.after(grace, Happening::Executor { machine: index, container, news });
+            }
+            // Checks of plain commands; executors probe by themselves.
+            Effect::Mount(..) | Effect::Probe { .. } => {}
+            Effect::DeleteVolumes(paths) => self.delete_volumes(index, &paths),
+            Effect::ToExecutor(key, event) => {
+                let life = machine.life;
+                let listens = |c: &Container| c.key == key && c.connected == Some(life);
+                let found = machine.containers.iter().find(|(_, c)| listens(c)).map(|(n, _)| *n);
+                if let Some(container) = found {
+                    self.send_executor(index, container, crate::container::heard(*event));
+                }
+            }
+            Effect::ToMaster(message) => {
+                let (link, run) = (machine.link, self.master.run);
+                let input = Box::new(Input::Agent { link: LinkKey(link), message });
+                self.send(Lane::ToMaster(link), Happening::Master { run, over: Some(link), input });
+            }
+        }
+    }
+
+    pub(crate) fn tell_exit(&mut self, index: usize, id: String, status: Option<i32>) {
+        let life = self.machines[index].life;
+        let wait = self.delays.between(1, 50);
+        let news = AgentNews::Exited(id, status);
+        self.after(wait, Happening::Agent { index, life, over: None, news });
+    }
+
+    pub(crate) fn send_executor(
+        &mut self,
+        machine: usize,
+        container: u64,
+        input: cairn_executor::simulation::Input,
+    ) {
+        let life = self.machines[machine].life;
+        let news = ExecutorNews::FromAgent { life, input };
+        self.send(Lane::ToExecutor(container), Happening::Executor { machine, container, news });
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of a run: with nothing going wrong any more, all must become as it was asked for.
+
+use cairn_framework::core::Core;
+
+use crate::container::Service;
+use crate::world::{Happening, World};
+
+/// How often it is looked, milliseconds.
+const LOOK: u64 = 5_000;
+/// After so long, what is out of reach is replaced.
+const OUT_OF_REACH: u64 = 5 * 60_000;
+/// How long it may take after the last fault, milliseconds.
+const PATIENCE: u64 = 15 * 60_000;
+
+impl World {
+    pub(crate) fn look(&mut self) {
+        if !self.luck.is_calm() {
+            self.calm_down();
+            self.after(LOOK, Happening::Look);
+            return;
+        }
+        let missing: Vec<String> =
+            (0..self.schedulers.len()).filter_map(|index| self.missing(index)).collect();
+        if missing.is_empty() {
+            self.converged = true;
+            return;
+        }
+        let since = self.now - crate::world::EPOCH - self.plan.span_ms;
+        if since > PATIENCE {
+            return self.violate("converges", || missing.join("; "));
+        }
+        if since.is_multiple_of(4 * LOOK) {
+            self.insist(since > OUT_OF_REACH);
+        }
+        self.after(LOOK, Happening::Look);
+    }
+
+    /// Why a service is not as it should be.
+    fn missing(&self, index: usize) -> Option<String> {
+        let scheduler = &self.schedulers[index];
+        let wish = &self.operator.wishes[index];
+        let Some(core) = &scheduler.core else { return Some(format!("scheduler {index} does not run")) };
+        let reason = match wish.destroyed {
+            Some(delete_data) => self.left_over(index, core, delete_data),
+            None => self.not_served(index, core),
+        };
+        reason.map(|reason| format!("scheduler {index} ({}): {reason}", scheduler.name))
+    }
+
+    fn processes(&self, role: &str) -> Vec<&Service> {
+        let containers = self.machines.iter().flat_map(|m| m.containers.values());
+        containers.flat_map(|c| c.services.values()).filter(|s| s.owner.0 == role).collect()
+    }
+
+    fn not_served(&self, index: usize, core: &Core) -> Option<String> {
+        let scheduler = &self.schedulers[index];
+        let wish = &self.operator.wishes[index];
+        let status = core.status(scheduler.clock(self.now));
+        if !status.complete || status.revision != scheduler.file.revision {
+            let steps = status.plan.phases.iter().flat_map(|p| &p.steps);
+            let steps: Vec<String> =
+                steps.map(|s| format!("{} {:?} {}", s.id, s.status, s.message)).collect();
+            return Some(format!("{:?} {:?}: {}", status.health, status.plan.status, steps.join(", ")));
+        }
+        let mut served: Vec<String> = Vec::new();
+        for process in self.processes(&scheduler.name) {
+            if !process.serves || process.command != wish.shape.command() {
+                return Some(format!("{:?} runs {:?}", process.owner, process.command));
+            }
+            served.push(process.owner.1.clone());
+        }
+        served.sort();
+        let wanted: Vec<String> = (0..wish.shape.count).map(|n| format!("node-{n}")).collect();
+        (served != wanted).then(|| format!("{served:?} serve, {wanted:?} should"))
+    }
+
+    fn left_over(&self, index: usize, core: &Core, delete_data: bool) -> Option<String> {
+        let role = &self.schedulers[index].name;
+        if !core.destroyed() {
+            return Some(format!("is not destroyed: {:?}", core.status(self.now).plan));
+        }
+        if let Some(process) = self.processes(role).first() {
+            return Some(format!("{:?} still runs", process.owner));
+        }
+        let volume =
+            self.machines.iter().flat_map(|m| &m.volumes).find(|path| {
+                path.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()) == Some(role)
+            });
+        volume.filter(|_| delete_data).map(|path| format!("{} is still there", path.display()))
+    }
+}

@@ -1,0 +1,132 @@
+//! What the checker remembers of what has happened: it reads stores and messages, never a core's own mind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_framework::{Action, Ask, Command, Moment, Verdict};
+use serde_json::Value;
+
+/// What a scheduler's store says of an instance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Known {
+    /// Id of its task, and whether it has been told to stop.
+    pub(crate) task: Option<(String, bool)>,
+    /// The gate after its launch has said that all is well.
+    pub(crate) verified: bool,
+    pub(crate) agent: Option<String>,
+    pub(crate) ports: BTreeMap<String, u64>,
+    pub(crate) volumes: BTreeMap<String, String>,
+    pub(crate) deployed: bool,
+    /// An operator wants it stopped.
+    pub(crate) to_stop: bool,
+    pub(crate) retired: bool,
+    /// Agents on which it may hold what it has given up.
+    pub(crate) given_up: BTreeSet<String>,
+}
+
+impl Known {
+    /// Reads a record as it is stored.
+    pub(crate) fn read(record: &[u8]) -> Self {
+        let record: Value = serde_json::from_slice(record).unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let flag = |name: &str| record[name].as_bool().unwrap_or_default();
+        let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let place = &record["placement"];
+        let task = &record["task"];
+        Self {
+            task: text(&task["id"]).map(|id| (id, task["killing"].as_bool().unwrap_or_default())),
+            verified: task["verified"].as_bool().unwrap_or_default(),
+            agent: text(&place["agent_id"]),
+            ports: map(&place["ports"]).iter().filter_map(|(k, v)| Some((k.clone(), v.as_u64()?))).collect(),
+            volumes: map(&place["volumes"]).iter().filter_map(|(k, v)| Some((k.clone(), text(v)?))).collect(),
+            deployed: flag("deployed"),
+            to_stop: record["goal"] == "stop",
+            retired: flag("retired"),
+            given_up: record["given_up"].as_array().into_iter().flatten().filter_map(text).collect(),
+        }
+    }
+}
+
+/// A gate has said Go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) instance: String,
+    pub(crate) action: Action,
+    pub(crate) moment: Moment,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// By scheduler and instance: as stored.
+    pub(crate) known: BTreeMap<(usize, String), Known>,
+    /// By scheduler: what its store says of the whole.
+    pub(crate) targets: BTreeMap<usize, Value>,
+    /// By scheduler, its process, and question.
+    pub(crate) gates: BTreeMap<(usize, u64, u64), Open>,
+    /// Tasks that somebody has wanted stopped.
+    pub(crate) killed: BTreeSet<String>,
+    /// Frameworks that have left.
+    pub(crate) torn: BTreeSet<String>,
+    /// Calls that wait for their answer: scheduler, its process, its connection.
+    pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
+    /// Data that an operator has given up: role and instance; all of a role without an instance.
+    pub(crate) given_up: BTreeSet<(String, Option<String>)>,
+    /// Tasks that an operator has declared dead.
+    pub(crate) declared_dead: BTreeSet<String>,
+    /// Ends that a scheduler has been told, by uuid.
+    pub(crate) ends: BTreeMap<Vec<u8>, String>,
+}
+
+impl Ledger {
+    pub(crate) fn asked(&mut self, index: usize, life: u64, number: u64, ask: &Ask, verdict: &Verdict) {
+        if *verdict == Verdict::Go {
+            let open = Open { instance: ask.instance.clone(), action: ask.action, moment: ask.moment };
+            self.gates.insert((index, life, number), open);
+        }
+    }
+
+    /// An operator's request allows what would be wrong without it.
+    pub(crate) fn allow(&mut self, index: usize, role: &str, command: &Command) {
+        match command {
+            Command::Destroy { delete_data: true } => {
+                self.given_up.insert((role.to_owned(), None));
+            }
+            Command::DeleteData(name) => {
+                self.given_up.insert((role.to_owned(), Some(name.clone())));
+            }
+            Command::Replace(name) => {
+                self.given_up.insert((role.to_owned(), Some(name.clone())));
+                if let Some((task, _)) = self.of(index, name).and_then(|k| k.task.clone()) {
+                    self.declared_dead.insert(task);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn of(&self, index: usize, instance: &str) -> Option<&Known> {
+        self.known.get(&(index, instance.to_owned()))
+    }
+
+    /// The instance that claims a task.
+    pub(crate) fn claimant(&self, index: usize, task: &str) -> Option<(&str, bool)> {
+        self.known.iter().filter(|((of, _), _)| *of == index).find_map(|((_, name), known)| {
+            let (id, killing) = known.task.as_ref()?;
+            (id == task).then_some((name.as_str(), *killing))
+        })
+    }
+
+    pub(crate) fn may_delete(&self, role: &str, instance: &str) -> bool {
+        self.given_up.contains(&(role.to_owned(), None))
+            || self.given_up.contains(&(role.to_owned(), Some(instance.to_owned())))
+    }
+
+    /// An operator has asked for the end, and it is stored.
+    pub(crate) fn destroying(&self, index: usize) -> bool {
+        self.targets.get(&index).is_some_and(is_destroying)
+    }
+}
+
+/// Whether a stored target is that of a service that is to go, or has gone.
+pub(crate) fn is_destroying(target: &Value) -> bool {
+    !target["destroy"].is_null()
+}

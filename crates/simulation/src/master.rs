@@ -1,0 +1,165 @@
+//! The master's process: its core, what its registry holds, and its connections.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use cairn_cluster::master::registry::RegistryState;
+use cairn_cluster::master::{Effect, Identity, Input, Master, Reply, StreamKey, Timeouts};
+use cairn_cluster::wire::ToAgent;
+
+use crate::fault::Fault;
+use crate::machine::AgentNews;
+use crate::scheduler::Incoming;
+use crate::world::{Happening, Lane, World};
+
+/// The process, or its absence.
+#[derive(Debug, Default)]
+pub(crate) struct MasterHost {
+    pub(crate) core: Option<Master>,
+    registry: RegistryState,
+    /// Counts its starts.
+    pub(crate) run: u64,
+    timer: Option<u64>,
+}
+
+impl MasterHost {
+    pub(crate) fn is(&self, run: u64) -> bool {
+        self.core.is_some() && self.run == run
+    }
+}
+
+impl World {
+    pub(crate) fn start_master(&mut self) {
+        if self.master.core.is_some() {
+            return;
+        }
+        self.master.run += 1;
+        self.master.timer = None;
+        let identity = Identity {
+            id: uuid::Uuid::from_u128(u128::from(self.master.run)),
+            hostname: "master".into(),
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 5050,
+        };
+        let timeouts = Timeouts::default();
+        let now = Duration::from_millis(self.now);
+        self.master.core = Some(Master::new(identity, timeouts, self.master.registry.clone(), now));
+        self.note(|| "master starts".into());
+        self.arm_master();
+    }
+
+    /// The master's process ends; everybody who talks with it will notice.
+    pub(crate) fn crash_master(&mut self) {
+        if self.master.core.take().is_none() {
+            return;
+        }
+        self.note(|| "master crashes".into());
+        for index in 0..self.schedulers.len() {
+            self.break_connection(index);
+        }
+        for index in 0..self.machines.len() {
+            self.break_link(index);
+        }
+        let away = self.luck.draw(Fault::MasterCrash).between(100, 30_000);
+        self.after(away, Happening::MasterStarts);
+    }
+
+    pub(crate) fn master_timer(&mut self, run: u64) {
+        if self.master.is(run) && self.master.timer.is_some_and(|at| at <= self.now) {
+            self.master.timer = None;
+            self.master_step(Input::Timer);
+        }
+    }
+
+    fn arm_master(&mut self) {
+        let Some(core) = &self.master.core else { return };
+        let Some(deadline) = core.next_deadline() else { return };
+        let at = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX).max(self.now) + 1;
+        if self.master.timer.is_none_or(|armed| at < armed) {
+            self.master.timer = Some(at);
+            let run = self.master.run;
+            self.after(at - self.now, Happening::MasterTimer { run });
+        }
+    }
+
+    pub(crate) fn master_step(&mut self, input: Input) {
+        let Some(core) = &mut self.master.core else { return };
+        self.steps += 1;
+        for effect in core.step(input, Duration::from_millis(self.now)) {
+            if self.luck.strikes(Fault::MasterCrash, 8) {
+                return self.crash_master();
+            }
+            self.master_effect(effect);
+        }
+        self.arm_master();
+    }
+
+    fn master_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist(state) => self.master.registry = *state,
+            Effect::Send { stream, event } => {
+                let Some((index, life)) = self.scheduler_on(stream) else { return };
+                let message = Incoming::Event(event);
+                let over = Some(stream.0);
+                self.send(Lane::FromMaster(stream.0), Happening::Scheduler { index, life, over, message });
+            }
+            Effect::CloseStream { stream } => {
+                let Some((index, life)) = self.scheduler_on(stream) else { return };
+                let over = Some(stream.0);
+                let message = Incoming::Disconnected;
+                self.send(Lane::FromMaster(stream.0), Happening::Scheduler { index, life, over, message });
+            }
+            Effect::Reply { key, reply } => self.answer_call(key.0, &reply),
+            Effect::ToAgent { link, message } => {
+                self.check_order(&message);
+                let found = self.machines.iter().position(|m| m.link == link.0);
+                let Some(index) = found else { return };
+                let (life, over) = (self.machines[index].life, Some(link.0));
+                let news = AgentNews::Master(message);
+                self.send(Lane::FromMaster(link.0), Happening::Agent { index, life, over, news });
+            }
+            Effect::CloseLink { link } => {
+                self.open.remove(&link.0);
+            }
+        }
+    }
+
+    /// Which scheduler process reads a stream.
+    fn scheduler_on(&self, stream: StreamKey) -> Option<(usize, u64)> {
+        let reads = |s: &&crate::scheduler::Scheduler| s.connection_key() == Some(stream.0);
+        let index = self.schedulers.iter().position(|s| reads(&s))?;
+        Some((index, self.schedulers[index].life))
+    }
+
+    /// The scheduler learns how its call went.
+    fn answer_call(&mut self, key: u64, reply: &Reply) {
+        let Some((index, life, connection)) = self.ledger.calls.remove(&key) else { return };
+        if let Reply::Refused { status, text } = reply {
+            self.note(|| format!("master refuses a call: {status} {text}"));
+            let (over, message) = (Some(connection), Incoming::CallFailed);
+            self.send(Lane::FromMaster(connection), Happening::Scheduler { index, life, over, message });
+        }
+    }
+
+    /// Nobody stops what no scheduler and no operator wants stopped.
+    fn check_order(&mut self, message: &ToAgent) {
+        match message {
+            ToAgent::Checkpoint { destroyed, .. } if !destroyed.is_empty() => {
+                self.note(|| format!("master has {} volumes destroyed", destroyed.len()));
+            }
+            ToAgent::Kill { task_id, .. } if !self.ledger.killed.contains(&task_id.value) => {
+                self.violate("only what is to be stopped is stopped", || {
+                    format!("the master has {} killed, which no scheduler has asked for", task_id.value)
+                });
+            }
+            ToAgent::ShutdownFramework { framework_id }
+                if !self.ledger.torn.contains(&framework_id.value) =>
+            {
+                self.violate("only what is to be stopped is stopped", || {
+                    format!("the master has framework {} stopped", framework_id.value)
+                });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A scheduler's process: a core, its store, its connection to the master. It does what the SDK's driver does.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use cairn_framework::core::{Core, Effect, Event, Setup};
+use cairn_framework::store::{MemoryStore, Store};
+use cairn_framework::{Command, Config, Progress, Service, Verdict, simulation};
+use cairn_mesos::v1::scheduler::Event as MasterEvent;
+
+use crate::check::Before;
+use crate::connection::Connection;
+use crate::fault::Fault;
+use crate::rng::Rng;
+use crate::service::{Kind, Shape, Toy};
+use crate::world::{Happening, World};
+
+pub(crate) const MASTER: &str = "127.0.0.1:5050";
+
+/// What a scheduler process gets.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Event(Box<MasterEvent>),
+    Disconnected,
+    CallFailed,
+    Verdict(u64, Verdict),
+    Progress(u64, Progress),
+    /// An operator's request.
+    Command(Box<Command>),
+    Tick,
+}
+
+/// One scheduler: what outlives its processes, and the process there is.
+pub(crate) struct Scheduler {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    service: Arc<dyn Service>,
+    pub(crate) store: MemoryStore,
+    /// What each process is given at its start.
+    pub(crate) file: Config,
+    pub(crate) core: Option<Core>,
+    /// Counts its processes.
+    pub(crate) life: u64,
+    pub(crate) connection: Option<Connection>,
+    inbox: VecDeque<Incoming>,
+    effects: VecDeque<Effect>,
+    /// The store is at work.
+    pub(crate) writing: bool,
+    /// Generation that the operator is told once all effects of the request are carried out.
+    asked: Option<u64>,
+    pub(crate) wake: Option<u64>,
+    /// How far its clock is off, milliseconds.
+    pub(crate) skew: i64,
+    pub(crate) cut_until: u64,
+    pub(crate) full_until: u64,
+}
+
+impl Scheduler {
+    pub(crate) fn new(number: u64, rng: &mut Rng) -> Self {
+        let kind = [Kind::Quorum, Kind::Shards, Kind::Workers][rng.index(3).unwrap_or_default()];
+        let shape = Shape { count: rng.between(1, 4), mark: 0, cpus: 1, broken: false };
+        Self {
+            name: format!("demo-{}{number}", ["quorum", "shards", "workers"][kind as usize]),
+            kind,
+            service: Arc::new(Toy(kind)),
+            store: MemoryStore::default(),
+            file: Config { revision: 1, options: shape.to_value(), ..Config::default() },
+            core: None,
+            life: 0,
+            connection: None,
+            inbox: VecDeque::new(),
+            effects: VecDeque::new(),
+            writing: false,
+            asked: None,
+            wake: None,
+            skew: 0,
+            cut_until: 0,
+            full_until: 0,
+        }
+    }
+
+    pub(crate) fn connection_key(&self) -> Option<u64> {
+        self.connection.as_ref().map(|c| c.key)
+    }
+
+    /// Whether this process is still there, and still listens to this connection.
+    pub(crate) fn hears(&self, life: u64, over: Option<u64>) -> bool {
+        self.core.is_some() && self.life == life && (over.is_none() || over == self.connection_key())
+    }
+
+    /// What it is configured to be at its start.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::read(&self.file.options)
+    }
+
+    /// Its clock and its disk are right again, and the master can be reached.
+    pub(crate) fn heal(&mut self) {
+        self.skew = 0;
+        self.full_until = 0;
+        self.cut_until = 0;
+    }
+
+    /// The id with which the connection stands.
+    pub(crate) fn framework_id(&self) -> Option<String> {
+        self.connection.as_ref()?.framework_id.clone()
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self, now: u64) -> u64 {
+        now.saturating_add_signed(self.skew)
+    }
+}
+
+impl World {
+    pub(crate) fn start_scheduler(&mut self, index: usize) {
+        let now = self.now;
+        let scheduler = &mut self.schedulers[index];
+        if scheduler.core.is_some() {
+            return;
+        }
+        scheduler.life += 1;
+        let (life, mut count, salt) = (scheduler.life, 0_u64, scheduler.name.clone());
+        let ids = Box::new(move || {
+            count += 1;
+            format!("{salt}-{life}-{count}")
+        });
+        let setup = Setup {
+            framework: scheduler.name.clone(),
+            master: MASTER.into(),
+            principal: simulation::principal().into(),
+            executor_uri: "http://127.0.0.1:9/cairn".into(),
+        };
+        let entries = scheduler.store.load().expect("memory can be read");
+        let mut core = Core::new(Arc::clone(&scheduler.service), setup, &entries, ids)
+            .expect("it has stored this itself");
+        let given = core.given(scheduler.file.clone(), scheduler.clock(now));
+        scheduler.core = Some(core);
+        scheduler.effects = given.unwrap_or_default().into();
+        self.note(|| format!("{} starts", self_name(index)));
+        self.pump(index);
+        if self.schedulers[index].core.is_some() {
+            self.connect_soon(index, 0);
+        }
+    }
+
+    /// Its process ends; whatever runs on the cluster goes on.
+    pub(crate) fn crash_scheduler(&mut self, index: usize, away: u64) {
+        let scheduler = &mut self.schedulers[index];
+        if scheduler.core.take().is_none() {
+            return;
+        }
+        scheduler.inbox.clear();
+        scheduler.effects.clear();
+        scheduler.writing = false;
+        scheduler.wake = None;
+        scheduler.asked = None;
+        self.note(|| format!("{} ends, for {away} ms", self_name(index)));
+        self.break_connection(index);
+        self.schedulers[index].connection = None;
+        self.after(away, Happening::SchedulerStarts { index });
+    }
+
+    pub(crate) fn tell_scheduler(&mut self, index: usize, message: Incoming) {
+        self.schedulers[index].inbox.push_back(message);
+        self.pump(index);
+    }
+
+    pub(crate) fn wake_scheduler(&mut self, index: usize, life: u64, at: u64) {
+        let scheduler = &mut self.schedulers[index];
+        if scheduler.hears(life, None) && scheduler.wake == Some(at) {
+            scheduler.wake = None;
+            self.tell_scheduler(index, Incoming::Tick);
+        }
+    }
+
+    /// The store has written what it was given.
+    pub(crate) fn written(&mut self, index: usize, life: u64) {
+        if self.schedulers[index].hears(life, None) {
+            self.schedulers[index].writing = false;
+            self.pump(index);
+        }
+    }
+
+    /// Carries out effects, and takes what has come in when there are none left.
+    fn pump(&mut self, index: usize) {
+        while self.violation.is_none() {
+            let scheduler = &mut self.schedulers[index];
+            if scheduler.core.is_none() || scheduler.writing {
+                return;
+            }
+            if let Some(effect) = scheduler.effects.pop_front() {
+                if self.luck.strikes(Fault::SchedulerCrash, 40) {
+                    let away = self.luck.draw(Fault::SchedulerCrash).between(50, 20_000);
+                    return self.crash_scheduler(index, away);
+                }
+                self.scheduler_effect(index, effect);
+                continue;
+            }
+            if let Some(generation) = scheduler.asked.take() {
+                self.check_promise(index, generation);
+                continue;
+            }
+            self.hang_up_if_gone(index);
+            let Some(message) = self.schedulers[index].inbox.pop_front() else { return };
+            self.take(index, message);
+        }
+    }
+
+    fn take(&mut self, index: usize, message: Incoming) {
+        let now = self.schedulers[index].clock(self.now);
+        let event = match message {
+            Incoming::Command(command) => return self.take_command(index, *command, now),
+            Incoming::Event(event) => match self.heard(index, *event) {
+                Some(event) => event,
+                None => return,
+            },
+            Incoming::Disconnected => {
+                self.schedulers[index].connection = None;
+                self.connect_soon(index, 500);
+                Event::Disconnected
+            }
+            Incoming::CallFailed => Event::CallFailed,
+            Incoming::Verdict(number, verdict) => Event::Verdict(number, verdict),
+            Incoming::Progress(number, progress) => Event::Progress(number, progress),
+            Incoming::Tick => Event::Tick,
+        };
+        self.steps += 1;
+        self.note_event(index, &event);
+        let before = self.before(index, &event);
+        let Some(core) = &mut self.schedulers[index].core else { return };
+        let effects = core.step(event, now);
+        self.check_step(index, &before, &effects, now);
+        let scheduler = &mut self.schedulers[index];
+        scheduler.wake = None;
+        scheduler.effects = effects.into();
+    }
+
+    fn take_command(&mut self, index: usize, command: Command, now: u64) {
+        self.steps += 1;
+        self.note(|| format!("{}: asked for {command:?}", self_name(index)));
+        self.ledger.allow(index, &self.schedulers[index].name, &command);
+        let before = Before::command(&command);
+        let Some(core) = &mut self.schedulers[index].core else { return };
+        let (result, effects) = core.command(command, now);
+        self.check_step(index, &before, &effects, now);
+        let scheduler = &mut self.schedulers[index];
+        scheduler.wake = None;
+        // A refused command has no effects, and no timer either: the driver looks again at once.
+        let soon = [Effect::WakeAt(now + 1)];
+        scheduler.effects = if effects.is_empty() { soon.into() } else { effects.into() };
+        match result {
+            Ok(accepted) => scheduler.asked = Some(accepted.generation),
+            Err(problem) => {
+                self.note(|| format!("{}: refuses: {}", self_name(index), problem.detail));
+            }
+        }
+    }
+}
+
+pub(crate) fn self_name(index: usize) -> String {
+    format!("scheduler {index}")
+}
