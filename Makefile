@@ -22,7 +22,7 @@ build: setup ## The cairn binary, as it is shipped
 dist: setup ## The distributions of the services, below dist/ (or CAIRN_DIST)
 	@scripts/dist
 
-demo: build dist ## Real ZooKeeper and Kafka from one file; ONCE=1 removes them again and checks that nothing is left
+demo: build dist ## A logging pipeline of real services from one file; ONCE=1 removes them again and checks that nothing is left
 	@scripts/demo
 
 test: build dist examples ## Every test, the real services included
