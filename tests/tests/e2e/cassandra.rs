@@ -134,7 +134,8 @@ fn scale(cairn: &mut Cairn) {
     let points = cairn.run(&["endpoints", "cassandra/cassandra", "-o", "json"]).expect(0).json();
     write(points["cql"].as_str().expect("an output"), 50);
     cairn.run(&["scale", "cassandra/cassandra", "3"]).expect(0);
-    let left: Vec<String> = ring(cairn).into_iter().map(|(instance, _)| instance).collect();
+    let mut left: Vec<String> = ring(cairn).into_iter().map(|(instance, _)| instance).collect();
+    left.sort_unstable();
     assert_eq!(left, ["node-0", "node-1", "node-2"]);
     let points = cairn.run(&["endpoints", "cassandra/cassandra", "-o", "json"]).expect(0).json();
     rows(points["cql"].as_str().expect("an output"), 100);
