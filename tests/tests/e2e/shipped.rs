@@ -54,7 +54,7 @@ fn up(cairn: &Cairn) -> Value {
     let files = format!("files={}/*.log", lines.display());
     let out = cairn.run(&["apply", "-f", "specs/everything.yaml", "--param", &files, "--timeout", "10m"]);
     assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
-    cairn.run(&["endpoints", "everything", "-o", "json"]).expect(0).json()
+    cairn.run(&["endpoints", "everything", "-o", "json"]).expect(0).json()["outputs"].take()
 }
 
 fn both_ends(cairn: &mut Cairn) {
