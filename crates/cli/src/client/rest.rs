@@ -52,8 +52,7 @@ impl Client {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub(crate) fn new(target: Target) -> Result<Self, Failure> {
-        // It can be there already; either will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        cairn_framework::http::install_crypto();
         let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .redirect(reqwest::redirect::Policy::none())

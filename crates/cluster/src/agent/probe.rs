@@ -45,9 +45,13 @@ impl Client {
 
 /// Mesos does not look at the certificates of tasks either: they are asked by their loopback address.
 fn client() -> Option<reqwest::Client> {
-    // Somebody else in this process may have been faster, with the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().ok()
+    cairn_mesos::client::install_crypto();
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .tls_danger_accept_invalid_certs(true)
+        .build()
+        .ok()
 }
 
 async fn status(client: &reqwest::Client, url: &str, timeout: Duration) -> Answer {

@@ -52,8 +52,7 @@ pub(crate) struct Player {
 
 impl Player {
     pub(crate) fn new(address: SocketAddr, media: MediaType) -> Self {
-        // Somebody else in this process may have been faster, with the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        cairn_mesos::client::install_crypto();
         Self {
             address,
             media,

@@ -4,6 +4,7 @@ mod json;
 
 use std::time::Duration;
 
+pub use cairn_mesos::client::install_crypto;
 pub use json::{ApiError, Change, JsonClient};
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -13,8 +14,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the client cannot be built.
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // Another part of the program may have installed one already; either will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_crypto();
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(1)

@@ -104,8 +104,7 @@ pub(crate) struct Http {
 impl Http {
     /// `peers` decide whether root certificates are needed.
     pub(crate) fn new(peers: &[Url], options: Options) -> Result<Self, ClientError> {
-        // reqwest wants a provider for any client; a second installation changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        super::install_crypto();
         let mut builder = Client::builder()
             .no_proxy()
             .http1_only()

@@ -4,6 +4,7 @@
 //! per peer, and load root certificates only when an address says `https`.
 
 mod backoff;
+mod crypto;
 mod duration;
 mod environment;
 mod error;
@@ -15,6 +16,7 @@ mod scheduler;
 mod stream;
 
 pub use self::backoff::Backoff;
+pub use self::crypto::install_crypto;
 pub use self::duration::{format_duration, parse_duration};
 pub use self::environment::{EnvironmentError, ExecutorEnvironment};
 pub use self::error::ClientError;

@@ -67,8 +67,7 @@ impl Download {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // Another part of the program may have installed one; either will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        cairn_mesos::client::install_crypto();
         let builder = reqwest::Client::builder();
         // Without https nobody needs the certificate roots, which cost megabytes.
         let builder = if secure { builder } else { builder.tls_certs_only([]) };
