@@ -170,6 +170,20 @@ impl Rhythm {
 }
 
 impl Health {
+    fn asks(&self) -> Option<Asked> {
+        match health_kind(&self.info) {
+            health_check::Type::Command => self.info.command.clone().map(Asked::Command),
+            health_check::Type::Http => {
+                let http = self.info.http.clone()?;
+                let host = address(http.protocol());
+                let scheme = http.scheme.unwrap_or_else(|| "http".to_owned());
+                Some(Asked::Http(scheme, host, http.port, http.path.unwrap_or_default()))
+            }
+            health_check::Type::Tcp => self.info.tcp.map(|tcp| Asked::Tcp(address(tcp.protocol()), tcp.port)),
+            health_check::Type::Unknown => None,
+        }
+    }
+
     fn answered(&mut self, answer: &Answer, now: Duration) -> Outcome {
         if is_success(answer) {
             self.failures = 0;
@@ -191,6 +205,19 @@ impl Health {
 }
 
 impl Plain {
+    fn asks(&self) -> Option<Asked> {
+        let host = address(Protocol::IPv4);
+        match self.info.r#type() {
+            check_info::Type::Command => self.info.command.clone().map(|check| Asked::Command(check.command)),
+            check_info::Type::Http => {
+                let http = self.info.http.clone()?;
+                Some(Asked::Http("http".to_owned(), host, http.port, http.path.unwrap_or_default()))
+            }
+            check_info::Type::Tcp => self.info.tcp.map(|tcp| Asked::Tcp(host, tcp.port)),
+            check_info::Type::Unknown => None,
+        }
+    }
+
     fn answered(&mut self, answer: &Answer) -> Outcome {
         let mut status = no_status(self.info.r#type());
         match answer {
@@ -275,50 +302,14 @@ impl Core {
     }
 
     fn probe(&mut self, container: &str, task: &str, which: Which) -> Option<Probe> {
-        let kind = {
-            let owner = self.containers.get_mut(container)?;
-            let checks = &owner.task(task)?.checks;
-            match which {
-                Which::Health => {
-                    let info = &checks.health.as_ref()?.info;
-                    match health_kind(info) {
-                        health_check::Type::Command => Asked::Command(info.command.clone()?),
-                        health_check::Type::Http => {
-                            let http = info.http.clone()?;
-                            let scheme = http.scheme.clone().unwrap_or_else(|| "http".to_owned());
-                            Asked::Http(
-                                scheme,
-                                address(http.protocol()),
-                                http.port,
-                                http.path.unwrap_or_default(),
-                            )
-                        }
-                        health_check::Type::Tcp => {
-                            let tcp = info.tcp?;
-                            Asked::Tcp(address(tcp.protocol()), tcp.port)
-                        }
-                        health_check::Type::Unknown => return None,
-                    }
-                }
-                Which::Plain => {
-                    let info = &checks.plain.as_ref()?.info;
-                    match info.r#type() {
-                        check_info::Type::Command => Asked::Command(info.command.clone()?.command),
-                        check_info::Type::Http => {
-                            let http = info.http.clone()?;
-                            let path = http.path.unwrap_or_default();
-                            Asked::Http("http".to_owned(), address(Protocol::IPv4), http.port, path)
-                        }
-                        check_info::Type::Tcp => Asked::Tcp(address(Protocol::IPv4), info.tcp?.port),
-                        check_info::Type::Unknown => return None,
-                    }
-                }
-            }
-        };
-        let owner = self.containers.get_mut(container)?;
-        let timeout = owner.task(task)?.checks.rhythm(which)?.timeout;
+        let checks = &mut self.containers.get_mut(container)?.task(task)?.checks;
+        let timeout = checks.rhythm(which)?.timeout;
+        let asked = match which {
+            Which::Health => checks.health.as_ref()?.asks(),
+            Which::Plain => checks.plain.as_ref()?.asks(),
+        }?;
         let owner = self.containers.get(container)?;
-        let kind = match kind {
+        let kind = match asked {
             Asked::Http(scheme, host, port, path) => {
                 let slash = if path.starts_with('/') { "" } else { "/" };
                 ProbeKind::Http { url: format!("{scheme}://{host}:{port}{slash}{path}") }

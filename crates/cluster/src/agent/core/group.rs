@@ -1,16 +1,14 @@
 //! The default executor: task groups, as the executor of that name which comes with Mesos runs them. It has no process
 //! of its own; each task is a command in a container that is nested in the executor's.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use cairn_mesos::v1::{ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState};
+use cairn_mesos::v1::{ExecutorInfo, FrameworkInfo, TaskInfo, TaskState};
 
 use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
 use super::master::uuid_text;
 use super::status::Words;
 use super::{Context, Core, Effect};
-use crate::wire::FromAgent;
 
 impl Core {
     /// Starts a group of tasks, and their executor if it is not there yet.
@@ -48,22 +46,11 @@ impl Core {
         info: ExecutorInfo,
         cx: &mut Context<'_>,
     ) -> String {
-        let id = uuid_text(cx.ids.uuid());
         let container = Container {
-            sandbox: self.sandbox(&key.framework, &key.executor, &id),
-            id: id.clone(),
-            parent: None,
-            key,
-            kind: Kind::Default,
-            framework,
-            info,
             phase: Phase::Running,
-            process: None,
-            verdict: None,
-            forget: false,
-            tasks: Vec::new(),
-            acknowledged: VecDeque::new(),
+            ..self.new_container(Kind::Default, key, framework, info, cx)
         };
+        let id = container.id.clone();
         let volumes = self.volumes(container.info.resources.iter());
         self.containers.insert(id.clone(), container);
         cx.save(&id);
@@ -167,14 +154,7 @@ impl Core {
         if executor.is_over() || self.nested(parent).any(|c| !c.is_over()) {
             return;
         }
-        if !executor.forget {
-            cx.tell_master(FromAgent::ExecutorExited {
-                framework_id: FrameworkId { value: executor.key.framework.clone() },
-                executor_id: ExecutorId { value: executor.key.executor.clone() },
-                status: 0,
-            });
-        }
-        self.over(parent, Some(0), cx);
+        self.exited(parent, Some(0), cx);
     }
 
     /// Executors whose last task ended while no agent was there.

@@ -81,7 +81,7 @@ impl Core {
         let Some(owner) = self.containers.get(id) else { return };
         let (kind, forget, key) = (owner.kind, owner.forget, owner.key.clone());
         match kind {
-            Kind::Custom if !forget => cx.tell_master(FromAgent::ExecutorExited {
+            Kind::Custom | Kind::Default if !forget => cx.tell_master(FromAgent::ExecutorExited {
                 framework_id: FrameworkId { value: key.framework },
                 executor_id: ExecutorId { value: key.executor },
                 // Who is not the parent learns no status; the executor was most likely killed.

@@ -173,23 +173,10 @@ impl Core {
         group: bool,
         cx: &mut Context<'_>,
     ) {
-        let id = uuid_text(cx.ids.uuid());
         let is_command = executor.r#type.is_none() && tasks.iter().any(|t| t.command.is_some());
-        let mut container = Container {
-            sandbox: self.sandbox(&key.framework, &key.executor, &id),
-            id: id.clone(),
-            parent: None,
-            key,
-            kind: if is_command { Kind::Command } else { Kind::Custom },
-            framework,
-            info: executor,
-            phase: Phase::Preparing,
-            process: None,
-            verdict: None,
-            forget: false,
-            tasks: Vec::new(),
-            acknowledged: std::collections::VecDeque::new(),
-        };
+        let kind = if is_command { Kind::Command } else { Kind::Custom };
+        let mut container = self.new_container(kind, key, framework, executor, cx);
+        let id = container.id.clone();
         container.add(tasks, group);
         let plan = self.plan(&container);
         self.containers.insert(id.clone(), container);
@@ -197,6 +184,33 @@ impl Core {
         match plan {
             Ok(plan) => cx.push(Effect::Start(Box::new(plan))),
             Err(why) => self.started(&id, Err(why), cx),
+        }
+    }
+
+    /// A new container, without tasks, that nobody knows yet.
+    pub(super) fn new_container(
+        &self,
+        kind: Kind,
+        key: Key,
+        framework: FrameworkInfo,
+        info: ExecutorInfo,
+        cx: &mut Context<'_>,
+    ) -> Container {
+        let id = uuid_text(cx.ids.uuid());
+        Container {
+            sandbox: self.sandbox(&key.framework, &key.executor, &id),
+            id,
+            parent: None,
+            key,
+            kind,
+            framework,
+            info,
+            phase: Phase::Preparing,
+            process: None,
+            verdict: None,
+            forget: false,
+            tasks: Vec::new(),
+            acknowledged: std::collections::VecDeque::new(),
         }
     }
 
