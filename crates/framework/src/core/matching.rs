@@ -204,12 +204,11 @@ fn ports(supply: &Supply, demand: &Demand<'_>, mine: &Pool, fit: &mut Fit) -> Re
         let there = |p: &u16| (mine.ports.contains(p) || supply.free.ports.contains(p)) && !taken.contains(p);
         let number = match bound(port, demand, &fit.placement) {
             Some(number) if there(&number) => number,
-            // Nobody knows it yet: what was to reserve it got lost, and somebody else has it now.
-            Some(_) if !demand.deployed && demand.replaces.is_none() => {
-                pick(port, demand, mine, supply, &taken)?
+            Some(number) if demand.deployed || demand.replaces.is_some() => {
+                return Err(port_refusal(port, &number.to_string()));
             }
-            Some(number) => return Err(port_refusal(port, &number.to_string())),
-            None => pick(port, demand, mine, supply, &taken)?,
+            // None yet, or one that nobody knows: what was to reserve it got lost, and somebody else has it now.
+            _ => pick(port, demand, mine, supply, &taken)?,
         };
         taken.insert(number);
         chosen.insert(port.name.clone(), number);
@@ -238,16 +237,15 @@ fn pick(
     taken: &BTreeSet<u16>,
 ) -> Result<u16, Refusal> {
     let usable = |p: &u16| admits(port, *p) && !taken.contains(p) && !supply.taken.contains(p);
-    let mut candidates: Vec<u16> =
-        mine.ports.iter().chain(&supply.free.ports).copied().filter(usable).collect();
-    if port.uniform {
+    let mut candidates = mine.ports.iter().chain(&supply.free.ports).copied().filter(usable);
+    let found = if port.uniform {
+        let used = |number: &u16| demand.peers.iter().any(|p| p.ports.get(&port.name) == Some(number));
         // From the far end: other services, which take the first free port, leave those alone on all agents.
-        candidates.reverse();
-        let used: BTreeSet<u16> =
-            demand.peers.iter().filter_map(|p| p.ports.get(&port.name)).copied().collect();
-        candidates.sort_by_key(|number| !used.contains(number));
-    }
-    candidates.first().copied().ok_or_else(|| {
+        candidates.rev().min_by_key(|number| !used(number))
+    } else {
+        candidates.next()
+    };
+    found.ok_or_else(|| {
         let wanted = port
             .within
             .map_or("any port".to_owned(), |(a, b)| if a == b { a.to_string() } else { format!("{a}..{b}") });
