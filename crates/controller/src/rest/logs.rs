@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use cairn_framework::driver::{self, file_url, sandbox_path};
 use cairn_framework::rest::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,9 +80,8 @@ struct Task {
 }
 
 impl Task {
-    /// The path under which every agent serves the newest run of an executor; its id is that of its task.
     fn sandbox(&self) -> String {
-        format!("/frameworks/{}/executors/{}/runs/latest", self.framework_id, self.task_id)
+        sandbox_path(&self.framework_id, &self.task_id)
     }
 }
 
@@ -141,20 +141,17 @@ async fn agent_address(app: &App, id: &str) -> Answer<String> {
     Err(last.unwrap_or_else(|| Problem::unavailable("no master is configured").into()))
 }
 
-/// From `slave(1)@127.0.0.1:5051`.
 fn pid_address(answer: &Value, id: &str) -> Option<String> {
     let agents = answer.pointer("/get_agents/agents")?.as_array()?;
     let agent = agents.iter().find(|a| a.pointer("/agent_info/id/value").is_some_and(|v| v == id))?;
-    Some(agent["pid"].as_str()?.rsplit_once('@')?.1.to_owned())
+    driver::agent_address(agent["pid"].as_str()?).map(str::to_owned)
 }
 
 fn address(agent: &str, sandbox: &str, query: &LogsQuery) -> Answer<reqwest::Url> {
     let path = format!("{sandbox}/{}", query.file);
-    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX).to_string();
-    let offset = query.offset.to_string();
-    let pairs = [("path", path.as_str()), ("offset", &offset), ("length", &length)];
-    let url = reqwest::Url::parse_with_params(&format!("http://{agent}/files/read"), pairs);
-    Ok(url.map_err(|e| Problem::unavailable(format!("the agent's address {agent} cannot be used: {e}")))?)
+    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX);
+    Ok(file_url(agent, &path, query.offset, length)
+        .map_err(|e| Problem::unavailable(format!("the agent's address {agent} cannot be used: {e}")))?)
 }
 
 async fn send(whom: &str, request: reqwest::RequestBuilder) -> Answer<Value> {

@@ -16,7 +16,7 @@ pub(crate) mod start;
 
 pub use foreign::Foreign;
 pub use handle::{Accepted, Command, Handle, Published};
-pub use sandbox::{Sandbox, SandboxError};
+pub use sandbox::{Sandbox, SandboxError, agent_address, file_url, sandbox_path};
 pub use start::run;
 
 use std::net::IpAddr;

@@ -52,7 +52,7 @@ impl Sandbox {
         Some(Self {
             master: view.master.clone(),
             agent_id: known.placement.as_ref()?.agent_id.clone(),
-            path: format!("/frameworks/{framework}/executors/{task}/runs/latest"),
+            path: sandbox_path(framework, task),
         })
     }
 
@@ -64,10 +64,7 @@ impl Sandbox {
         let agent = self.agent().await?;
         let failed =
             |reason: String| SandboxError::File { agent: agent.clone(), file: file.to_owned(), reason };
-        let (path, length) = (format!("{}/{file}", self.path), limit.to_string());
-        let pairs = [("path", path.as_str()), ("offset", "0"), ("length", &length)];
-        let url = reqwest::Url::parse_with_params(&format!("http://{agent}/files/read"), pairs)
-            .map_err(|e| failed(e.to_string()))?;
+        let url = file_url(&agent, &format!("{}/{file}", self.path), 0, limit as u64).map_err(failed)?;
         let client = http::client().map_err(|e| failed(http::reason(e)))?;
         let answer = client.get(url).timeout(PATIENCE).send().await.map_err(|e| failed(http::reason(e)))?;
         if !answer.status().is_success() {
@@ -77,7 +74,7 @@ impl Sandbox {
         Ok(piece.data)
     }
 
-    /// `host:port` of the agent, from `slave(1)@127.0.0.1:5051`.
+    /// `host:port` of the agent.
     async fn agent(&self) -> Result<String, SandboxError> {
         let masters: Masters = self.master.parse()?;
         let mut call = master::Call::default();
@@ -88,7 +85,26 @@ impl Sandbox {
             a.agent_info.id.as_ref().is_some_and(|id| id.value == self.agent_id)
         };
         let pid = agents.into_iter().find(mine).and_then(|a| a.pid);
-        let address = pid.as_ref().and_then(|pid| Some(pid.rsplit_once('@')?.1.to_owned()));
+        let address = pid.as_deref().and_then(agent_address).map(str::to_owned);
         address.ok_or_else(|| SandboxError::Agent(self.agent_id.clone()))
     }
+}
+
+/// The path under which every agent serves the newest run of an executor; its id is that of its task.
+pub fn sandbox_path(framework_id: &str, task_id: &str) -> String {
+    format!("/frameworks/{framework_id}/executors/{task_id}/runs/latest")
+}
+
+/// `127.0.0.1:5051`, from a pid such as `slave(1)@127.0.0.1:5051`.
+pub fn agent_address(pid: &str) -> Option<&str> {
+    Some(pid.rsplit_once('@')?.1)
+}
+
+/// Where the agent at `host:port` serves a piece of a file; an offset of -1 asks for the length only.
+///
+/// # Errors
+/// That is no address.
+pub fn file_url(agent: &str, path: &str, offset: i64, length: u64) -> Result<reqwest::Url, String> {
+    let pairs = [("path", path), ("offset", &offset.to_string()), ("length", &length.to_string())];
+    reqwest::Url::parse_with_params(&format!("http://{agent}/files/read"), pairs).map_err(|e| e.to_string())
 }
