@@ -12,6 +12,7 @@ pub(crate) mod options;
 pub(crate) mod problem;
 pub(crate) mod progress;
 pub(crate) mod rest;
+pub(crate) mod scheduler;
 pub(crate) mod secrets;
 pub(crate) mod spec;
 pub(crate) mod stack;

@@ -6,9 +6,9 @@ use reqwest::Method;
 use crate::args::Globals;
 use crate::client::names::{self, Found, ServiceName, StackPath};
 use crate::client::rest::{Client, escape};
+use crate::client::scheduler::Scheduler;
 use crate::client::target::TargetArgs;
-use crate::console;
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::runtime;
 
 /// What it is told.
@@ -56,16 +56,9 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     let (verb, name) = args.verb.parts();
     runtime::small()?.block_on(async {
         let (service, instance) = find(&client, name).await?;
-        let path = service.path(&format!("proxy/v1/instances/{}/{verb}", escape(&instance)));
-        let answer = client.send(Method::POST, &path, &[], None).await?;
-        if globals.output.is_data() {
-            return globals.output.emit(&answer, ToString::to_string);
-        }
-        console::say(&match answer["changed"].as_bool() {
-            Some(false) => "nothing changes".to_owned(),
-            _ => format!("accepted; watch it with `cairn status {} --watch`", name.stack),
-        });
-        Ok(Exit::Done)
+        let scheduler = Scheduler { client, service, format: globals.output };
+        let path = format!("instances/{}/{verb}", escape(&instance));
+        scheduler.change(Method::POST, &path, &[], None).await
     })
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::args::Globals;
 use crate::client::names::ServiceName;
 use crate::client::rest::{Client, escape};
+use crate::client::scheduler::{Scheduler, known};
 use crate::client::stack::WatchArgs;
 use crate::client::table::table;
 use crate::client::target::TargetArgs;
@@ -58,68 +59,57 @@ struct Offered {
     arguments: Map<String, Value>,
 }
 
-struct Service<'a> {
-    client: Client,
-    name: &'a ServiceName,
-}
+/// The service whose instances work.
+struct Service(Scheduler);
 
 /// Lists operations, or begins one and watches it, or ends one.
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
-    let service = Service { client: Client::new(args.target.find()?)?, name: &args.service };
+    let client = Client::new(args.target.find()?)?;
+    let service = Service(Scheduler { client, service: args.service.clone(), format: globals.output });
     runtime::small()?.block_on(async {
         let Some(operation) = &args.operation else {
             return match &args.abort {
                 Some(id) => service.abort(id).await,
-                None => service.list(globals).await,
+                None => service.list().await,
             };
         };
         let mut body: Map<String, Value> = args.arguments.iter().cloned().collect();
         body.insert("operation".into(), operation.as_str().into());
         body.extend(args.nodes.clone().map(|nodes| ("nodes".to_owned(), nodes.into())));
-        let begun = service.post("operations", Some(&body.into())).await?;
+        let begun = service.0.send(Method::POST, "operations", &[], Some(&body.into())).await?;
         let id = begun["id"].as_str().unwrap_or_default().to_owned();
         if args.watch.detach {
             console::say(&format!("{id} has begun; `cairn operate {}` shows how far it is", service.label()));
             return globals.output.emit(&begun, |_| format!("{id}\n"));
         }
-        service.follow(globals, &id, args.watch.timeout).await
+        service.follow(&id, args.watch.timeout).await
     })
 }
 
-impl Service<'_> {
+impl Service {
     fn label(&self) -> String {
-        format!("{}/{}", self.name.stack, self.name.service)
-    }
-
-    async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        Ok(self.client.send(Method::POST, &self.name.path(&format!("proxy/v1/{path}")), &[], body).await?)
-    }
-
-    async fn all(&self) -> Result<Value, Failure> {
-        Ok(self.client.get(&self.name.path("proxy/v1/operations"), &[]).await?)
+        format!("{}/{}", self.0.service.stack, self.0.service.service)
     }
 
     async fn abort(&self, id: &str) -> Outcome {
-        self.post(&format!("operations/{}/abort", escape(id)), None).await?;
+        self.0.send(Method::POST, &format!("operations/{}/abort", escape(id)), &[], None).await?;
         console::say(&format!("{id} is being ended"));
         Ok(Exit::Done)
     }
 
-    async fn list(&self, globals: &Globals) -> Outcome {
-        let answer = self.all().await?;
-        let listed = read::<Listed>(&answer)?;
-        globals.output.emit(&answer, |_| text(&listed))
+    async fn list(&self) -> Outcome {
+        self.0.show(&self.0.get("operations", &[]).await?, text)
     }
 
     /// Watches until it is over. It goes on by itself when the watching ends.
-    async fn follow(&self, globals: &Globals, id: &str, patience: Duration) -> Outcome {
+    async fn follow(&self, id: &str, patience: Duration) -> Outcome {
         let Ok(operation) = tokio::time::timeout(patience, self.over(id)).await else {
             console::say(&format!("{id} goes on; `cairn operate {}` shows how far it is", self.label()));
             return Ok(Exit::TimedOut);
         };
         let operation = operation?;
-        globals
-            .output
+        self.0
+            .format
             .emit(&operation, |operation| format!("{}: {}\n", operation.id, word(operation.status)))?;
         Ok(if operation.status == OperationStatus::Complete { Exit::Done } else { Exit::Error })
     }
@@ -128,7 +118,7 @@ impl Service<'_> {
     async fn over(&self, id: &str) -> Result<Operation, Failure> {
         let mut told = Vec::new();
         loop {
-            let operations = read::<Listed>(&self.all().await?)?.operations;
+            let operations = known::<Listed>(&self.0.get("operations", &[]).await?)?.operations;
             let Some(operation) = operations.into_iter().find(|o| o.id == id) else {
                 return Err(Failure::new(format!(
                     "{id} is not known any more: old operations are forgotten"
@@ -146,11 +136,6 @@ impl Service<'_> {
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(answer: &Value) -> Result<T, Failure> {
-    T::deserialize(answer)
-        .map_err(|error| Failure::new(format!("the scheduler's answer cannot be read: {error}")))
 }
 
 /// A number or a truth value where it is one, a text otherwise.

@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::shape::{self, Broker, Brokers};
-use super::{Kafka, setting, settings};
+use super::{setting, settings};
 use crate::client::rest::escape;
+use crate::client::scheduler::Scheduler;
 use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,7 @@ impl Fields {
     }
 }
 
-pub(super) async fn run(kafka: &Kafka, args: &Args) -> Outcome {
+pub(super) async fn run(kafka: &Scheduler, args: &Args) -> Outcome {
     let path = |ids: &Ids| format!("brokers/{}", escape(&ids.ids));
     let act = |ids: &Ids, verb: &str| format!("brokers/{}/{verb}", escape(&ids.ids));
     match args.verb.as_ref().unwrap_or(&Verb::List) {
@@ -142,7 +143,7 @@ pub(super) async fn run(kafka: &Kafka, args: &Args) -> Outcome {
 }
 
 /// One broker is itself, several are a list. For people the table, and below it all there is to know.
-fn describe(kafka: &Kafka, answer: &Value) -> Outcome {
+fn describe(kafka: &Scheduler, answer: &Value) -> Outcome {
     let several = if answer["brokers"].is_array() { answer.clone() } else { json!({ "brokers": [answer] }) };
     if kafka.format.is_data() {
         return kafka.format.emit(answer, Value::to_string);

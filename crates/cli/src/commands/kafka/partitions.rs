@@ -1,7 +1,7 @@
 //! `cairn kafka STACK/SERVICE partitions`
 
-use super::Kafka;
 use super::shape::{self, Partitions};
+use crate::client::scheduler::Scheduler;
 use crate::failure::Outcome;
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(super) struct Args {
     under_replicated: bool,
 }
 
-pub(super) async fn run(kafka: &Kafka, args: &Args) -> Outcome {
+pub(super) async fn run(kafka: &Scheduler, args: &Args) -> Outcome {
     let broker = args.broker.map(|id| id.to_string());
     let mut query: Vec<(&str, &str)> = Vec::new();
     query.extend(args.topic.as_deref().map(|topic| ("topic", topic)));

@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::shape::{self, Topic, Topics};
-use super::{Kafka, setting, settings};
+use super::{setting, settings};
 use crate::client::rest::escape;
+use crate::client::scheduler::Scheduler;
 use crate::console;
 use crate::failure::{Failure, Outcome};
 
@@ -82,7 +83,7 @@ struct Config {
     config: Vec<(String, Value)>,
 }
 
-pub(super) async fn run(kafka: &Kafka, args: &Args) -> Outcome {
+pub(super) async fn run(kafka: &Scheduler, args: &Args) -> Outcome {
     match args.verb.as_ref().unwrap_or(&Verb::List) {
         Verb::List => {
             let answer = kafka.get("topics", &[]).await?;
@@ -132,7 +133,7 @@ pub(super) async fn run(kafka: &Kafka, args: &Args) -> Outcome {
     }
 }
 
-async fn rebalance(kafka: &Kafka, path: &str, body: &Value) -> Outcome {
+async fn rebalance(kafka: &Scheduler, path: &str, body: &Value) -> Outcome {
     let answer = kafka.send(Method::POST, path, &[], Some(body)).await?;
     kafka.format.emit(&answer, |answer| {
         let moves = answer["moves"].as_array().map_or(0, Vec::len);
