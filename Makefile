@@ -8,7 +8,7 @@ export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist examples demo test check soak bench schemas docs clean-dist
+.PHONY: help setup build dist examples demo test lint check soak bench schemas docs clean-dist
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,9 +33,11 @@ examples: setup ## What the services in examples/ need: packages, distributions,
 	@scripts/dist --examples
 	@examples/spark/setup
 
-check: setup ## What is fast: format, clippy, unit and simulation tests
+lint: setup ## Format and clippy
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+check: lint ## What is fast: format, clippy, unit and simulation tests
 	cargo test --locked --workspace --exclude cairn-tests --exclude cairn-simulation --quiet
 	cargo test --locked --profile simulation -p cairn-simulation --features mutations --quiet
 	cargo test --locked -p cairn-tests --test arrows --quiet
