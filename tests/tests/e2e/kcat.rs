@@ -1,8 +1,11 @@
 //! Kafka as its users see it: through kcat, a client that others wrote.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use cairn_tests::wait::until;
 use serde_json::Value;
 
 fn run(args: &[&str], input: Option<&str>) -> String {
@@ -37,7 +40,17 @@ pub(crate) fn consume(brokers: &str, topic: &str) -> Vec<String> {
     out.lines().map(str::to_owned).collect()
 }
 
-/// The same, each record as its headers and its value.
+/// Waits until `records`, all acknowledged, are read from the topic. One read does not do after a change of leaders: a
+/// new leader shows records only up to the high watermark that it knows of, and learns of the rest with the first
+/// fetches of its followers; a reader that comes in between finds the end of the topic before them.
+pub(crate) fn find(brokers: &str, topic: &str, records: &[String]) {
+    until("every acknowledged record is read", Duration::from_secs(120), || {
+        let read: BTreeSet<String> = consume(brokers, topic).into_iter().collect();
+        records.iter().all(|record| read.contains(record)).then_some(())
+    });
+}
+
+/// What [`consume`] reads, each record as its headers and its value.
 pub(crate) fn consume_with_headers(brokers: &str, topic: &str) -> Vec<String> {
     let out = run(&["-b", brokers, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%h %s\n"], None);
     out.lines().map(str::to_owned).collect()
