@@ -9,6 +9,27 @@ use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, Fi
 
 const ROOTS: [&str; 5] = ["scheduler", "executor", "master", "agent", "cluster"];
 
+/// Lists that Mesos writes even when they are empty: its operator API makes these by hand.
+const ALWAYS_WRITTEN: [&str; 17] = [
+    ".mesos.v1.master.Response.GetTasks.tasks",
+    ".mesos.v1.master.Response.GetTasks.unreachable_tasks",
+    ".mesos.v1.master.Response.GetTasks.completed_tasks",
+    ".mesos.v1.master.Response.GetExecutors.executors",
+    ".mesos.v1.master.Response.GetFrameworks.frameworks",
+    ".mesos.v1.master.Response.GetFrameworks.completed_frameworks",
+    ".mesos.v1.master.Response.GetAgents.agents",
+    ".mesos.v1.master.Response.GetAgents.recovered_agents",
+    ".mesos.v1.agent.Response.GetTasks.pending_tasks",
+    ".mesos.v1.agent.Response.GetTasks.queued_tasks",
+    ".mesos.v1.agent.Response.GetTasks.launched_tasks",
+    ".mesos.v1.agent.Response.GetTasks.terminated_tasks",
+    ".mesos.v1.agent.Response.GetTasks.completed_tasks",
+    ".mesos.v1.agent.Response.GetExecutors.executors",
+    ".mesos.v1.agent.Response.GetExecutors.completed_executors",
+    ".mesos.v1.agent.Response.GetFrameworks.frameworks",
+    ".mesos.v1.agent.Response.GetFrameworks.completed_frameworks",
+];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let roots = ROOTS.map(|name| format!("mesos/v1/{name}.proto"));
@@ -46,7 +67,15 @@ fn annotate_message(
     let path = format!("{scope}.{}", message.name());
     for field in &message.field {
         let map = is_map(&path, field, message);
-        config.field_attribute(format!("{path}.{}", field.name()), serde_attribute(field, map));
+        let name = format!("{path}.{}", field.name());
+        if ALWAYS_WRITTEN.contains(&name.as_str()) {
+            config.field_attribute(
+                name,
+                "#[serde(default, deserialize_with = \"crate::json::null_as_default\")]",
+            );
+            continue;
+        }
+        config.field_attribute(name, serde_attribute(field, map));
     }
     for nested in message.nested_type.iter().filter(|nested| !is_map_entry(nested)) {
         annotate_message(&path, nested, config, enums);

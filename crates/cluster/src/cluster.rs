@@ -10,13 +10,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::agent::fetch::Fetcher;
-use crate::agent::{Agent, AgentError, AgentOptions, LocalRunner};
+use crate::agent::{Agent, AgentError, AgentOptions, Ended, LocalRunner};
 use crate::master::registry::{FileRegistry, RegistryError};
-use crate::master::{AgentConnector, MasterError, MasterServer};
+use crate::master::{AgentConnector, MasterError, MasterServer, MasterSettings};
 use crate::options::{AgentPlan, ClusterOptions, OptionsError, plan};
 
 /// How long an agent whose link was closed waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
+
+/// How long an agent waits before it asks whether an operator wants it back.
+const AWAY: Duration = Duration::from_secs(5);
 
 /// The cluster could not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +72,15 @@ impl Cluster {
         let plans = plan(&options)?;
         let work_dir = absolute(&options.work_dir)?;
         let registry = Box::new(FileRegistry::new(&work_dir.join("master")));
-        let master = MasterServer::start(
-            options.listen,
-            hostname(options.listen),
-            registry,
-            options.master_timeouts.clone(),
-        )
-        .await?;
+        let domain = options.master_domain.as_deref().map(crate::options::domain).transpose()?;
+        let settings = MasterSettings {
+            hostname: hostname(options.listen),
+            domain,
+            timeouts: options.master_timeouts.clone(),
+            credentials: options.credentials.clone(),
+            roles: options.roles.clone(),
+        };
+        let master = MasterServer::start(options.listen, settings, registry).await?;
         let fetcher = Fetcher::new(work_dir.join("cache"));
         let mut agents = Vec::new();
         for plan in plans {
@@ -134,6 +139,8 @@ async fn start_agent(
         work_dir: dir.clone(),
         resources: plan.resources,
         attributes: plan.attributes,
+        domain: plan.domain,
+        executor_secret: options.executor_secret.clone(),
         path: std::env::var("PATH").unwrap_or_default(),
         timeouts: options.agent_timeouts,
     };
@@ -180,17 +187,28 @@ impl Again {
 /// Bring the agent back whenever its link has closed, until it is to stop.
 pub(crate) async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<()>) {
     let mut agent = Some(agent);
+    let mut pause = COME_BACK;
     loop {
         if let Some(running) = &mut agent {
-            tokio::select! {
-                () = running.ended() => {}
+            let ended = tokio::select! {
+                ended = running.ended() => ended,
                 _ = &mut stopped => break,
+            };
+            if let Ended::SentAway { for_good } = ended {
+                tracing::warn!(
+                    for_good,
+                    "an operator has taken the agent away; what ran on it has been stopped"
+                );
+                pause = AWAY;
+                if for_good {
+                    break;
+                }
             }
         }
         if let Some(ended) = agent.take() {
             ended.stop().await;
         }
-        if tokio::time::timeout(COME_BACK, &mut stopped).await.is_ok() {
+        if tokio::time::timeout(std::mem::replace(&mut pause, COME_BACK), &mut stopped).await.is_ok() {
             break;
         }
         match again.start().await {

@@ -4,10 +4,12 @@
 //! agents stand behind the seam of [`wire`].
 
 pub mod agent;
+mod classic;
 mod cluster;
 mod link;
 pub mod master;
 mod options;
+pub mod security;
 pub mod sim;
 mod solo;
 mod terminal;

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_mesos::resources::{ResourceError, Resources, parse_attributes};
-use cairn_mesos::v1::{Attribute, Resource};
+use cairn_mesos::v1::domain_info::FaultDomain;
+use cairn_mesos::v1::domain_info::fault_domain::{RegionInfo, ZoneInfo};
+use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use crate::agent;
 use crate::master;
+use crate::security::{Credentials, Roles};
 
 /// The most agents one cluster may have: each needs a loopback address of its own.
 pub const MAX_AGENTS: u8 = 250;
@@ -28,10 +31,21 @@ pub struct ClusterOptions {
     pub first_address: Ipv4Addr,
     /// Where everything is kept: the registry, sandboxes, volumes, the cache of the fetcher.
     pub work_dir: PathBuf,
-    /// What each agent has, for example `cpus:4;mem:8192;disk:40960;ports:[31000-31999]`.
-    pub resources: String,
+    /// What each agent has, for example `cpus:4;mem:8192;disk:40960;ports:[31000-31999]`: one text for all, or one for
+    /// each.
+    pub resources: Vec<String>,
     /// What agents say of themselves, for example `rack:r1`: nothing, one text for all, or one for each.
     pub attributes: Vec<String>,
+    /// Where agents are, as `REGION/ZONE`: nothing, one text for all, or one for each; an empty one says nothing.
+    pub domains: Vec<String>,
+    /// Where the master is, as `REGION/ZONE`.
+    pub master_domain: Option<String>,
+    /// Who may use the master's API: needed unless it listens on a loopback address.
+    pub credentials: Option<Credentials>,
+    /// Which principals may be in which roles.
+    pub roles: Option<Roles>,
+    /// What the tokens of executors are signed with; without it agents ask for none.
+    pub executor_secret: Option<Vec<u8>>,
     /// How long the master waits for what.
     pub master_timeouts: master::Timeouts,
     /// How long agents wait for what.
@@ -49,8 +63,13 @@ impl ClusterOptions {
             agents,
             first_address: Ipv4Addr::LOCALHOST,
             work_dir,
-            resources: resources.into(),
+            resources: vec![resources.into()],
             attributes: Vec::new(),
+            domains: Vec::new(),
+            master_domain: None,
+            credentials: None,
+            roles: None,
+            executor_secret: None,
             // Local agents are back within moments; one that is not was left out.
             master_timeouts: master::Timeouts {
                 agent_recovery: Duration::from_secs(60),
@@ -90,9 +109,20 @@ pub enum OptionsError {
     /// The attributes cannot be read.
     #[error("--attributes: {0}")]
     Attributes(ResourceError),
+    /// Everybody could use the cluster.
+    #[error(
+        "--listen {0} can be reached from elsewhere, where everybody could run commands on this machine: \
+         give --credentials FILE (a line `principal secret` for each who may), or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// A domain is not two names.
+    #[error("a domain is written as REGION/ZONE, which `{0}` is not")]
+    Domain(String),
     /// Neither none nor one nor one for each agent.
-    #[error("--attributes is given {given} times for {agents} agents; give it once, or once for each agent")]
-    AttributesCount {
+    #[error("{option} is given {given} times for {agents} agents; give it once, or once for each agent")]
+    Count {
+        /// Which option.
+        option: &'static str,
         /// How often it was given.
         given: usize,
         /// How many agents there are.
@@ -108,6 +138,7 @@ pub(crate) struct AgentPlan {
     pub(crate) address: IpAddr,
     pub(crate) resources: Vec<Resource>,
     pub(crate) attributes: Vec<Attribute>,
+    pub(crate) domain: Option<DomainInfo>,
 }
 
 /// One plan for each agent.
@@ -115,11 +146,9 @@ pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsEr
     if options.agents > MAX_AGENTS {
         return Err(OptionsError::Agents(options.agents));
     }
-    let given = options.attributes.len();
-    if given > 1 && given != usize::from(options.agents) {
-        return Err(OptionsError::AttributesCount { given, agents: options.agents });
+    if !options.listen.ip().is_loopback() && options.credentials.is_none() {
+        return Err(OptionsError::Open(options.listen));
     }
-    let resources = agent_resources(&options.resources).map_err(OptionsError::Resources)?;
     let address = |number: u8| {
         let first = options.first_address.to_bits();
         Ipv4Addr::from_bits(first.saturating_add(u32::from(number).saturating_sub(1)))
@@ -130,17 +159,44 @@ pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsEr
     }
     (1..=options.agents)
         .map(|number| {
-            let index = if given > 1 { usize::from(number) - 1 } else { 0 };
-            let text = options.attributes.get(index).map_or("", String::as_str);
-            let attributes = parse_attributes(text).map_err(OptionsError::Attributes)?;
+            let own = |option, texts| own(option, texts, number, options.agents);
+            let attributes = own("--attributes", &options.attributes)?.unwrap_or_default();
             Ok(AgentPlan {
                 number,
                 address: IpAddr::V4(address(number)),
-                resources: resources.clone(),
-                attributes,
+                resources: agent_resources(own("--resources", &options.resources)?.unwrap_or_default())
+                    .map_err(OptionsError::Resources)?,
+                attributes: parse_attributes(attributes).map_err(OptionsError::Attributes)?,
+                domain: own("--domain", &options.domains)?
+                    .filter(|text| !text.is_empty())
+                    .map(domain)
+                    .transpose()?,
             })
         })
         .collect()
+}
+
+/// The text that is for one agent.
+fn own<'a>(
+    option: &'static str,
+    texts: &'a [String],
+    number: u8,
+    agents: u8,
+) -> Result<Option<&'a str>, OptionsError> {
+    let index = match texts.len() {
+        0 | 1 => 0,
+        given if given == usize::from(agents) => usize::from(number) - 1,
+        given => return Err(OptionsError::Count { option, given, agents }),
+    };
+    Ok(texts.get(index).map(String::as_str))
+}
+
+/// A domain from `REGION/ZONE`.
+pub(crate) fn domain(text: &str) -> Result<DomainInfo, OptionsError> {
+    let names = text.split_once('/').filter(|(region, zone)| !region.is_empty() && !zone.is_empty());
+    let (region, zone) = names.ok_or_else(|| OptionsError::Domain(text.to_owned()))?;
+    let region = RegionInfo { name: region.to_owned() };
+    Ok(DomainInfo { fault_domain: Some(FaultDomain { region, zone: ZoneInfo { name: zone.to_owned() } }) })
 }
 
 /// The resources of an agent from their text; it has ports even where the text does not say so.
@@ -180,6 +236,16 @@ mod tests {
         let plans = plan(&options([127, 0, 7, 254], 3)).unwrap();
         let addresses: Vec<String> = plans.iter().map(|p| p.address.to_string()).collect();
         assert_eq!(addresses, ["127.0.7.254", "127.0.7.255", "127.0.8.0"]);
+    }
+
+    #[test]
+    fn a_cluster_that_others_reach_needs_credentials() {
+        let open =
+            ClusterOptions { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..options([127, 0, 0, 1], 1) };
+        let error = plan(&open).unwrap_err().to_string();
+        assert!(error.contains("--credentials"), "{error}");
+        let credentials = Some(Credentials::parse("p s").unwrap());
+        assert!(plan(&ClusterOptions { credentials, ..open }).is_ok());
     }
 
     #[test]

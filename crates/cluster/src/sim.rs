@@ -9,6 +9,7 @@ use cairn_mesos::v1::{
     TaskState, TaskStatus, task_status,
 };
 
+use crate::terminal::is_terminal;
 use crate::wire::{AgentLink, FromAgent, ToAgent};
 
 /// A simulated agent. It keeps what a real one would have on its disk, so that the same value can register again.
@@ -96,6 +97,8 @@ impl SimAgent {
                 self.acknowledge(&framework_id.value, &task_id.value, &uuid);
             }
             ToAgent::Checkpoint { resources, .. } => self.resources = resources,
+            ToAgent::Drain { config: None } => {}
+            ToAgent::Drain { config: Some(_) } | ToAgent::Shutdown { .. } => return self.end_all(),
             ToAgent::FrameworkUpdated { framework } => self.meet(framework),
             // Its executors have nothing to say, so they answer with what they were told.
             ToAgent::MessageToExecutor { framework_id, executor_id, data } => {
@@ -109,6 +112,13 @@ impl SimAgent {
     pub fn end_task(&mut self, framework: &str, task: &str, state: TaskState) -> Option<FromAgent> {
         let known = self.tasks.get(&(framework.to_owned(), task.to_owned()))?.clone();
         Some(self.update(known, state))
+    }
+
+    /// Every task is killed.
+    fn end_all(&mut self) -> Vec<FromAgent> {
+        let alive: Vec<Task> =
+            self.tasks.values().filter(|task| !is_terminal(task.state())).cloned().collect();
+        alive.into_iter().map(|task| self.update(task, TaskState::TaskKilled)).collect()
     }
 
     /// An executor ends, and its tasks with it.

@@ -15,8 +15,8 @@
 //!   for it comes. The master keeps no copy.
 
 use cairn_mesos::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, Resource, Task,
-    TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, DrainConfig, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy,
+    Resource, Task, TaskId, TaskInfo, TaskState, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -96,6 +96,16 @@ pub enum ToAgent {
         resources: Vec<Resource>,
         /// Volumes that a DESTROY has just removed: their data is to be deleted, and no other.
         destroyed: Vec<Resource>,
+    },
+    /// Kill everything, because the agent is to be empty; `None`: it need not be any more.
+    Drain {
+        /// How long tasks may take to end, and whether the agent is gone for good afterwards.
+        config: Option<DrainConfig>,
+    },
+    /// Stop everything and end: an operator has taken the agent away.
+    Shutdown {
+        /// Whether the master will never take it back.
+        for_good: bool,
     },
     /// The framework changed what it says about itself; executors started later see this.
     FrameworkUpdated {

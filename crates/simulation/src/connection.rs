@@ -51,6 +51,7 @@ impl World {
         let input = Input::Subscribe {
             stream: StreamKey(key),
             stream_id: format!("stream-{key}"),
+            principal: None,
             call: Box::new(call),
         };
         self.send(Lane::ToMaster(key), Happening::Master { run, over: Some(key), input: Box::new(input) });

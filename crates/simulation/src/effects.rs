@@ -75,6 +75,7 @@ impl World {
             let input = Input::Call {
                 key: CallKey(key),
                 stream_id: Some(format!("stream-{over}")),
+                principal: None,
                 call: Box::new(call.clone()),
             };
             let input = Box::new(input);

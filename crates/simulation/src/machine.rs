@@ -108,6 +108,8 @@ impl Machine {
             port: 5051,
             hostname: format!("host-{number}"),
             attributes: Vec::new(),
+            domain: None,
+            key: None,
             resources: resources.to_vec(),
             work_dir: format!("/agent-{number}").into(),
             boot: String::new(),

@@ -40,6 +40,7 @@ impl World {
             hostname: "master".into(),
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 5050,
+            domain: None,
         };
         let timeouts = Timeouts::default();
         let now = Duration::from_millis(self.now);
@@ -96,7 +97,12 @@ impl World {
 
     fn master_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Persist(state) => self.master.registry = *state,
+            Effect::Persist => {
+                if let Some(core) = &self.master.core {
+                    self.master.registry = core.registry();
+                }
+            }
+            Effect::Publish { .. } => {}
             Effect::Send { stream, event } => {
                 let Some((index, life)) = self.scheduler_on(stream) else { return };
                 let message = Incoming::Event(event);

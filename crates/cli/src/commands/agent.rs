@@ -48,6 +48,8 @@ impl Args {
             work_dir: paths::directory(&self.work_dir)?,
             resources: agent_resources(&self.resources).map_err(|error| usage("resources", &error))?,
             attributes: agent_attributes(&self.attributes).map_err(|error| usage("attributes", &error))?,
+            domain: None,
+            executor_secret: None,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: Timeouts { recovery: ClusterOptions::EXECUTOR_PATIENCE, ..Timeouts::default() },
         })

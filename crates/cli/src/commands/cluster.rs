@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cairn_cluster::security::{Credentials, Roles, SecurityError};
 use cairn_cluster::{Cluster, ClusterOptions};
 
 use crate::args::Globals;
@@ -26,6 +27,39 @@ pub(crate) struct Args {
     /// Where everything is kept: registry, sandboxes, volumes
     #[arg(long, value_name = "DIR")]
     work_dir: PathBuf,
+    #[command(flatten)]
+    security: SecurityArgs,
+}
+
+/// Who may come in.
+#[derive(Debug, clap::Args)]
+struct SecurityArgs {
+    /// Who may use the master's API: a line `principal secret` for each, or the JSON of Apache Mesos. Needed unless the
+    /// master listens on a loopback address
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// Which principals may be in which roles: the `register_frameworks` rules of Apache Mesos, as JSON
+    #[arg(long, value_name = "FILE", requires = "credentials")]
+    acls: Option<PathBuf>,
+    /// What the tokens of executors are signed with; agents then talk to no executor without one
+    #[arg(long, value_name = "FILE")]
+    executor_secret: Option<PathBuf>,
+}
+
+impl SecurityArgs {
+    fn put_into(&self, options: &mut ClusterOptions) -> Result<(), Failure> {
+        let failed = |error: SecurityError| Failure::new(error.to_string());
+        options.credentials =
+            self.credentials.as_deref().map(Credentials::load).transpose().map_err(failed)?;
+        options.roles = self.acls.as_deref().map(Roles::load).transpose().map_err(failed)?;
+        options.executor_secret = match &self.executor_secret {
+            Some(path) => Some(std::fs::read(path).map_err(|error| {
+                Failure::new(format!("cannot read --executor-secret {}: {error}", path.display()))
+            })?),
+            None => None,
+        };
+        Ok(())
+    }
 }
 
 /// What agents are told.
@@ -37,18 +71,24 @@ pub(crate) struct AgentArgs {
     /// Address of the first agent; the others have those that follow. A second cluster on one machine needs its own
     #[arg(long, value_name = "IP", env = "CAIRN_FIRST_ADDRESS", hide_env_values = true, default_value_t = Ipv4Addr::LOCALHOST)]
     pub(crate) first_address: Ipv4Addr,
-    /// What each agent offers. Nothing holds a service to it: the sum may be more than the machine has
+    /// What each agent offers: once for all, or once for each. Nothing holds a service to it: the sum may be more than the
+    /// machine has
     #[arg(long, value_name = "RESOURCES", default_value = RESOURCES)]
-    pub(crate) resources: String,
+    pub(crate) resources: Vec<String>,
     /// What agents say of themselves, for example `rack:r1`: once for all, or once for each
     #[arg(long, value_name = "ATTRIBUTES")]
     pub(crate) attributes: Vec<String>,
+    /// Where agents are: once for all, or once for each
+    #[arg(long, value_name = "REGION/ZONE")]
+    pub(crate) domain: Vec<String>,
 }
 
 impl AgentArgs {
     /// A cluster of these agents.
     pub(crate) fn options(&self, listen: SocketAddr, work_dir: PathBuf) -> ClusterOptions {
-        let mut options = ClusterOptions::new(listen, self.agents, work_dir, self.resources.clone());
+        let mut options = ClusterOptions::new(listen, self.agents, work_dir, String::new());
+        options.resources.clone_from(&self.resources);
+        options.domains.clone_from(&self.domain);
         options.first_address = self.first_address;
         options.attributes.clone_from(&self.attributes);
         options
@@ -59,7 +99,8 @@ impl AgentArgs {
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let work_dir = paths::directory(&args.work_dir)?;
-    let options = args.agents.options(args.listen, work_dir);
+    let mut options = args.agents.options(args.listen, work_dir);
+    args.security.put_into(&mut options)?;
     runtime::server()?.block_on(async {
         let mut cluster = Cluster::start(options).await.map_err(|error| failed(&error))?;
         tracing::info!(

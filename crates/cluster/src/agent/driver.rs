@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cairn_mesos::v1::FrameworkInfo;
 use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -16,11 +15,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
-use super::core::{Core, Effect, Event, Ids, Key, Now, Settings};
+use super::core::{Core, Effect, Event, Ids, Key, Now, Settings, View};
 use super::http::{self, Web};
 use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
+use crate::security;
 use crate::wire::AgentLink;
 
 /// Requests that may wait for the agent.
@@ -68,16 +68,16 @@ pub(crate) enum Input {
     Subscribe(Key, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
     /// An executor sends something; answered when it is stored. False: the agent does not know the executor.
     Call(Key, Box<Call>, oneshot::Sender<bool>),
-    /// Somebody asks which frameworks have something here.
-    Frameworks(oneshot::Sender<Vec<FrameworkInfo>>),
+    /// Somebody wants to see what the agent has and does.
+    Look(oneshot::Sender<View>),
 }
 
 /// A running agent. Dropping it ends the agent and leaves its containers running.
 #[derive(Debug)]
 pub struct Agent {
     address: SocketAddr,
-    driver: JoinHandle<()>,
-    over: bool,
+    driver: JoinHandle<Ended>,
+    over: Option<Ended>,
     server: JoinHandle<()>,
     closing: Option<oneshot::Sender<()>>,
 }
@@ -102,11 +102,14 @@ impl Agent {
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
+        let secret = options.executor_secret.as_deref().map(security::Key::new);
         let settings = Settings {
             ip: address.ip().to_string(),
             port: address.port(),
             hostname: options.hostname,
             attributes: options.attributes,
+            domain: options.domain,
+            key: secret.clone(),
             resources: options.resources,
             work_dir: work_dir.clone(),
             boot: process::boot_id(),
@@ -130,11 +133,11 @@ impl Agent {
             _lock: lock,
         };
         let (closing, closed) = oneshot::channel();
-        let web = Web { agent: sender, work_dir };
+        let web = Web { agent: sender, work_dir, started: clock.now().wall, key: secret };
         Ok(Self {
             address,
             driver: tokio::spawn(driver.run(recovery)),
-            over: false,
+            over: None,
             server: tokio::spawn(http::serve(listener, web, closed)),
             closing: Some(closing),
         })
@@ -145,12 +148,14 @@ impl Agent {
         self.address
     }
 
-    /// Waits until the agent has ended because its link to the master was closed.
-    pub async fn ended(&mut self) {
-        if !self.over {
-            let _ = (&mut self.driver).await;
-            self.over = true;
+    /// Waits until the agent has ended by itself.
+    pub async fn ended(&mut self) -> Ended {
+        if let Some(ended) = self.over {
+            return ended;
         }
+        let ended = (&mut self.driver).await.unwrap_or(Ended::LinkClosed);
+        self.over = Some(ended);
+        ended
     }
 
     /// Stops the agent and leaves its containers running. Its address is free afterwards.
@@ -225,12 +230,21 @@ struct Driver {
     _lock: File,
 }
 
-/// The link to the master is closed.
-struct Closed;
+/// Why an agent has ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The link to the master was closed. The agent may come back on another.
+    LinkClosed,
+    /// An operator has taken it away, and everything on it has been stopped.
+    SentAway {
+        /// The master will never take it back.
+        for_good: bool,
+    },
+}
 
 impl Driver {
-    async fn run(mut self, recovery: Vec<Effect>) {
-        let result = async {
+    async fn run(mut self, recovery: Vec<Effect>) -> Ended {
+        let result: Result<(), Ended> = async {
             self.carry_out(recovery).await?;
             self.step(Event::LinkUp).await?;
             loop {
@@ -238,14 +252,14 @@ impl Driver {
             }
         }
         .await;
-        let _: Result<(), Closed> = result;
+        result.err().unwrap_or(Ended::LinkClosed)
     }
 
-    async fn next(&mut self) -> Result<(), Closed> {
+    async fn next(&mut self) -> Result<(), Ended> {
         let deadline = self.core.next_deadline().map(|at| self.clock.start + at);
         tokio::select! {
-            message = self.link.from_master.recv() => {
-                self.step(Event::Master(Box::new(message.ok_or(Closed)?))).await
+            message = self.link.from_master.recv(), if !self.core.is_leaving() => {
+                self.step(Event::Master(Box::new(message.ok_or(Ended::LinkClosed)?))).await
             }
             Some(input) = self.inbox.recv() => self.input(input).await,
             () = sleep_until(deadline) => self.step(Event::Tick).await,
@@ -253,7 +267,7 @@ impl Driver {
         }
     }
 
-    async fn input(&mut self, input: Input) -> Result<(), Closed> {
+    async fn input(&mut self, input: Input) -> Result<(), Ended> {
         match input {
             Input::Event(event) => self.step(event).await,
             Input::Subscribe(key, call, reply) => {
@@ -272,24 +286,28 @@ impl Driver {
                 let _ = reply.send(known);
                 Ok(())
             }
-            Input::Frameworks(reply) => {
-                let _ = reply.send(self.core.frameworks());
+            Input::Look(reply) => {
+                let _ = reply.send(self.core.show());
                 Ok(())
             }
         }
     }
 
-    async fn step(&mut self, event: Event) -> Result<(), Closed> {
+    async fn step(&mut self, event: Event) -> Result<(), Ended> {
         let effects = self.core.step(event, self.clock.now(), &mut RandomIds);
         self.carry_out(effects).await
     }
 
-    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Closed> {
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Ended> {
         for effect in effects {
             match effect {
                 Effect::ToMaster(message) => {
-                    self.link.to_master.send(*message).await.map_err(|_| Closed)?;
+                    let sent = self.link.to_master.send(*message).await;
+                    if sent.is_err() && !self.core.is_leaving() {
+                        return Err(Ended::LinkClosed);
+                    }
                 }
+                Effect::Leave { for_good } => return Err(Ended::SentAway { for_good }),
                 Effect::ToExecutor(key, event) => self.send(&key, *event),
                 Effect::SaveAgent => report(self.store.save_agent(&self.core.agent_record())),
                 Effect::SaveContainer(id) => report(match self.core.container_record(&id) {
@@ -353,7 +371,11 @@ impl Driver {
             Effect::DeleteVolumes(paths) => {
                 self.work.spawn(async move { runner.delete(paths).await });
             }
-            Effect::ToMaster(_) | Effect::ToExecutor(..) | Effect::SaveAgent | Effect::SaveContainer(_) => {}
+            Effect::Leave { .. }
+            | Effect::ToMaster(_)
+            | Effect::ToExecutor(..)
+            | Effect::SaveAgent
+            | Effect::SaveContainer(_) => {}
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Reading files of sandboxes, as `/files/read` of Mesos does.
+//! Files of sandboxes: reading and listing them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use cairn_mesos::v1::{FileInfo, TimeInfo};
 use serde::Serialize;
 
 /// Most bytes of one answer.
@@ -37,11 +39,7 @@ pub(crate) enum ReadError {
 /// Reads from `offset`; -1 asks for the length of the file only. `path` is the path of a file in a sandbox or volume,
 /// or starts with `/frameworks/`, below the agent.
 pub(crate) fn read(work_dir: &Path, path: &str, offset: i64, length: Option<u64>) -> Result<Part, ReadError> {
-    let path = resolve(work_dir, path).ok_or(ReadError::NotFound)?;
-    if path.is_dir() {
-        return Err(ReadError::Directory);
-    }
-    let mut file = File::open(path)?;
+    let mut file = open(work_dir, path)?;
     let size = file.metadata()?.len();
     let offset = match u64::try_from(offset) {
         Ok(offset) => offset,
@@ -52,6 +50,77 @@ pub(crate) fn read(work_dir: &Path, path: &str, offset: i64, length: Option<u64>
     let mut bytes = Vec::new();
     file.take(length.unwrap_or(MAX_LENGTH).min(MAX_LENGTH)).read_to_end(&mut bytes)?;
     Ok(Part { data: String::from_utf8_lossy(&bytes).into_owned(), offset })
+}
+
+/// The same for programs: any bytes, and the size of the whole file.
+pub(crate) fn read_bytes(
+    work_dir: &Path,
+    path: &str,
+    offset: u64,
+    length: Option<u64>,
+) -> Result<(u64, Vec<u8>), ReadError> {
+    let mut file = open(work_dir, path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(length.unwrap_or(MAX_LENGTH).min(MAX_LENGTH)).read_to_end(&mut bytes)?;
+    Ok((size, bytes))
+}
+
+/// A file that may be read, opened.
+pub(crate) fn open(work_dir: &Path, path: &str) -> Result<File, ReadError> {
+    let path = resolve(work_dir, path).ok_or(ReadError::NotFound)?;
+    if path.is_dir() {
+        return Err(ReadError::Directory);
+    }
+    Ok(File::open(path)?)
+}
+
+/// What is in a directory, by name, with paths that begin as the one that was asked for.
+pub(crate) fn list(work_dir: &Path, path: &str) -> Result<Vec<FileInfo>, ReadError> {
+    let real = resolve(work_dir, path).filter(|real| real.is_dir()).ok_or(ReadError::NotFound)?;
+    let (users, groups) = (names("/etc/passwd"), names("/etc/group"));
+    let mut infos = Vec::new();
+    for entry in fs::read_dir(real)?.flatten() {
+        // Whatever has gone in the meantime is left out.
+        let Ok(metadata) = fs::symlink_metadata(entry.path()) else { continue };
+        let name = |names: &BTreeMap<u32, String>, id: u32| {
+            Some(names.get(&id).cloned().unwrap_or_else(|| id.to_string()))
+        };
+        infos.push(FileInfo {
+            path: format!("{}/{}", path.trim_end_matches('/'), entry.file_name().to_string_lossy()),
+            nlink: i32::try_from(metadata.nlink()).ok(),
+            size: Some(metadata.len()),
+            mtime: Some(TimeInfo { nanoseconds: metadata.mtime().saturating_mul(1_000_000_000) }),
+            mode: Some(metadata.mode()),
+            uid: name(&users, metadata.uid()),
+            gid: name(&groups, metadata.gid()),
+        });
+    }
+    infos.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(infos)
+}
+
+/// Names by number, from a file like `/etc/passwd`.
+fn names(path: &str) -> BTreeMap<u32, String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((fields.nth(1)?.parse().ok()?, name))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// A mode as `ls` writes it.
+pub(crate) fn mode_text(mode: u32) -> String {
+    let kind = match mode & 0o170_000 {
+        0o040_000 => 'd',
+        0o120_000 => 'l',
+        _ => '-',
+    };
+    let bit = |place: u32| if mode & (1 << place) == 0 { '-' } else { ['x', 'w', 'r'][place as usize % 3] };
+    std::iter::once(kind).chain((0..9).rev().map(bit)).collect()
 }
 
 /// Whether a file may be read by whoever asks: what only its owner may read holds secrets. What a task prints is for

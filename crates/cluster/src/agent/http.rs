@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use cairn_mesos::codec::{CodecError, MediaType};
 use cairn_mesos::recordio;
+use cairn_mesos::v1::TaskState;
 use cairn_mesos::v1::executor::{Call, Event, call, event};
 use cairn_mesos::v1::task_status::Source;
-use cairn_mesos::v1::{TaskState, agent};
 use futures_util::stream;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::core::Key;
+use super::core::{Key, View};
 use super::driver::Input;
-use super::files;
+use super::{classic, operator};
+use crate::security;
 
 /// How often a quiet executor is told that its agent is there, as with Mesos.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
@@ -34,18 +34,32 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 pub(crate) struct Web {
     pub(crate) agent: mpsc::Sender<Input>,
     pub(crate) work_dir: PathBuf,
+    /// When the agent started, in seconds since the epoch.
+    pub(crate) started: f64,
+    /// What the tokens of executors must be signed with; `None`: they need none.
+    pub(crate) key: Option<security::Key>,
 }
 
 /// Serves until `closing` is dropped or used.
 pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Receiver<()>) {
+    // Everything of the agent itself has two names.
+    let own = Router::new()
+        .route("/api/v1", post(operator::handle))
+        .route("/health", get(async || StatusCode::OK))
+        .route("/state", get(classic::state))
+        .route("/containers", get(classic::containers));
     let router = Router::new()
         .route("/api/v1/executor", post(executor))
         .route("/slave(1)/api/v1/executor", post(executor))
-        .route("/api/v1", post(operator))
-        .route("/slave(1)/api/v1", post(operator))
-        .route("/files/read", get(read))
-        .route("/health", get(async || StatusCode::OK))
-        .route("/slave(1)/health", get(async || StatusCode::OK))
+        .route("/files/read", get(classic::read))
+        .route("/files/browse", get(classic::browse))
+        .route("/files/download", get(classic::download))
+        .route("/files/debug", get(classic::debug))
+        .route("/metrics/snapshot", get(classic::snapshot))
+        .route("/monitor/statistics", get(classic::monitor))
+        .route("/version", get(classic::version))
+        .merge(own.clone())
+        .nest("/slave(1)", own)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(web);
     let closing = async {
@@ -60,7 +74,7 @@ pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Rec
     }
 }
 
-type Refusal = (StatusCode, String);
+pub(crate) type Refusal = (StatusCode, String);
 
 async fn executor(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
     match take_call(&web, &headers, &body).await {
@@ -75,6 +89,7 @@ async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Respo
         sent.decode(body).map_err(|e| (StatusCode::BAD_REQUEST, format!("Failed to parse body: {e}")))?;
     let key = Key { framework: call.framework_id.value.clone(), executor: call.executor_id.value.clone() };
     check(&call, &key)?;
+    authorize(web, headers, &key)?;
     if call.r#type() == call::Type::Subscribe {
         return subscribe(web, accepted(headers)?, key, call).await;
     }
@@ -111,6 +126,13 @@ async fn ask(web: &Web, input: Input) -> Result<(), Refusal> {
     web.agent.send(input).await.map_err(|_| gone())
 }
 
+/// What the agent has and does, at this moment.
+pub(crate) async fn look(web: &Web) -> Result<View, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    ask(web, Input::Look(reply)).await?;
+    answer.await.map_err(|_| gone())
+}
+
 fn gone() -> Refusal {
     (StatusCode::SERVICE_UNAVAILABLE, "Agent has not finished recovery".to_owned())
 }
@@ -121,7 +143,7 @@ fn record(media: MediaType, event: &Event) -> Result<Bytes, CodecError> {
     Ok(record.into())
 }
 
-fn content_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
     headers.get(header::CONTENT_TYPE).and_then(|v| MediaType::from_content_type(v.to_str().ok()?)).ok_or_else(
         || {
             let types = [MediaType::Json, MediaType::Protobuf];
@@ -133,12 +155,24 @@ fn content_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
     )
 }
 
-fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
+pub(crate) fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
     let value = headers.get(header::ACCEPT).map(|v| v.to_str().unwrap_or_default());
     MediaType::from_accept(value).ok_or_else(|| {
         let types = [MediaType::Json, MediaType::Protobuf];
         (StatusCode::NOT_ACCEPTABLE, format!("Expecting 'Accept' to allow {} or {}", types[0], types[1]))
     })
+}
+
+/// Whether the caller is the executor it says it is.
+fn authorize(web: &Web, headers: &HeaderMap, key: &Key) -> Result<(), Refusal> {
+    let Some(secret) = &web.key else { return Ok(()) };
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|given| given.strip_prefix("Bearer "));
+    match token.and_then(|token| secret.verify(token.trim())) {
+        Some(claims) if claims.fid == key.framework && claims.eid == key.executor => Ok(()),
+        Some(_) => Err((StatusCode::FORBIDDEN, "The token is another executor's".to_owned())),
+        None => Err((StatusCode::UNAUTHORIZED, "401 Unauthorized.".to_owned())),
+    }
 }
 
 /// The checks of Mesos, in its words.
@@ -173,66 +207,5 @@ fn check(call: &Call, key: &Key) -> Result<(), Refusal> {
             Ok(())
         }
         _ => Ok(()),
-    }
-}
-
-async fn operator(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    match answer(&web, &headers, &body).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-/// What operators, and executors that want to know their neighbours, may ask.
-async fn answer(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Refusal> {
-    let sent = content_type(headers)?;
-    let media = accepted(headers)?;
-    let call: agent::Call =
-        sent.decode(body).map_err(|e| (StatusCode::BAD_REQUEST, format!("Failed to parse body: {e}")))?;
-    let mut response = agent::Response::default();
-    match call.r#type() {
-        agent::call::Type::GetHealth => {
-            response.set_type(agent::response::Type::GetHealth);
-            response.get_health = Some(agent::response::GetHealth { healthy: true });
-        }
-        agent::call::Type::GetFrameworks => {
-            response.set_type(agent::response::Type::GetFrameworks);
-            response.get_frameworks = Some(frameworks(web).await?);
-        }
-        other => {
-            let why = format!("This agent does not answer {}", other.as_str_name());
-            return Err((StatusCode::NOT_IMPLEMENTED, why));
-        }
-    }
-    let body = media.encode(&response).map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, media.as_str())], body).into_response())
-}
-
-async fn frameworks(web: &Web) -> Result<agent::response::GetFrameworks, Refusal> {
-    let (reply, answer) = oneshot::channel();
-    ask(web, Input::Frameworks(reply)).await?;
-    let infos = answer.await.map_err(|_| gone())?;
-    let framework = |framework_info| agent::response::get_frameworks::Framework { framework_info };
-    Ok(agent::response::GetFrameworks {
-        frameworks: infos.into_iter().map(framework).collect(),
-        completed_frameworks: Vec::new(),
-    })
-}
-
-/// Which part of which file.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ReadQuery {
-    path: String,
-    offset: Option<i64>,
-    length: Option<u64>,
-}
-
-async fn read(State(web): State<Web>, Query(query): Query<ReadQuery>) -> Response {
-    let work = move || files::read(&web.work_dir, &query.path, query.offset.unwrap_or(-1), query.length);
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(part)) => axum::Json(part).into_response(),
-        Ok(Err(files::ReadError::NotFound)) => StatusCode::NOT_FOUND.into_response(),
-        Ok(Err(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -5,20 +5,23 @@
 //! an agent that starts again on the same directory finds them and goes on.
 
 mod checkpoint;
+mod classic;
 mod core;
 mod driver;
 pub mod fetch;
 mod files;
 mod http;
 mod local;
+mod operator;
 mod options;
 mod probe;
 mod process;
 mod runner;
+mod usage;
 
 pub use checkpoint::CheckpointError;
 pub use core::Timeouts;
-pub use driver::{Agent, AgentError};
+pub use driver::{Agent, AgentError, Ended};
 pub use local::LocalRunner;
 pub use options::AgentOptions;
 pub use process::ProcessId;

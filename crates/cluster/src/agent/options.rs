@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use cairn_mesos::v1::{Attribute, Resource};
+use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use super::core::Timeouts;
 
@@ -23,6 +23,10 @@ pub struct AgentOptions {
     pub resources: Vec<Resource>,
     /// What it says of itself in offers.
     pub attributes: Vec<Attribute>,
+    /// The region and zone it is in.
+    pub domain: Option<DomainInfo>,
+    /// What the tokens of executors are signed with; without it they need none.
+    pub executor_secret: Option<Vec<u8>>,
     /// PATH of executors and commands; usually that of this process.
     pub path: String,
     /// How long it waits for what.

@@ -48,7 +48,6 @@ impl Master {
         let duration =
             if work.used { filter::refusal(refuse_seconds) } else { filter::decline(refuse_seconds) };
         self.refuse(framework, &work.role, &work.agent, refused, duration, now);
-        self.allocation_wanted = true;
     }
 
     /// Close the offers, and pool what was in them.
@@ -164,18 +163,17 @@ impl Master {
 
     fn try_convert(&mut self, work: &mut Acceptance, operation: &Operation) -> Result<(), String> {
         let principal = self.frameworks.get(&work.framework).and_then(|known| known.info.principal.clone());
-        let author = Author { role: &work.role, principal: principal.as_deref() };
+        let author = Author::Framework { role: &work.role, principal: principal.as_deref() };
         let Some(agent) = self.agents.get_mut(&work.agent) else {
             return Err(format!("Agent {} is gone", work.agent));
         };
-        let change = operations::change(operation, &author, &agent.total)?;
+        let change = operations::change(operation, &author, agent.total())?;
         if !work.pool.contains(&change.consumed) {
             return Err(format!("{} does not contain {}", work.pool, change.consumed));
         }
-        for pool in [&mut work.pool, &mut agent.total] {
-            pool.subtract(&change.consumed);
-            pool.add(&change.produced);
-        }
+        agent.convert(&change.consumed, &change.produced);
+        work.pool.subtract(&change.consumed);
+        work.pool.add(&change.produced);
         work.converted.subtract(&change.consumed);
         work.converted.add(&change.produced);
         work.destroyed.extend(change.destroyed);
@@ -190,7 +188,7 @@ impl Master {
             return;
         }
         let Some(agent) = self.agents.get(&work.agent) else { return };
-        let resources = agent.total.list();
+        let resources = agent.total().list();
         let destroyed = std::mem::take(&mut work.destroyed);
         self.tell(&work.agent, ToAgent::Checkpoint { resources, destroyed });
     }

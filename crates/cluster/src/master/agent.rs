@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{AgentInfo, ExecutorId, ExecutorInfo};
 
+use super::allocator::{Amounts, Sorter};
 use super::event::{LinkKey, Time};
 use super::pool::Pool;
 
@@ -16,6 +17,15 @@ pub(crate) enum AgentState {
     Disconnected { deadline: Time },
 }
 
+/// Something that a framework has taken in a role, or given back.
+#[derive(Debug, Clone)]
+struct Move {
+    framework: String,
+    role: String,
+    amounts: Amounts,
+    back: bool,
+}
+
 /// A registered agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
@@ -24,17 +34,42 @@ pub(crate) struct Agent {
     pub(crate) state: AgentState,
     pub(crate) registered: Time,
     pub(crate) reregistered: Option<Time>,
-    /// Everything the agent has, without allocation.
-    pub(crate) total: Pool,
-    /// What tasks and executors use, with allocation, by framework.
-    pub(crate) used: BTreeMap<String, Pool>,
-    /// What is in offers, with allocation, by framework.
-    pub(crate) offered: BTreeMap<String, Pool>,
     /// Executors that are not made up for a command, by framework and executor id.
     pub(crate) executors: BTreeMap<(String, String), ExecutorInfo>,
+    /// Everything the agent has, without allocation.
+    total: Pool,
+    /// What tasks and executors use, with allocation, by framework.
+    used: BTreeMap<String, Pool>,
+    /// What is in offers, with allocation, by framework.
+    offered: BTreeMap<String, Pool>,
+    /// The sum of both, without allocation.
+    taken: Pool,
+    /// What the sorter does not know yet.
+    moves: Vec<Move>,
+    /// How much of the agent the sorter counts.
+    counted: Amounts,
+    changed: bool,
 }
 
 impl Agent {
+    pub(crate) fn new(info: AgentInfo, ip: String, link: LinkKey, total: Pool, now: Time) -> Self {
+        Self {
+            info,
+            ip,
+            state: AgentState::Connected(link),
+            registered: now,
+            reregistered: None,
+            executors: BTreeMap::new(),
+            total,
+            used: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            taken: Pool::default(),
+            moves: Vec::new(),
+            counted: Amounts::default(),
+            changed: true,
+        }
+    }
+
     pub(crate) fn link(&self) -> Option<LinkKey> {
         match self.state {
             AgentState::Connected(link) => Some(link),
@@ -42,29 +77,81 @@ impl Agent {
         }
     }
 
+    pub(crate) fn hostname(&self) -> &str {
+        &self.info.hostname
+    }
+
+    pub(crate) fn total(&self) -> &Pool {
+        &self.total
+    }
+
+    /// What each framework uses.
+    pub(crate) fn used(&self) -> impl Iterator<Item = (&String, &Pool)> {
+        self.used.iter()
+    }
+
+    pub(crate) fn used_by(&self, framework: &str) -> Option<&Pool> {
+        self.used.get(framework)
+    }
+
+    /// What each framework is offered.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = (&String, &Pool)> {
+        self.offered.iter()
+    }
+
+    pub(crate) fn offered_to(&self, framework: &str) -> Option<&Pool> {
+        self.offered.get(framework)
+    }
+
     /// What nobody uses and nobody is offered.
     pub(crate) fn free(&self) -> Pool {
         let mut free = self.total.clone();
-        for taken in self.used.values().chain(self.offered.values()) {
-            free.subtract(&taken.unallocated());
-        }
+        free.subtract(&self.taken);
         free
+    }
+
+    /// What nobody uses, offered or not.
+    pub(crate) fn unused(&self) -> Pool {
+        let mut unused = self.total.clone();
+        for used in self.used.values() {
+            unused.subtract(&used.unallocated());
+        }
+        unused
+    }
+
+    /// A part of the agent becomes something else: reserved, a volume, or plain again.
+    pub(crate) fn convert(&mut self, consumed: &Pool, produced: &Pool) {
+        self.total.subtract(consumed);
+        self.total.add(produced);
+        self.changed = true;
     }
 
     pub(crate) fn use_more(&mut self, framework: &str, resources: &Pool) {
         self.used.entry(framework.to_owned()).or_default().add(resources);
+        self.note(framework, resources, false);
     }
 
     pub(crate) fn use_less(&mut self, framework: &str, resources: &Pool) {
-        take_back(&mut self.used, framework, resources);
+        let given = take_back(&mut self.used, framework, resources);
+        self.note(framework, &given, true);
     }
 
+    /// The framework uses nothing any more.
+    pub(crate) fn use_nothing(&mut self, framework: &str) {
+        if let Some(used) = self.used.remove(framework) {
+            self.note(framework, &used, true);
+        }
+    }
+
+    /// An offer is made, which the sorter has counted already.
     pub(crate) fn offer_more(&mut self, framework: &str, resources: &Pool) {
         self.offered.entry(framework.to_owned()).or_default().add(resources);
+        self.taken.add(&resources.unallocated());
     }
 
     pub(crate) fn offer_less(&mut self, framework: &str, resources: &Pool) {
-        take_back(&mut self.offered, framework, resources);
+        let given = take_back(&mut self.offered, framework, resources);
+        self.note(framework, &given, true);
     }
 
     /// The executors of a framework here, without those made up for a command.
@@ -73,16 +160,70 @@ impl Agent {
         of.map(|(_, info)| info.executor_id.clone()).collect()
     }
 
-    pub(crate) fn hostname(&self) -> &str {
-        &self.info.hostname
+    fn note(&mut self, framework: &str, resources: &Pool, back: bool) {
+        if back {
+            self.taken.subtract(&resources.unallocated());
+        } else {
+            self.taken.add(&resources.unallocated());
+        }
+        for (role, amounts) in resources.amounts_by_role() {
+            self.moves.push(Move { framework: framework.to_owned(), role, amounts, back });
+        }
+        self.changed = true;
+    }
+
+    /// Whether something has become free or taken since the last time offers were made.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Something besides the resources makes it worth looking at this agent again.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Tell the sorter what has changed.
+    pub(crate) fn settle(&mut self, sorter: &mut Sorter) {
+        self.changed = false;
+        let total = self.total.amounts();
+        if total != self.counted {
+            sorter.shrink(&self.counted);
+            sorter.grow(&total);
+            self.counted = total;
+        }
+        self.settle_moves(sorter);
+    }
+
+    /// The same, of what frameworks have taken and given back only.
+    pub(crate) fn settle_moves(&mut self, sorter: &mut Sorter) {
+        for Move { framework, role, amounts, back } in self.moves.drain(..) {
+            let leaf = sorter.leaf(&role, &framework);
+            if back {
+                sorter.give_back(leaf, &amounts);
+            } else {
+                sorter.take(leaf, &amounts);
+            }
+        }
+    }
+
+    /// The agent is gone, and all that was taken of it.
+    pub(crate) fn forget(mut self, sorter: &mut Sorter) {
+        let taken: Vec<(String, Pool)> =
+            std::mem::take(&mut self.used).into_iter().chain(std::mem::take(&mut self.offered)).collect();
+        for (framework, pool) in taken {
+            self.note(&framework, &pool, true);
+        }
+        self.settle(sorter);
+        sorter.shrink(&self.counted);
     }
 }
 
-fn take_back(counts: &mut BTreeMap<String, Pool>, framework: &str, resources: &Pool) {
-    if let Some(count) = counts.get_mut(framework) {
-        count.subtract(resources);
-        if count.is_empty() {
-            counts.remove(framework);
-        }
+/// Take this away from what is counted; what has really been taken away.
+fn take_back(counts: &mut BTreeMap<String, Pool>, framework: &str, resources: &Pool) -> Pool {
+    let Some(count) = counts.get_mut(framework) else { return Pool::default() };
+    let given = count.take(resources);
+    if count.is_empty() {
+        counts.remove(framework);
     }
+    given
 }

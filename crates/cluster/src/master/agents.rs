@@ -6,7 +6,7 @@ use cairn_mesos::v1::{AgentId, ExecutorId, Task, TaskState, TaskStatus};
 
 use super::agent::AgentState;
 use super::core::{Master, Unreachable, framework_id};
-use super::event::{Effect, LinkKey, Time};
+use super::event::{LinkKey, Time};
 use super::pool::Pool;
 use super::registration::{Registration, Running};
 use super::status;
@@ -56,7 +56,7 @@ impl Master {
                     },
                 );
             }
-            FromAgent::Unregister => self.unregister(link, &agent, now),
+            FromAgent::Unregister => self.unregister(&agent, now),
         }
     }
 
@@ -70,11 +70,13 @@ impl Master {
         task.statuses.push(update.clone());
         if let Some(framework) = self.frameworks.get_mut(owner) {
             if ending.unreachable {
-                framework.unreachable.insert(task.task_id.value.clone(), task);
+                framework.unreachable.insert(task);
             } else {
                 framework.complete_task(task);
             }
         }
+        self.counters.add_end(ending.state);
+        self.publish_update(owner, &update, update.state);
         self.send_status(owner, update);
     }
 
@@ -82,15 +84,20 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(owner) else {
             return self.stop_if_removed(agent_id, owner);
         };
+        self.counters.add("master/messages_status_update");
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
             let was_over = is_terminal(status::state_of(task));
+            let is_news = task.status_update_uuid != status.uuid || status.uuid.is_none();
             note(task, &status, latest);
             if is_terminal(latest) && !was_over {
                 let freed = Pool::from_list(task.resources.clone());
                 if let Some(agent) = self.agents.get_mut(agent_id) {
                     agent.use_less(owner, &freed);
                 }
-                self.allocation_wanted = true;
+                self.counters.add_end(latest);
+            }
+            if is_news {
+                self.publish_update(owner, &status, latest as i32);
             }
         }
         self.send_status(owner, status);
@@ -109,7 +116,7 @@ impl Master {
             return;
         };
         agent.use_less(owner, &Pool::from_list(executor.resources));
-        self.allocation_wanted = true;
+        self.counters.add("master/messages_exited_executor");
         self.send_failure(owner, agent_id, Some((executor_id, status)));
     }
 
@@ -143,10 +150,9 @@ impl Master {
             if framework.info.checkpoint.unwrap_or(false) {
                 continue;
             }
-            let here = |task: &Task| task.agent_id.value == agent_id;
-            let tasks = framework.tasks.extract_if(.., |_, task| here(task));
-            lost.extend(tasks.map(|(_, task)| (owner.clone(), task)));
-            agent.used.remove(owner);
+            let tasks = framework.tasks.take_on(agent_id, |_| true);
+            lost.extend(tasks.into_iter().map(|task| (owner.clone(), task)));
+            agent.use_nothing(owner);
             agent.executors.retain(|(of, _), _| of != owner);
         }
         let text = format!("Agent {hostname} disconnected");
@@ -160,8 +166,10 @@ impl Master {
 
     /// The agent was away for too long: its tasks may be alive, but nobody can say.
     pub(crate) fn mark_unreachable(&mut self, id: &str, now: Time) {
-        let Some(agent) = self.agents.remove(id) else { return };
-        self.unreachable.insert(id.to_owned(), Unreachable { info: agent.info, since: now });
+        let Some(info) = self.drop_agent(id) else { return };
+        self.unreachable.insert(id.to_owned(), Unreachable { info, since: now });
+        self.counters.add("master/slave_unreachable_completed");
+        self.publish_agent_removed(id);
         for (owner, task) in self.take_tasks_on(id) {
             if is_terminal(status::state_of(&task)) {
                 continue;
@@ -174,11 +182,14 @@ impl Master {
     }
 
     /// The agent goes for good.
-    fn unregister(&mut self, link: LinkKey, id: &str, now: Time) {
+    fn unregister(&mut self, id: &str, now: Time) {
         self.rescind_offers_on(id);
-        self.links.remove(&link);
-        let Some(agent) = self.agents.remove(id) else { return };
-        let text = format!("Agent {} removed: the agent unregistered", agent.hostname());
+        let Some(info) = self.drop_agent(id) else { return };
+        let text = format!("Agent {} removed: the agent unregistered", info.hostname);
+        self.counters.add("master/messages_unregister_slave");
+        self.counters.add("master/slave_removals");
+        self.standings.remove(id);
+        self.publish_agent_removed(id);
         self.persist();
         for (owner, task) in self.take_tasks_on(id) {
             if !is_terminal(status::state_of(&task)) {
@@ -187,19 +198,18 @@ impl Master {
             }
         }
         self.agent_is_gone(id);
-        self.effect(Effect::CloseLink { link });
     }
 
-    fn take_tasks_on(&mut self, agent_id: &str) -> Vec<(String, Task)> {
+    pub(crate) fn take_tasks_on(&mut self, agent_id: &str) -> Vec<(String, Task)> {
         let mut taken = Vec::new();
         for (owner, framework) in &mut self.frameworks {
-            let here = framework.tasks.extract_if(.., |_, task| task.agent_id.value == agent_id);
-            taken.extend(here.map(|(_, task)| (owner.clone(), task)));
+            let here = framework.tasks.take_on(agent_id, |_| true);
+            taken.extend(here.into_iter().map(|task| (owner.clone(), task)));
         }
         taken
     }
 
-    fn agent_is_gone(&mut self, id: &str) {
+    pub(crate) fn agent_is_gone(&mut self, id: &str) {
         for owner in self.frameworks.keys().cloned().collect::<Vec<_>>() {
             self.send_failure(&owner, id, None);
             if let Some(framework) = self.frameworks.get_mut(&owner) {

@@ -10,10 +10,27 @@ use super::framework_check;
 use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
+/// What is wrong when somebody has proved to be one principal and speaks for another.
+pub(crate) fn mismatch(proved: Option<&str>, claimed: Option<&str>) -> Option<String> {
+    let (proved, claimed) = (proved?, claimed?);
+    (proved != claimed).then(|| {
+        format!(
+            "Authenticated principal '{proved}' does not match principal '{claimed}' set in `FrameworkInfo`"
+        )
+    })
+}
+
 impl Master {
-    pub(crate) fn scheduler_call(&mut self, key: CallKey, stream_id: Option<&str>, call: Call, now: Time) {
+    pub(crate) fn scheduler_call(
+        &mut self,
+        key: CallKey,
+        stream_id: Option<&str>,
+        principal: Option<&str>,
+        call: Call,
+        now: Time,
+    ) {
         let id = call.framework_id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
-        if let Err(refusal) = self.authorize(&id, stream_id) {
+        if let Err(refusal) = self.authorize(&id, stream_id, principal) {
             return self.reply(key, refusal);
         }
         let reply = self.dispatch(&id, call, now);
@@ -21,10 +38,13 @@ impl Master {
     }
 
     /// Only the connected scheduler of a known framework may call.
-    fn authorize(&self, id: &str, stream_id: Option<&str>) -> Result<(), Reply> {
+    fn authorize(&self, id: &str, stream_id: Option<&str>, principal: Option<&str>) -> Result<(), Reply> {
         let Some(framework) = self.frameworks.get(id) else {
             return Err(Reply::bad_request("Framework cannot be found"));
         };
+        if let Some(mismatch) = mismatch(principal, framework.info.principal.as_deref()) {
+            return Err(Reply::bad_request(mismatch));
+        }
         let Connection::Connected { stream_id: current, .. } = &framework.connection else {
             return Err(Reply::Refused { status: 403, text: "Framework is not subscribed".to_owned() });
         };
@@ -42,6 +62,7 @@ impl Master {
 
     fn dispatch(&mut self, id: &str, call: Call, now: Time) -> Reply {
         use call::Type;
+        self.count_call(&call);
         match call.r#type.and_then(|kind| Type::try_from(kind).ok()) {
             Some(Type::Teardown) => self.remove_framework(id, now),
             Some(Type::Accept) => self.accept(id, call.accept.unwrap_or_default(), now),
@@ -50,7 +71,7 @@ impl Master {
             Some(Type::Suppress) => self.suppress(id, &call.suppress.unwrap_or_default().roles),
             Some(Type::Kill) => self.kill(id, call.kill.unwrap_or_default(), now),
             Some(Type::Shutdown) => self.shutdown_executor(id, call.shutdown.unwrap_or_default()),
-            Some(Type::Acknowledge) => self.acknowledge(id, call.acknowledge.unwrap_or_default()),
+            Some(Type::Acknowledge) => self.acknowledge(id, call.acknowledge.unwrap_or_default(), now),
             Some(Type::AcknowledgeOperationStatus) => {
                 let operation = call.acknowledge_operation_status.unwrap_or_default().operation_id.value;
                 if let Some(framework) = self.frameworks.get_mut(id) {
@@ -65,13 +86,40 @@ impl Master {
             Some(Type::UpdateFramework) => {
                 return self.update_framework(id, call.update_framework.unwrap_or_default());
             }
-            // Nothing here offers back what it has given, so there is nothing to accept or to ask for.
-            Some(Type::AcceptInverseOffers | Type::DeclineInverseOffers | Type::Request) => {}
+            Some(Type::AcceptInverseOffers) => {
+                let call = call.accept_inverse_offers.unwrap_or_default();
+                self.answer_inverse_offers(id, &call.inverse_offer_ids, call.filters.as_ref(), true, now);
+            }
+            Some(Type::DeclineInverseOffers) => {
+                let call = call.decline_inverse_offers.unwrap_or_default();
+                self.answer_inverse_offers(id, &call.inverse_offer_ids, call.filters.as_ref(), false, now);
+            }
+            // Everything that is free is on offer anyway, so there is nothing to ask for.
+            Some(Type::Request) => {}
             Some(Type::Unknown | Type::Subscribe) | None => {
                 return Reply::Refused { status: 501, text: "Call is not supported".to_owned() };
             }
         }
         Reply::Accepted
+    }
+
+    fn count_call(&mut self, call: &Call) {
+        use call::Type;
+        let name = match call.r#type() {
+            Type::Accept => "master/messages_launch_tasks",
+            Type::Decline => "master/messages_decline_offers",
+            Type::Revive => "master/messages_revive_offers",
+            Type::Suppress => "master/messages_suppress_offers",
+            Type::Kill => "master/messages_kill_task",
+            Type::Acknowledge => "master/messages_status_update_acknowledgement",
+            Type::Reconcile => "master/messages_reconcile_tasks",
+            Type::ReconcileOperations => "master/messages_reconcile_operations",
+            Type::Message => "master/messages_framework_to_executor",
+            Type::Request => "master/messages_resource_request",
+            Type::Teardown => "master/messages_unregister_framework",
+            _ => return,
+        };
+        self.counters.add(name);
     }
 
     fn revive(&mut self, id: &str, roles: &[String]) {
@@ -130,7 +178,7 @@ impl Master {
     }
 
     /// Pass an acknowledgement on. A task whose end is acknowledged is forgotten.
-    fn acknowledge(&mut self, id: &str, acknowledge: call::Acknowledge) {
+    fn acknowledge(&mut self, id: &str, acknowledge: call::Acknowledge, now: Time) {
         let task_id = acknowledge.task_id.value.clone();
         self.tell(
             &acknowledge.agent_id.value.clone(),
@@ -147,7 +195,9 @@ impl Master {
                 && task.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_slice())
         });
         if is_over && let Some(task) = framework.tasks.remove(&task_id) {
+            let agent = task.agent_id.value.clone();
             framework.complete_task(task);
+            self.check_drained(&agent, now);
         }
     }
 
@@ -177,6 +227,9 @@ impl Master {
 
     fn update_framework(&mut self, id: &str, call: call::UpdateFramework) -> Reply {
         let info: FrameworkInfo = call.framework_info;
+        if let Err(problem) = self.check_roles(&info, None) {
+            return Reply::Refused { status: 403, text: problem };
+        }
         let Some(framework) = self.frameworks.get_mut(id) else {
             return Reply::bad_request("Framework cannot be found");
         };
@@ -197,6 +250,7 @@ impl Master {
         self.withdraw_offers_of_lost_roles(id);
         self.persist();
         self.tell_agents_about(id);
+        self.publish_framework(id, false);
         self.allocation_wanted = true;
         Reply::Ok
     }

@@ -7,11 +7,14 @@ use cairn_mesos::v1::scheduler::{self, event};
 use cairn_mesos::v1::{AgentInfo, FrameworkId, FrameworkInfo, Offer, TaskStatus};
 
 use super::agent::Agent;
+use super::allocator::Sorter;
 use super::event::{CallKey, Effect, Input, LinkKey, Reply, StreamKey, Time};
 use super::framework::{Connection, Framework};
 use super::identity::Identity;
+use super::operator::{Counters, Maintenance, Sharing, Standing, Watchers};
 use super::pool::Pool;
 use super::registry::{RegistryState, SCHEMA_VERSION};
+use crate::security::Roles;
 use crate::wire::ToAgent;
 
 /// How many frameworks that are gone are shown to operators.
@@ -86,10 +89,23 @@ pub struct Master {
     pub(crate) links: BTreeMap<LinkKey, String>,
     pub(crate) streams: BTreeMap<StreamKey, String>,
     pub(crate) offers: BTreeMap<String, OpenOffer>,
+    /// When each of them is taken back.
+    pub(crate) expiries: BTreeSet<(Time, String)>,
+    /// Whose turn it is to be offered something.
+    pub(crate) sorter: Sorter,
+    pub(crate) sharing: Sharing,
+    /// What operators have decided about agents.
+    pub(crate) standings: BTreeMap<String, Standing>,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) watchers: Watchers,
+    pub(crate) counters: Counters,
+    /// Which principals may be in which roles; `None`: all in all.
+    roles: Option<Roles>,
     next_framework: u64,
     next_agent: u64,
     next_offer: u64,
     next_operation: u64,
+    /// Something has happened that concerns all agents.
     pub(crate) allocation_wanted: bool,
     out: Vec<Effect>,
 }
@@ -110,6 +126,14 @@ impl Master {
             links: BTreeMap::new(),
             streams: BTreeMap::new(),
             offers: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            sorter: Sorter::default(),
+            sharing: Sharing::recovered(registry.weights, registry.quotas),
+            standings: registry.standings.into_iter().map(|one| (one.agent_id.clone(), one)).collect(),
+            maintenance: Maintenance::recovered(registry.schedule, registry.down),
+            watchers: Watchers::default(),
+            counters: Counters::default(),
+            roles: None,
             next_framework: 0,
             next_agent: 0,
             next_offer: 0,
@@ -129,20 +153,36 @@ impl Master {
         master
     }
 
+    /// Let principals be in these roles only.
+    #[must_use]
+    pub fn with_roles(self, roles: Option<Roles>) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// Whether the principal may be in the role.
+    pub(crate) fn may_be_in(&self, principal: Option<&str>, role: &str) -> bool {
+        self.roles.as_ref().is_none_or(|roles| roles.allow(principal, role))
+    }
+
     /// Handle one input. The effects are to be carried out in order.
     pub fn step(&mut self, input: Input, now: Time) -> Vec<Effect> {
         match input {
-            Input::Subscribe { stream, stream_id, call } => self.subscribe(stream, stream_id, *call, now),
-            Input::Call { key, stream_id, call } => {
-                self.scheduler_call(key, stream_id.as_deref(), *call, now)
+            Input::Subscribe { stream, stream_id, principal, call } => {
+                self.subscribe(stream, stream_id, principal.as_deref(), *call, now);
             }
+            Input::Call { key, stream_id, principal, call } => {
+                self.scheduler_call(key, stream_id.as_deref(), principal.as_deref(), *call, now);
+            }
+            Input::Watch { stream } => self.watch(stream, now),
             Input::StreamClosed { stream } => self.stream_closed(stream, now),
-            Input::Operator { key, call } => self.operator_call(key, *call, now),
+            Input::Operator { key, principal, call } => {
+                self.operator_call(key, principal.as_deref(), *call, now);
+            }
             Input::Agent { link, message } => self.agent_message(link, *message, now),
             Input::LinkClosed { link } => self.link_closed(link, now),
             Input::Timer => self.timer(now),
         }
-        if std::mem::take(&mut self.allocation_wanted) {
+        if self.wants_allocation() {
             self.allocate(now);
         }
         std::mem::take(&mut self.out)
@@ -245,18 +285,39 @@ impl Master {
         }
     }
 
-    /// Store who exists.
+    /// Take an agent off the books, with all that was taken of it.
+    pub(crate) fn drop_agent(&mut self, id: &str) -> Option<AgentInfo> {
+        let agent = self.agents.remove(id)?;
+        if let Some(link) = agent.link() {
+            self.links.remove(&link);
+            self.effect(Effect::CloseLink { link });
+        }
+        let info = agent.info.clone();
+        agent.forget(&mut self.sorter);
+        Some(info)
+    }
+
+    /// Have the registry stored.
     pub(crate) fn persist(&mut self) {
+        self.effect(Effect::Persist);
+    }
+
+    /// What the registry is to hold.
+    pub fn registry(&self) -> RegistryState {
         let known = self.agents.values().map(|agent| &agent.info);
         let away = self.recovered.values().map(|agent| &agent.info);
         let unreachable = self.unreachable.values().map(|agent| &agent.info);
-        let state = RegistryState {
+        RegistryState {
             schema_version: SCHEMA_VERSION,
             frameworks: self.frameworks.values().map(|framework| framework.info.clone()).collect(),
             completed: self.removed_order.iter().cloned().collect(),
             agents: known.chain(away).chain(unreachable).cloned().collect(),
-        };
-        self.effect(Effect::Persist(Box::new(state)));
+            weights: self.sharing.weight_infos(),
+            quotas: self.sharing.quota_configs(),
+            standings: self.standings.values().cloned().collect(),
+            schedule: Some(self.maintenance.schedule()).filter(|schedule| !schedule.windows.is_empty()),
+            down: self.maintenance.down().to_vec(),
+        }
     }
 }
 

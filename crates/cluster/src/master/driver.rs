@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cairn_mesos::codec::MediaType;
+use cairn_mesos::codec::{Body, MediaType};
 use cairn_mesos::v1::{master, scheduler};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -17,6 +17,9 @@ use crate::wire::{FromAgent, MasterLink, ToAgent};
 /// Requests that may wait for the master.
 const INBOX: usize = 1024;
 
+/// How many of them are taken at once.
+const BATCH: usize = 256;
+
 /// Events that may wait for one framework: more than the answers to a reconciliation of everything that fits on one
 /// machine. A framework that reads more slowly is disconnected, and makes up for what it missed when it subscribes again.
 const STREAM: usize = 65_536;
@@ -24,9 +27,28 @@ const STREAM: usize = 65_536;
 /// What the outside wants of the master.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Subscribe { call: Box<scheduler::Call>, media: MediaType, answer: oneshot::Sender<EventStream> },
-    Call { call: Box<scheduler::Call>, stream_id: Option<String>, answer: oneshot::Sender<Reply> },
-    Operator { call: Box<master::Call>, answer: oneshot::Sender<Reply> },
+    Subscribe {
+        call: Box<scheduler::Call>,
+        principal: Option<String>,
+        media: MediaType,
+        answer: oneshot::Sender<EventStream>,
+    },
+    Call {
+        call: Box<scheduler::Call>,
+        stream_id: Option<String>,
+        principal: Option<String>,
+        answer: oneshot::Sender<Reply>,
+    },
+    Operator {
+        call: Box<master::Call>,
+        principal: Option<String>,
+        answer: oneshot::Sender<Reply>,
+    },
+    /// SUBSCRIBE of the operator API.
+    Watch {
+        media: MediaType,
+        answer: oneshot::Sender<EventStream>,
+    },
     StreamClosed(StreamKey),
     Attach(MasterLink),
     Agent(LinkKey, Box<FromAgent>),
@@ -107,23 +129,44 @@ impl Driver {
     pub(crate) async fn run(mut self) -> Result<(), RegistryError> {
         loop {
             let deadline = self.master.next_deadline().map(|time| self.clock.instant(time));
-            let input = tokio::select! {
+            tokio::select! {
                 command = self.inbox.recv() => match command {
-                    Some(command) => self.input(command),
+                    Some(command) => self.take_in(command),
                     None => return Ok(()),
                 },
-                () = wait_until(deadline) => Some(Input::Timer),
-            };
-            if let Some(input) = input {
-                self.follow_ups.push_back(input);
+                () = wait_until(deadline) => self.follow_ups.push_back(Input::Timer),
             }
-            while let Some(input) = self.follow_ups.pop_front() {
-                let effects = self.master.step(input, self.clock.now());
-                for effect in effects {
-                    self.carry_out(effect).await?;
+            while !self.follow_ups.is_empty() {
+                let mut effects = Vec::new();
+                while let Some(input) = self.follow_ups.pop_front() {
+                    effects.extend(self.master.step(input, self.clock.now()));
                 }
+                self.carry_out_all(effects).await?;
             }
         }
+    }
+
+    /// Take this command, and what has come with it: what is stored is then stored once for all of them.
+    fn take_in(&mut self, command: Command) {
+        let first = self.input(command);
+        self.follow_ups.extend(first);
+        for _ in 1..BATCH {
+            let Ok(command) = self.inbox.try_recv() else { return };
+            let input = self.input(command);
+            self.follow_ups.extend(input);
+        }
+    }
+
+    /// What is stored first holds all that has happened since, so it need not be stored again.
+    async fn carry_out_all(&mut self, effects: Vec<Effect>) -> Result<(), RegistryError> {
+        let mut stored = false;
+        for effect in effects {
+            if matches!(effect, Effect::Persist) && std::mem::replace(&mut stored, true) {
+                continue;
+            }
+            self.carry_out(effect).await?;
+        }
+        Ok(())
     }
 
     fn next_key(&mut self) -> u64 {
@@ -133,16 +176,23 @@ impl Driver {
 
     fn input(&mut self, command: Command) -> Option<Input> {
         match command {
-            Command::Subscribe { call, media, answer } => self.open_stream(call, media, answer),
-            Command::Call { call, stream_id, answer } => {
-                let key = CallKey(self.next_key());
-                self.calls.insert(key, answer);
-                Some(Input::Call { key, stream_id, call })
+            Command::Subscribe { call, principal, media, answer } => {
+                let (stream, stream_id) = self.open_stream(media, answer)?;
+                Some(Input::Subscribe { stream, stream_id, principal, call })
             }
-            Command::Operator { call, answer } => {
+            Command::Call { call, stream_id, principal, answer } => {
                 let key = CallKey(self.next_key());
                 self.calls.insert(key, answer);
-                Some(Input::Operator { key, call })
+                Some(Input::Call { key, stream_id, principal, call })
+            }
+            Command::Operator { call, principal, answer } => {
+                let key = CallKey(self.next_key());
+                self.calls.insert(key, answer);
+                Some(Input::Operator { key, principal, call })
+            }
+            Command::Watch { media, answer } => {
+                let (stream, _) = self.open_stream(media, answer)?;
+                Some(Input::Watch { stream })
             }
             Command::StreamClosed(stream) => {
                 self.streams.remove(&stream);
@@ -162,10 +212,9 @@ impl Driver {
 
     fn open_stream(
         &mut self,
-        call: Box<scheduler::Call>,
         media: MediaType,
         answer: oneshot::Sender<EventStream>,
-    ) -> Option<Input> {
+    ) -> Option<(StreamKey, String)> {
         let stream = StreamKey(self.next_key());
         let stream_id = uuid::Uuid::new_v4().to_string();
         let (frames, receiver) = mpsc::channel(STREAM);
@@ -178,7 +227,7 @@ impl Driver {
             let _ = dropped.await;
             let _ = commands.send(Command::StreamClosed(stream)).await;
         });
-        Some(Input::Subscribe { stream, stream_id, call })
+        Some((stream, stream_id))
     }
 
     fn attach(&mut self, link: MasterLink) {
@@ -198,8 +247,9 @@ impl Driver {
 
     async fn carry_out(&mut self, effect: Effect) -> Result<(), RegistryError> {
         match effect {
-            Effect::Persist(state) => self.persist(*state).await?,
-            Effect::Send { stream, event } => self.send(stream, &event),
+            Effect::Persist => self.persist(self.master.registry()).await?,
+            Effect::Send { stream, event } => self.send(stream, &*event),
+            Effect::Publish { stream, event } => self.send(stream, &*event),
             Effect::CloseStream { stream } => drop(self.streams.remove(&stream)),
             Effect::Reply { key, reply } => {
                 if let Some(answer) = self.calls.remove(&key) {
@@ -213,14 +263,14 @@ impl Driver {
         Ok(())
     }
 
-    fn send(&mut self, key: StreamKey, event: &scheduler::Event) {
+    fn send(&mut self, key: StreamKey, event: &impl Body) {
         let Some(stream) = self.streams.get(&key) else { return };
         let sent = super::stream::frame(event, stream.media)
             .is_some_and(|frame| stream.frames.try_send(frame).is_ok());
         if !sent {
             tracing::warn!(
                 stream = key.0,
-                "a framework reads its events too slowly, or is gone; its stream is closed"
+                "a client reads its events too slowly, or is gone; its stream is closed"
             );
             self.streams.remove(&key);
             self.follow_ups.push_back(Input::StreamClosed { stream: key });

@@ -5,7 +5,6 @@ use std::time::Duration;
 use cairn_mesos::v1::master as operator;
 use cairn_mesos::v1::scheduler;
 
-use super::registry::RegistryState;
 use crate::wire::{FromAgent, ToAgent};
 
 /// A point in time: how long after the UNIX epoch. The driver makes it, and never lets it go backwards.
@@ -32,6 +31,8 @@ pub enum Input {
         stream: StreamKey,
         /// What later calls must carry as `Mesos-Stream-Id`.
         stream_id: String,
+        /// Whom the client has proved to be.
+        principal: Option<String>,
         /// The call.
         call: Box<scheduler::Call>,
     },
@@ -41,8 +42,15 @@ pub enum Input {
         key: CallKey,
         /// The header `Mesos-Stream-Id`.
         stream_id: Option<String>,
+        /// Whom the client has proved to be.
+        principal: Option<String>,
         /// The call.
         call: Box<scheduler::Call>,
+    },
+    /// An operator wants to watch; the answer is the stream.
+    Watch {
+        /// The connection that carries the events.
+        stream: StreamKey,
     },
     /// The connection of a SUBSCRIBE is gone.
     StreamClosed {
@@ -53,6 +61,8 @@ pub enum Input {
     Operator {
         /// Where the answer goes.
         key: CallKey,
+        /// Whom the client has proved to be.
+        principal: Option<String>,
         /// The call.
         call: Box<operator::Call>,
     },
@@ -75,14 +85,21 @@ pub enum Input {
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Store this before anything that comes after it.
-    Persist(Box<RegistryState>),
+    /// Store [`super::Master::registry`] before anything that comes after this.
+    Persist,
     /// Send an event to a framework.
     Send {
         /// To which connection.
         stream: StreamKey,
         /// What.
         event: Box<scheduler::Event>,
+    },
+    /// Send an event to an operator who watches.
+    Publish {
+        /// To which connection.
+        stream: StreamKey,
+        /// What.
+        event: Box<operator::Event>,
     },
     /// End a stream properly, after what was sent to it.
     CloseStream {

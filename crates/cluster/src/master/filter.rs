@@ -1,6 +1,6 @@
 //! Filters: what a framework does not want to be offered again for a while.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::event::Time;
@@ -42,11 +42,16 @@ struct Filter {
 
 /// The filters of one role of one framework, by agent.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Filters(BTreeMap<String, Vec<Filter>>);
+pub(crate) struct Filters {
+    agents: HashMap<String, Vec<Filter>>,
+    /// No filter ends before.
+    next: Option<Time>,
+}
 
 impl Filters {
     pub(crate) fn refuse(&mut self, agent: &str, refused: Pool, until: Time) {
-        let filters = self.0.entry(agent.to_owned()).or_default();
+        self.next = Some(self.next.map_or(until, |next| next.min(until)));
+        let filters = self.agents.entry(agent.to_owned()).or_default();
         filters.retain(|old| old.until > until || !refused.contains(&old.refused));
         filters.push(Filter { refused, until });
         if filters.len() > MAX_FILTERS {
@@ -56,34 +61,38 @@ impl Filters {
 
     /// Whether an offer of this would be no more than what was refused.
     pub(crate) fn blocks(&self, agent: &str, offer: &Pool, now: Time) -> bool {
-        self.0.get(agent).is_some_and(|filters| {
+        self.agents.get(agent).is_some_and(|filters| {
             filters.iter().any(|filter| filter.until > now && filter.refused.contains(offer))
         })
     }
 
-    /// Drop what has expired; whether there was something.
-    pub(crate) fn expire(&mut self, now: Time) -> bool {
-        let mut expired = false;
-        self.0.retain(|_, filters| {
-            filters.retain(|filter| {
-                let keep = filter.until > now;
-                expired |= !keep;
-                keep
-            });
+    /// Drop what has expired; the agents where that was.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<String> {
+        let mut expired = Vec::new();
+        if self.next.is_none_or(|next| next > now) {
+            return expired;
+        }
+        self.agents.retain(|agent, filters| {
+            let before = filters.len();
+            filters.retain(|filter| filter.until > now);
+            if filters.len() < before {
+                expired.push(agent.clone());
+            }
             !filters.is_empty()
         });
+        self.next = self.agents.values().flatten().map(|filter| filter.until).min();
         expired
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     pub(crate) fn forget_agent(&mut self, agent: &str) {
-        self.0.remove(agent);
+        self.agents.remove(agent);
     }
 
     pub(crate) fn next_expiry(&self) -> Option<Time> {
-        self.0.values().flatten().map(|filter| filter.until).min()
+        self.next
     }
 }

@@ -60,3 +60,12 @@ pub(crate) fn unrefined(mut resource: Resource) -> Resource {
     }
     resource
 }
+
+/// Both forms where the older can say it, as operators are shown them: tools read either.
+pub(crate) fn both(resources: Vec<Resource>) -> Vec<Resource> {
+    let both = |resource: Resource| {
+        let older = unrefined(resource.clone());
+        Resource { role: older.role, reservation: older.reservation, ..resource }
+    };
+    resources.into_iter().map(both).collect()
+}

@@ -7,6 +7,7 @@ use cairn_mesos::v1::{FrameworkInfo, OperationStatus, Task};
 
 use super::event::{StreamKey, Time};
 use super::filter::Filters;
+use super::tasks::Tasks;
 
 /// How many finished tasks are remembered for each framework, for operators to look at.
 const COMPLETED_TASKS: usize = 100;
@@ -37,17 +38,15 @@ pub(crate) struct Framework {
     pub(crate) connection: Connection,
     pub(crate) roles: BTreeMap<String, RoleState>,
     /// Tasks whose end is not acknowledged yet.
-    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) tasks: Tasks,
     /// Tasks on agents that are gone but may come back.
-    pub(crate) unreachable: BTreeMap<String, Task>,
+    pub(crate) unreachable: Tasks,
     pub(crate) completed: VecDeque<Task>,
     operations: VecDeque<OperationStatus>,
     pub(crate) registered: Time,
     pub(crate) reregistered: Time,
     /// Known from the registry or an agent, not heard of since the master started.
     pub(crate) recovered: bool,
-    /// How many offers it was made, which settles who is next among equals.
-    pub(crate) offers_made: u64,
 }
 
 impl Framework {
@@ -57,14 +56,13 @@ impl Framework {
             info,
             connection,
             roles,
-            tasks: BTreeMap::new(),
-            unreachable: BTreeMap::new(),
+            tasks: Tasks::default(),
+            unreachable: Tasks::default(),
             completed: VecDeque::new(),
             operations: VecDeque::new(),
             registered: now,
             reregistered: now,
             recovered: false,
-            offers_made: 0,
         }
     }
 
@@ -84,7 +82,8 @@ impl Framework {
         let old = std::mem::replace(&mut self.info, info);
         self.info.id = old.id;
         self.info.user = old.user;
-        self.info.checkpoint = old.checkpoint;
+        // As Mesos does: from now on it is told even when it is not set.
+        self.info.checkpoint = Some(old.checkpoint.unwrap_or(false));
         let wanted = roles_of(&self.info);
         self.roles.retain(|role, _| wanted.contains(role));
         for role in wanted {
@@ -108,6 +107,11 @@ impl Framework {
             .iter_mut()
             .filter(|(role, _)| named.is_empty() || named.contains(role))
             .map(|(_, state)| state)
+    }
+
+    /// Whether a task of it, over or not, is on this agent.
+    pub(crate) fn has_task_on(&self, agent: &str) -> bool {
+        self.tasks.has_on(agent)
     }
 
     pub(crate) fn complete_task(&mut self, task: Task) {

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use cairn_mesos::v1::{Address, MasterInfo, master_info};
+use cairn_mesos::v1::{Address, DomainInfo, MasterInfo, master_info};
 use uuid::Uuid;
 
 /// The version of the protocol that is spoken: that of the Apache Mesos release it was compared with.
 pub const PROTOCOL_VERSION: &str = "1.11.0";
 
 /// One run of the master.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     /// A uuid made at the start; the ids that this run gives out begin with it.
     pub id: Uuid,
@@ -19,6 +19,8 @@ pub struct Identity {
     pub ip: IpAddr,
     /// The port it listens on.
     pub port: u16,
+    /// The region and zone it is in.
+    pub domain: Option<DomainInfo>,
 }
 
 impl Identity {
@@ -42,7 +44,17 @@ impl Identity {
                 capability(master_info::capability::Type::AgentUpdate),
                 capability(master_info::capability::Type::AgentDraining),
             ],
-            ..MasterInfo::default()
+            domain: self.domain.clone(),
+        }
+    }
+
+    /// Whether somebody in this domain is in another region than the master, which not every framework can cope with.
+    pub(crate) fn is_foreign(&self, domain: Option<&DomainInfo>) -> bool {
+        let region =
+            |domain: &DomainInfo| domain.fault_domain.as_ref().map(|fault| fault.region.name.clone());
+        match (self.domain.as_ref().and_then(region), domain.and_then(region)) {
+            (Some(own), Some(other)) => own != other,
+            _ => false,
         }
     }
 

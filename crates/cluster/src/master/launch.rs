@@ -77,7 +77,7 @@ impl Master {
 
     pub(crate) fn knows_task(&self, framework: &str, task: &str) -> bool {
         let known = self.frameworks.get(framework);
-        known.is_some_and(|known| known.tasks.contains_key(task) || known.unreachable.contains_key(task))
+        known.is_some_and(|known| known.tasks.contains(task) || known.unreachable.contains(task))
     }
 
     /// Whether this executor is on the agent already. Another one of the same name is a mistake.
@@ -101,7 +101,6 @@ impl Master {
             return;
         };
         let custom = executor.is_some();
-        let user = framework.user.clone();
         let executor = match executor {
             Some(executor) => owned(executor, work),
             None => command_executor(&tasks, work),
@@ -116,7 +115,7 @@ impl Master {
                 own.clone_from(&executor);
             }
             let executor_id = custom.then(|| executor.executor_id.clone());
-            self.count_task(work, record(&info, executor_id, work, &user));
+            self.count_task(work, record(&info, executor_id, work));
             launched.push(info);
         }
         self.tell(&work.agent, ToAgent::RunTasks { framework, executor, tasks: launched, group });
@@ -131,11 +130,12 @@ impl Master {
     }
 
     fn count_task(&mut self, work: &Acceptance, task: Task) {
+        self.publish_task(&task);
         if let Some(agent) = self.agents.get_mut(&work.agent) {
             agent.use_more(&work.framework, &Pool::from_list(task.resources.clone()));
         }
         if let Some(framework) = self.frameworks.get_mut(&work.framework) {
-            framework.tasks.insert(task.task_id.value.clone(), task);
+            framework.tasks.insert(task);
         }
     }
 }
@@ -191,16 +191,17 @@ fn command_executor(tasks: &[TaskInfo], work: &Acceptance) -> ExecutorInfo {
     }
 }
 
-/// The beginning of a command, for people.
+/// The beginning of a command, for people: 15 characters with the dots.
 fn shown_command(command: &cairn_mesos::v1::CommandInfo) -> String {
     const SHOWN: usize = 15;
     let value = command.value.clone().unwrap_or_default();
-    let start: String = value.chars().take(SHOWN).collect();
-    let more = if value.chars().count() > SHOWN { "..." } else { "" };
+    let is_long = value.chars().count() > SHOWN;
+    let start: String = value.chars().take(if is_long { SHOWN - 3 } else { SHOWN }).collect();
+    let more = if is_long { "..." } else { "" };
     if command.shell.unwrap_or(true) { format!("sh -c '{start}{more}'") } else { format!("{start}{more}") }
 }
 
-fn record(info: &TaskInfo, executor_id: Option<ExecutorId>, work: &Acceptance, user: &str) -> Task {
+fn record(info: &TaskInfo, executor_id: Option<ExecutorId>, work: &Acceptance) -> Task {
     let own_user = info.command.as_ref().and_then(|command| command.user.clone());
     Task {
         name: info.name.clone(),
@@ -213,7 +214,7 @@ fn record(info: &TaskInfo, executor_id: Option<ExecutorId>, work: &Acceptance, u
         labels: info.labels.clone(),
         discovery: info.discovery.clone(),
         container: info.container.clone(),
-        user: own_user.or_else(|| Some(user.to_owned())),
+        user: own_user,
         health_check: info.health_check.clone(),
         kill_policy: info.kill_policy,
         limits: info.limits.clone(),

@@ -28,8 +28,8 @@ impl Master {
         let resources = resources.allocated_to(role);
         let expires = self.timeouts.offer.map(|timeout| now + timeout);
         let agent = self.agents.get_mut(agent_id)?;
+        let unavailability = self.maintenance.unavailability(agent);
         let state = self.frameworks.get_mut(framework)?;
-        state.offers_made += 1;
         agent.offer_more(framework, &resources);
         let sent = Offer {
             id: OfferId { value: id.clone() },
@@ -42,8 +42,8 @@ impl Master {
             executor_ids: agent.executors_of(framework),
             allocation_info: shows_allocation(&state.info)
                 .then(|| AllocationInfo { role: Some(role.to_owned()) }),
-            domain: None,
-            ..Offer::default()
+            domain: agent.info.domain.clone(),
+            unavailability,
         };
         let open = OpenOffer {
             framework: framework.to_owned(),
@@ -53,6 +53,9 @@ impl Master {
             sent: sent.clone(),
             expires,
         };
+        if let Some(expires) = expires {
+            self.expiries.insert((expires, id.clone()));
+        }
         self.offers.insert(id, open);
         Some(sent)
     }
@@ -73,15 +76,17 @@ impl Master {
     /// Take an offer back into the agent's free resources.
     pub(crate) fn close_offer(&mut self, offer_id: &str) -> Option<OpenOffer> {
         let offer = self.offers.remove(offer_id)?;
+        if let Some(expires) = offer.expires {
+            self.expiries.remove(&(expires, offer_id.to_owned()));
+        }
         if let Some(agent) = self.agents.get_mut(&offer.agent) {
             agent.offer_less(&offer.framework, &offer.resources);
         }
-        self.allocation_wanted = true;
         Some(offer)
     }
 
     /// Take offers back and tell their framework.
-    fn rescind(&mut self, offer_ids: Vec<String>) {
+    pub(crate) fn rescind(&mut self, offer_ids: Vec<String>) {
         for id in offer_ids {
             if let Some(offer) = self.close_offer(&id) {
                 let rescind = event::Rescind { offer_id: OfferId { value: id } };
@@ -103,6 +108,7 @@ impl Master {
 
     /// The framework is not connected any more, or another scheduler has taken over: it is not told.
     pub(crate) fn withdraw_offers_of(&mut self, framework: &str) {
+        self.withdraw_inverse_offers_of(framework);
         for id in self.offers_where(|offer| offer.framework == framework) {
             self.close_offer(&id);
         }
@@ -121,9 +127,15 @@ impl Master {
         self.rescind(gone);
     }
 
+    pub(crate) fn rescind_offers_of_role(&mut self, role: &str) {
+        let held = self.offers_where(|offer| offer.role == role);
+        self.rescind(held);
+    }
+
     /// Take back what was not answered in time.
     pub(crate) fn rescind_expired_offers(&mut self, now: Time) {
-        let late = self.offers_where(|offer| offer.expires.is_some_and(|expires| expires <= now));
+        let late = self.expiries.iter().take_while(|(expires, _)| *expires <= now);
+        let late = late.map(|(_, id)| id.clone()).collect();
         self.rescind(late);
     }
 
@@ -169,7 +181,7 @@ pub(crate) fn shows_allocation(info: &FrameworkInfo) -> bool {
 }
 
 /// Where the agent's API is, as offers say it.
-fn agent_url(hostname: &str, ip: &str, port: Option<i32>) -> Url {
+pub(crate) fn agent_url(hostname: &str, ip: &str, port: Option<i32>) -> Url {
     Url {
         scheme: "http".to_owned(),
         address: Address {

@@ -10,10 +10,24 @@ use super::format;
 use super::pool::Pool;
 
 /// On whose behalf an operation is done.
-pub(crate) struct Author<'a> {
-    /// The role the offer was for.
-    pub(crate) role: &'a str,
-    pub(crate) principal: Option<&'a str>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Author<'a> {
+    /// A framework, with what it was offered.
+    Framework {
+        /// The role the offer was for.
+        role: &'a str,
+        principal: Option<&'a str>,
+    },
+    /// An operator, for whichever role; by which name is known when operators have to tell it.
+    Operator { principal: Option<&'a str> },
+}
+
+impl Author<'_> {
+    fn principal(&self) -> Option<&str> {
+        match self {
+            Self::Framework { principal, .. } | Self::Operator { principal } => *principal,
+        }
+    }
 }
 
 /// What an operation does to resources.
@@ -71,12 +85,14 @@ fn reserve(
     author: &Author<'_>,
 ) -> Result<(Resource, Resource, Option<Resource>), String> {
     let reservation = dynamic_reservation(resource)?;
-    if reservation.role.as_deref() != Some(author.role) {
+    if let Author::Framework { role, .. } = author
+        && reservation.role.as_deref() != Some(*role)
+    {
         return Err(format!(
             "A reserve operation was attempted for a resource with role '{}', but the framework can only reserve \
              for the role its resources are allocated to, '{}'",
-            reservation.role.as_deref().unwrap_or_default(),
-            author.role
+            reservation.role(),
+            role
         ));
     }
     check_principal("reserve", reservation.principal.as_deref(), author)?;
@@ -145,12 +161,13 @@ fn dynamic_reservation(resource: &Resource) -> Result<&ReservationInfo, String> 
 }
 
 fn check_principal(verb: &str, given: Option<&str>, author: &Author<'_>) -> Result<(), String> {
-    if given == author.principal {
+    let unnamed = matches!(author, Author::Operator { principal: None });
+    if unnamed || given == author.principal() {
         return Ok(());
     }
     Err(format!(
         "A {verb} operation was attempted by principal '{}', but there is a resource with principal '{}' set",
-        author.principal.unwrap_or_default(),
+        author.principal().unwrap_or_default(),
         given.unwrap_or_default()
     ))
 }

@@ -1,12 +1,13 @@
 //! Resources as the master counts them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use cairn_mesos::resources::{Ranges, Resources, persistence_id};
 use cairn_mesos::v1::Resource;
-use cairn_mesos::v1::resource::ReservationInfo;
 use cairn_mesos::v1::resource::reservation_info::Type as Reservation;
+use cairn_mesos::v1::resource::{AllocationInfo, ReservationInfo};
+
+use super::allocator::{Amounts, thousandths, whole};
 
 /// A set of resources, with or without allocation.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,15 +42,24 @@ impl Pool {
     /// Take away what there is of `other`. What is missing is passed over: an agent may come back with less than
     /// it had, and its tasks count all the same.
     pub(crate) fn subtract(&mut self, other: &Self) {
+        self.take(other);
+    }
+
+    /// The same; what has been taken away.
+    pub(crate) fn take(&mut self, other: &Self) -> Self {
         if let Some(left) = self.0.checked_sub(&other.0) {
             self.0 = left;
-            return;
+            return other.clone();
         }
+        let mut taken = Resources::new();
         for resource in other.0.iter() {
-            if let Some(left) = self.0.checked_sub(&Resources::from(vec![resource])) {
+            let one = Resources::from(vec![resource]);
+            if let Some(left) = self.0.checked_sub(&one) {
                 self.0 = left;
+                taken += one;
             }
         }
+        Self(taken)
     }
 
     pub(crate) fn contains(&self, other: &Self) -> bool {
@@ -74,7 +84,7 @@ impl Pool {
     }
 
     pub(crate) fn has_reserved(&self) -> bool {
-        self.0.iter().any(|resource| !resource.reservations.is_empty())
+        self.0.identities().any(|resource| !resource.reservations.is_empty())
     }
 
     /// How much of a scalar there is in all.
@@ -82,18 +92,68 @@ impl Pool {
         self.0.total(name)
     }
 
-    /// The amounts of these scalars for each role they are allocated to.
-    pub(crate) fn scalars_by_role<const N: usize>(&self, names: [&str; N]) -> BTreeMap<String, [f64; N]> {
-        let mut sums: BTreeMap<String, [f64; N]> = BTreeMap::new();
-        for resource in self.0.iter() {
-            let role =
-                resource.allocation_info.as_ref().map(|info| info.role().to_owned()).unwrap_or_default();
-            let place = names.iter().position(|name| *name == resource.name);
-            if let (Some(place), Some(scalar)) = (place, &resource.scalar) {
-                sums.entry(role).or_insert([0.0; N])[place] += scalar.value;
+    /// What counts for shares.
+    pub(crate) fn amounts(&self) -> Amounts {
+        self.sum(|_| true)
+    }
+
+    /// The same, of what is reserved for nobody.
+    pub(crate) fn unreserved_amounts(&self) -> Amounts {
+        self.sum(|resource| resource.reservations.is_empty())
+    }
+
+    fn sum(&self, counts: impl Fn(&Resource) -> bool) -> Amounts {
+        let mut sum = Amounts::default();
+        for (resource, amount) in self.0.scalars().filter(|(resource, _)| counts(resource)) {
+            if let Some(own) = sum.get_mut(&resource.name) {
+                *own += amount;
+            }
+        }
+        sum
+    }
+
+    /// What counts for shares, for each role it is allocated to.
+    pub(crate) fn amounts_by_role(&self) -> Vec<(String, Amounts)> {
+        self.grouped(|resource| resource.allocation_info.as_ref().map(AllocationInfo::role))
+    }
+
+    /// What counts for shares, for each role it is reserved for.
+    pub(crate) fn reserved_roles(&self) -> Vec<(String, Amounts)> {
+        self.grouped(|resource| resource.reservations.last().map(ReservationInfo::role))
+    }
+
+    fn grouped<'a>(&'a self, role: impl Fn(&'a Resource) -> Option<&'a str>) -> Vec<(String, Amounts)> {
+        let mut sums: Vec<(String, Amounts)> = Vec::new();
+        for (resource, amount) in self.0.scalars() {
+            let Some(role) = role(resource) else { continue };
+            let place = sums.iter().position(|(known, _)| known == role).unwrap_or_else(|| {
+                sums.push((role.to_owned(), Amounts::default()));
+                sums.len() - 1
+            });
+            if let Some(sum) = sums[place].1.get_mut(&resource.name) {
+                *sum += amount;
             }
         }
         sums
+    }
+
+    /// This, with no more of what is reserved for nobody than `allowed`.
+    pub(crate) fn limited(&self, mut allowed: Amounts) -> Self {
+        let mut limited = Vec::new();
+        for mut resource in self.0.iter() {
+            if let (Some(scalar), Some(left), true) =
+                (&mut resource.scalar, allowed.get_mut(&resource.name), resource.reservations.is_empty())
+            {
+                let amount = thousandths(scalar.value).min(*left);
+                *left -= amount;
+                scalar.value = whole(amount);
+                if amount <= 0 {
+                    continue;
+                }
+            }
+            limited.push(resource);
+        }
+        Self::from_list(limited)
     }
 }
 

@@ -51,6 +51,9 @@ impl Master {
             // Whoever is not back yet may bring the task along.
             None if !self.recovered.is_empty() => None,
             Some(agent) if self.recovered.contains_key(agent) => None,
+            Some(agent) if self.is_gone(agent) => {
+                Some(say(or_lost(TaskState::TaskGoneByOperator), "Reconciliation: Task is gone"))
+            }
             Some(agent) if self.agents.contains_key(agent) => {
                 Some(say(or_lost(TaskState::TaskGone), "Reconciliation: Task is unknown to the agent"))
             }

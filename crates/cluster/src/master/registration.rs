@@ -3,14 +3,14 @@
 //! What the agent says about its reservations, executors and tasks is true; the master takes it over and tells
 //! frameworks of what has changed for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{
     AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskState,
 };
 
-use super::agent::{Agent, AgentState};
+use super::agent::Agent;
 use super::agents::Ending;
 use super::core::Master;
 use super::event::{Effect, LinkKey, Time};
@@ -39,22 +39,28 @@ impl Master {
         let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| self.new_agent_id());
         registration.info.id = Some(AgentId { value: id.clone() });
+        if self.is_gone(&id) {
+            return self.turn_away(link, true);
+        }
+        if self.maintenance.is_down(&registration.info.hostname, &registration.ip) {
+            return self.turn_away(link, false);
+        }
         self.replace_link(&id, link);
-        let old = self.agents.remove(&id);
+        let old = self.agents.get(&id).map(|old| old.registered);
+        if let Some(old) = self.agents.remove(&id) {
+            old.forget(&mut self.sorter);
+        }
         let was_away = self.unreachable.remove(&id).is_some();
         self.recovered.remove(&id);
         let mut running = registration.running;
-        let agent = Agent {
-            info: registration.info,
-            ip: registration.ip,
-            state: AgentState::Connected(link),
-            registered: old.as_ref().map_or(now, |old| old.registered),
-            reregistered: (old.is_some() || was_away).then_some(now),
-            total: Pool::unallocated_from(registration.resources),
-            used: BTreeMap::new(),
-            offered: BTreeMap::new(),
-            executors: BTreeMap::new(),
-        };
+        let again = old.is_some() || was_away;
+        let total = Pool::unallocated_from(registration.resources);
+        let mut agent = Agent::new(registration.info, registration.ip, link, total, old.unwrap_or(now));
+        agent.reregistered = again.then_some(now);
+        let counter =
+            if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
+        self.counters.add(counter);
+        self.counters.add(if again { "master/slave_reregistrations" } else { "master/slave_registrations" });
         self.agents.insert(id.clone(), agent);
         for framework in std::mem::take(&mut running.frameworks) {
             self.meet_framework(framework, now);
@@ -64,7 +70,10 @@ impl Master {
         self.stop_removed(&id, &mut running);
         self.adopt_executors(&id, running.executors);
         self.adopt_tasks(&id, running.tasks, now);
-        self.allocation_wanted = true;
+        self.go_on_draining(&id, now);
+        if !again {
+            self.publish_agent(&id);
+        }
     }
 
     /// The agent comes on a new link: what was on the old one is void.
@@ -115,7 +124,7 @@ impl Master {
         let came_back = framework.unreachable.remove(&key).is_some() && alive;
         let update =
             status::about(&task, state, Reason::AgentReregistered, "Unreachable agent re-reregistered", now);
-        framework.tasks.insert(key, task);
+        framework.tasks.insert(task);
         if came_back {
             self.send_status(&owner, update);
         }
@@ -142,15 +151,9 @@ impl Master {
     fn lose_unlisted(&mut self, agent_id: &str, listed: &BTreeSet<(String, String)>, now: Time) {
         let mut lost = Vec::new();
         for (owner, framework) in &mut self.frameworks {
-            let here = |task: &Task| task.agent_id.value == agent_id;
-            let gone = |key: &String| !listed.contains(&(owner.clone(), key.clone()));
-            let known = [&mut framework.tasks, &mut framework.unreachable];
-            for tasks in known {
-                lost.extend(
-                    tasks
-                        .extract_if(.., |key, task| here(task) && gone(key))
-                        .map(|(_, task)| (owner.clone(), task)),
-                );
+            let gone = |key: &str| !listed.contains(&(owner.clone(), key.to_owned()));
+            for tasks in [&mut framework.tasks, &mut framework.unreachable] {
+                lost.extend(tasks.take_on(agent_id, gone).into_iter().map(|task| (owner.clone(), task)));
             }
         }
         for (owner, task) in lost {

@@ -1,17 +1,22 @@
 //! What the master must still know after a restart, and where that is kept.
 //!
 //! Tasks, executors, reservations and volumes are not here: agents store those, and tell them when they register
-//! again. What is here is who exists: frameworks, frameworks that are gone for good, agents.
+//! again. What is here is who exists (frameworks, frameworks that are gone for good, agents), and what operators have
+//! decided.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use cairn_mesos::v1::{AgentInfo, FrameworkInfo};
+use cairn_mesos::v1::maintenance::Schedule;
+use cairn_mesos::v1::quota::QuotaConfig;
+use cairn_mesos::v1::{AgentInfo, FrameworkInfo, MachineId, WeightInfo};
 use prost::Message;
 
+pub use super::operator::Standing;
+
 /// The version of the stored form. A file with a higher one is refused.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything the registry holds.
 #[derive(Clone, PartialEq, Message)]
@@ -28,6 +33,21 @@ pub struct RegistryState {
     /// Agents that may register again, with their ids.
     #[prost(message, repeated, tag = "4")]
     pub agents: Vec<AgentInfo>,
+    /// Roles whose weight is not 1.
+    #[prost(message, repeated, tag = "5")]
+    pub weights: Vec<WeightInfo>,
+    /// Quotas of roles.
+    #[prost(message, repeated, tag = "6")]
+    pub quotas: Vec<QuotaConfig>,
+    /// What operators have decided about agents.
+    #[prost(message, repeated, tag = "7")]
+    pub standings: Vec<Standing>,
+    /// Planned maintenance.
+    #[prost(message, optional, tag = "8")]
+    pub schedule: Option<Schedule>,
+    /// Machines that are down for maintenance.
+    #[prost(message, repeated, tag = "9")]
+    pub down: Vec<MachineId>,
 }
 
 /// Why the registry could not be read or written.

@@ -1,8 +1,10 @@
 //! A running master: its driver, its HTTP, and the way agents come to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_mesos::v1::DomainInfo;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -13,6 +15,7 @@ use super::http::{self, Web};
 use super::registry::{Registry, RegistryError};
 use super::{Identity, Master, Timeouts};
 use crate::link::Remote;
+use crate::security::{Credentials, Roles};
 use crate::wire::{self, AgentLink};
 
 /// How long open requests may take to end when the master stops.
@@ -34,6 +37,21 @@ pub enum MasterError {
     /// What the last master stored cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// How a master is set up.
+#[derive(Debug, Clone, Default)]
+pub struct MasterSettings {
+    /// The name clients know the host by.
+    pub hostname: String,
+    /// The region and zone it is in.
+    pub domain: Option<DomainInfo>,
+    /// How long it waits for what.
+    pub timeouts: Timeouts,
+    /// Who may come in; `None`: everybody.
+    pub credentials: Option<Credentials>,
+    /// Which principals may be in which roles; `None`: all in all.
+    pub roles: Option<Roles>,
 }
 
 /// Gives out links to one master.
@@ -91,20 +109,21 @@ impl MasterServer {
     /// The address cannot be used, or the registry cannot be read.
     pub async fn start(
         address: SocketAddr,
-        hostname: String,
+        settings: MasterSettings,
         mut registry: Box<dyn Registry>,
-        timeouts: Timeouts,
     ) -> Result<Self, MasterError> {
         let failed = |source| MasterError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let stored = registry.load()?;
         let clock = Clock::start();
-        let identity = Identity { id: Uuid::new_v4(), hostname, ip: shown_ip(address), port: address.port() };
-        let master = Master::new(identity, timeouts, stored.clone(), clock.now());
+        let MasterSettings { hostname, domain, timeouts, credentials, roles } = settings;
+        let (id, ip, port) = (Uuid::new_v4(), shown_ip(address), address.port());
+        let identity = Identity { id, hostname, ip, port, domain };
+        let master = Master::new(identity, timeouts, stored.clone(), clock.now()).with_roles(roles);
         let (driver, commands) = Driver::new(master, registry, stored, clock);
         let (closing, closed) = oneshot::channel();
-        let web = Web { master: commands.clone() };
+        let web = Web { master: commands.clone(), credentials: credentials.map(Arc::new) };
         Ok(Self {
             address,
             commands,

@@ -72,6 +72,11 @@ pub(crate) fn time_info(time: Time) -> TimeInfo {
     TimeInfo { nanoseconds: i64::try_from(time.as_nanos()).unwrap_or(i64::MAX) }
 }
 
+/// Whether nothing can happen to the task any more.
+pub(crate) fn is_over(task: &Task) -> bool {
+    crate::terminal::is_terminal(state_of(task))
+}
+
 /// The state of a task as the enum.
 pub(crate) fn state_of(task: &Task) -> TaskState {
     TaskState::try_from(task.state).unwrap_or(TaskState::TaskUnknown)

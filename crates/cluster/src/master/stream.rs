@@ -4,9 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use cairn_mesos::codec::MediaType;
+use cairn_mesos::codec::{Body, MediaType};
 use cairn_mesos::recordio;
-use cairn_mesos::v1::scheduler;
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,7 +39,7 @@ impl Stream for EventStream {
 }
 
 /// An event as a record. `None` when it cannot be written, which no event is known to cause.
-pub(crate) fn frame(event: &scheduler::Event, media: MediaType) -> Option<Bytes> {
+pub(crate) fn frame(event: &impl Body, media: MediaType) -> Option<Bytes> {
     let record = media.encode(event).ok()?;
     let mut frame = Vec::with_capacity(record.len() + 12);
     recordio::encode(&record, &mut frame);

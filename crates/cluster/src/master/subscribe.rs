@@ -6,18 +6,25 @@ use cairn_mesos::v1::{FrameworkInfo, TaskState};
 
 use super::core::{Master, failover_timeout, framework_id};
 use super::event::{Effect, StreamKey, Time};
-use super::framework::{Connection, Framework};
+use super::framework::{Connection, Framework, roles_of};
 use super::{framework_check, status};
 use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
 impl Master {
-    pub(crate) fn subscribe(&mut self, stream: StreamKey, stream_id: String, call: Call, now: Time) {
+    pub(crate) fn subscribe(
+        &mut self,
+        stream: StreamKey,
+        stream_id: String,
+        principal: Option<&str>,
+        call: Call,
+        now: Time,
+    ) {
         let Some(subscribe) = call.subscribe else {
             return self.refuse_stream(stream, "Expecting 'subscribe' to be present");
         };
         let info = subscribe.framework_info;
-        if let Err(problem) = self.check_subscription(&info) {
+        if let Err(problem) = self.check_subscription(&info, principal) {
             return self.refuse_stream(stream, &problem);
         }
         let connection =
@@ -33,8 +40,9 @@ impl Master {
         self.allocation_wanted = true;
     }
 
-    fn check_subscription(&self, info: &FrameworkInfo) -> Result<(), String> {
+    fn check_subscription(&self, info: &FrameworkInfo, principal: Option<&str>) -> Result<(), String> {
         framework_check::check(info)?;
+        self.check_roles(info, principal)?;
         let Some(id) = info.id.as_ref().map(|id| id.value.as_str()).filter(|id| !id.is_empty()) else {
             return Ok(());
         };
@@ -49,6 +57,15 @@ impl Master {
         }
     }
 
+    /// Whether the framework may be in all the roles it asks for.
+    pub(crate) fn check_roles(&self, info: &FrameworkInfo, principal: Option<&str>) -> Result<(), String> {
+        let principal = principal.or(info.principal.as_deref());
+        match roles_of(info).iter().find(|role| !self.may_be_in(principal, role)) {
+            Some(role) => Err(format!("Not authorized to use role '{role}'")),
+            None => Ok(()),
+        }
+    }
+
     /// Make the framework known, or take over from its former scheduler. Its id.
     fn admit(&mut self, mut info: FrameworkInfo, connection: Connection, now: Time) -> String {
         let given = info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
@@ -56,8 +73,11 @@ impl Master {
         info.id = Some(framework_id(&id));
         if !self.frameworks.contains_key(&id) {
             self.frameworks.insert(id.clone(), Framework::new(info, connection, now));
+            self.counters.add("master/messages_register_framework");
+            self.publish_framework(&id, true);
             return id;
         }
+        self.counters.add("master/messages_reregister_framework");
         self.take_over(&id);
         self.withdraw_offers_of(&id);
         if let Some(framework) = self.frameworks.get_mut(&id) {
@@ -70,6 +90,7 @@ impl Master {
             }
         }
         self.tell_agents_about(&id);
+        self.publish_framework(&id, false);
         id
     }
 
@@ -90,7 +111,7 @@ impl Master {
     }
 
     fn agents_of(&self, framework: &str) -> Vec<String> {
-        let uses = |(_, agent): &(&String, &super::agent::Agent)| agent.used.contains_key(framework);
+        let uses = |(_, agent): &(&String, &super::agent::Agent)| agent.used_by(framework).is_some();
         self.agents.iter().filter(uses).map(|(id, _)| id.clone()).collect()
     }
 
@@ -112,6 +133,9 @@ impl Master {
     }
 
     pub(crate) fn stream_closed(&mut self, stream: StreamKey, now: Time) {
+        if self.watchers.remove(stream) {
+            return;
+        }
         let Some(id) = self.streams.remove(&stream) else { return };
         self.withdraw_offers_of(&id);
         let Some(framework) = self.frameworks.get_mut(&id) else { return };
@@ -133,11 +157,17 @@ impl Master {
         kill_all(&mut framework, now);
         framework.connection = Connection::Disconnected { deadline: now };
         framework.reregistered = now;
+        self.publish_framework_removed(&framework);
         self.archive(id.to_owned(), framework);
         self.persist();
         for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
             self.evict(id, &agent_id);
+            self.check_drained(&agent_id, now);
         }
+        let mut sorter = std::mem::take(&mut self.sorter);
+        self.agents.values_mut().for_each(|agent| agent.settle_moves(&mut sorter));
+        sorter.remove(id);
+        self.sorter = sorter;
         if let Some(stream) = stream {
             self.streams.remove(&stream);
             self.effect(Effect::CloseStream { stream });
@@ -148,7 +178,7 @@ impl Master {
     /// Free what the framework uses on an agent, and have the agent stop it.
     fn evict(&mut self, framework: &str, agent_id: &str) {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
-        agent.used.remove(framework);
+        agent.use_nothing(framework);
         agent.executors.retain(|(owner, _), _| owner != framework);
         self.tell(agent_id, ToAgent::ShutdownFramework { framework_id: framework_id(framework) });
     }
@@ -156,7 +186,7 @@ impl Master {
 
 /// Write its tasks down as killed; nobody is left to be told.
 fn kill_all(framework: &mut Framework, now: Time) {
-    for (_, mut task) in std::mem::take(&mut framework.tasks) {
+    for mut task in framework.tasks.drain() {
         if !is_terminal(status::state_of(&task)) {
             task.state = TaskState::TaskKilled as i32;
             let text = "Framework removed";

@@ -20,18 +20,25 @@ impl Master {
             AgentState::Disconnected { deadline } => Some(deadline),
         });
         let recovered = self.recovered.values().map(|agent| agent.deadline);
-        let offers = self.offers.values().filter_map(|offer| offer.expires);
-        connections.chain(filters).chain(agents).chain(recovered).chain(offers).min()
+        let offers = self.expiries.first().map(|(expires, _)| *expires);
+        let watchers = self.watchers.next_heartbeat().into_iter().chain(self.maintenance.next_question());
+        connections.chain(watchers).chain(filters).chain(agents).chain(recovered).chain(offers).min()
     }
 
     pub(crate) fn timer(&mut self, now: Time) {
         self.send_heartbeats(now);
+        self.send_watch_heartbeats(now);
         self.expire_frameworks(now);
         self.expire_agents(now);
         self.rescind_expired_offers(now);
+        self.ask_to_leave(now);
         for framework in self.frameworks.values_mut() {
             for role in framework.roles.values_mut() {
-                self.allocation_wanted |= role.filters.expire(now);
+                for agent in role.filters.expire(now) {
+                    if let Some(agent) = self.agents.get_mut(&agent) {
+                        agent.touch();
+                    }
+                }
             }
         }
     }

@@ -5,11 +5,30 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Fields whose values differ from cluster to cluster and mean nothing beyond themselves.
-const INCIDENTAL: [&str; 16] = [
+const INCIDENTAL: [&str; 36] = [
     "address",
+    "build_date",
+    "build_time",
+    "build_user",
     "capabilities",
+    "command",
+    "cpus_system_time_secs",
+    "cpus_user_time_secs",
+    "elected_time",
+    "estimated_drain_start_time",
     "executor_pid",
+    "flags",
     "git_sha",
+    "git_tag",
+    "leader",
+    "master_hostname",
+    "mem_rss_bytes",
+    "mode",
+    "mtime",
+    "offers",
+    "offset",
+    "size",
+    "start_time",
     "hostname",
     "ip",
     "ip_address",
@@ -19,9 +38,29 @@ const INCIDENTAL: [&str; 16] = [
     "registered_time",
     "reregistered_time",
     "timestamp",
+    "unregistered_time",
     "url",
     "version",
     "attributes",
+];
+/// What Mesos says of how it was built, which is not for others to say.
+const BUILD: [&str; 6] = ["build_date", "build_time", "build_user", "git_sha", "git_tag", "master_hostname"];
+/// Lists whose order means nothing.
+const UNORDERED: [&str; 14] = [
+    "agents",
+    "completed_executors",
+    "completed_frameworks",
+    "completed_tasks",
+    "executors",
+    "framework_ids",
+    "frameworks",
+    "launched_tasks",
+    "roles",
+    "slave_ids",
+    "slaves",
+    "statuses",
+    "tasks",
+    "containers",
 ];
 /// Texts of messages that existing programs match.
 const KEPT_MESSAGES: [&str; 5] = [
@@ -42,6 +81,19 @@ impl Names {
     /// Notes that ours stands for theirs.
     pub(crate) fn bind(&mut self, theirs: &str, ours: Vec<String>) {
         self.ours.insert(theirs.to_owned(), ours);
+    }
+
+    /// Ours, of what the recording calls something that ends so.
+    pub(crate) fn ending(&self, end: &str) -> Option<&str> {
+        let (_, ours) = self.ours.iter().find(|(theirs, _)| theirs.ends_with(end))?;
+        ours.first().map(String::as_str)
+    }
+
+    /// Another of ours stands for what this one stood for.
+    pub(crate) fn replace(&mut self, old: &str, new: &str) {
+        for ours in self.ours.values_mut().flatten().filter(|ours| *ours == old) {
+            new.clone_into(ours);
+        }
     }
 
     /// What a request of the recording has to say here. A list of offers may get longer: what Mesos put into one offer
@@ -69,7 +121,10 @@ impl Names {
     /// A text that is not JSON here and holds ids all the same.
     pub(crate) fn within(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (theirs, ours) in self.ours.iter().filter(|(theirs, _)| theirs.len() > 30) {
+        // The longest first: an id begins with that of its master.
+        for (theirs, ours) in
+            self.ours.iter().rev().filter(|(theirs, _)| theirs.len() > 30 || theirs.starts_with('$'))
+        {
             if let [ours] = &ours[..] {
                 text = text.replace(theirs, ours);
             }
@@ -89,8 +144,20 @@ impl Names {
     }
 
     fn same(&mut self, path: &str, key: &str, theirs: &Value, ours: &Value) -> Result<(), String> {
-        if key == "resources" {
+        // What a role has on offer at a moment depends on how fast offers are made.
+        if path.starts_with(".get_roles.roles") && key == "resources" {
+            return Ok(());
+        }
+        let listed = theirs.is_array() && ours.is_array();
+        if listed && (key.ends_with("resources") || key.ends_with("resources_full")) {
             return resources(path, theirs, ours);
+        }
+        // The state a task is in by now: where tasks end sooner, it is further.
+        if path == ".task_updated.state" {
+            return Ok(());
+        }
+        if key == "metrics" {
+            return names_exist(path, theirs, ours);
         }
         match (theirs, ours) {
             (Value::Object(a), Value::Object(b)) => {
@@ -105,7 +172,9 @@ impl Names {
                     match b.get(name) {
                         Some(_) if incidental(name, value) => {}
                         Some(other) => self.same(&at, name, value, other)?,
-                        None if name == "capabilities" || may_lack(name) => {}
+                        None if name == "capabilities"
+                            || may_lack(name)
+                            || BUILD.contains(&name.as_str()) => {}
                         None => return Err(format!("{at} is missing, Mesos has {value}")),
                     }
                 }
@@ -113,6 +182,9 @@ impl Names {
                     Some(more) => Err(format!("{path}.{more} is {}, Mesos has none", b[more])),
                     None => Ok(()),
                 }
+            }
+            (Value::Array(a), Value::Array(b)) if a.len() == b.len() && UNORDERED.contains(&key) => {
+                self.same_set(path, a, b)
             }
             (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
                 .iter()
@@ -126,6 +198,29 @@ impl Names {
         }
     }
 
+    /// Each of theirs is one of ours, whatever the order.
+    fn same_set(&mut self, path: &str, theirs: &[Value], ours: &[Value]) -> Result<(), String> {
+        let mut left: Vec<&Value> = ours.iter().collect();
+        for (n, one) in theirs.iter().enumerate() {
+            let mut why = String::new();
+            let found = left.iter().position(|other| {
+                let mut learned = self.clone();
+                match learned.same(&format!("{path}[{n}]"), "", one, other) {
+                    Ok(()) => {
+                        *self = learned;
+                        true
+                    }
+                    Err(reason) => {
+                        why = reason;
+                        false
+                    }
+                }
+            });
+            left.remove(found.ok_or(why)?);
+        }
+        Ok(())
+    }
+
     fn text(&mut self, path: &str, key: &str, theirs: &str, ours: &str) -> Result<(), String> {
         match self.ours.get(theirs) {
             Some(known) if known.iter().any(|k| k == ours) => Ok(()),
@@ -134,7 +229,7 @@ impl Names {
                 self.bind(theirs, vec![ours.to_owned()]);
                 Ok(())
             }
-            None if theirs == ours => Ok(()),
+            None if theirs == ours || self.within(theirs) == ours => Ok(()),
             None => Err(format!("{path} is `{ours}`, Mesos has `{theirs}`")),
         }
     }
@@ -153,6 +248,19 @@ fn generated(text: &str) -> bool {
             .char_indices()
             .all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() });
     uuid || (text.len() == 24 && text.ends_with("=="))
+}
+
+/// What we count, Mesos counts too, by the same name.
+fn names_exist(path: &str, theirs: &Value, ours: &Value) -> Result<(), String> {
+    let names = |value: &Value| -> Vec<String> {
+        let all = value.as_array().into_iter().flatten();
+        all.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
+    };
+    let known = names(theirs);
+    match names(ours).into_iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(format!("{path}: {name} is not a metric of Mesos")),
+        None => Ok(()),
+    }
 }
 
 /// Resources are a set: equal ones are added up before they are compared.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_mesos::codec::MediaType;
@@ -19,6 +20,8 @@ use crate::stream::{Stream, single};
 const PATIENCE: Duration = Duration::from_secs(25);
 /// The same, once something has been found to be different: more of it is likely to be.
 const IMPATIENCE: Duration = Duration::from_secs(2);
+/// How long acknowledgements take to reach everybody.
+const REST: Duration = Duration::from_millis(5);
 /// How long a surplus event is waited for at the end.
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -41,8 +44,10 @@ pub(crate) struct Player {
     address: SocketAddr,
     /// How calls of schedulers are written; the recording's are JSON.
     media: MediaType,
+    agents: Vec<SocketAddr>,
+    work_dir: PathBuf,
     client: reqwest::Client,
-    names: Names,
+    pub(crate) names: Names,
     streams: BTreeMap<String, Stream>,
     due: Vec<Due>,
     /// When a client closed a stream, in the recording and here: what follows depends on how long it stayed away.
@@ -51,12 +56,24 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub(crate) fn new(address: SocketAddr, media: MediaType) -> Self {
+    /// `agents` are those of the recording, in the order in which it numbers them.
+    pub(crate) fn new(
+        address: SocketAddr,
+        agents: Vec<SocketAddr>,
+        work_dir: PathBuf,
+        media: MediaType,
+    ) -> Self {
         cairn_mesos::client::install_crypto();
         Self {
             address,
             media,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            agents,
+            work_dir,
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
             names: Names::default(),
             streams: BTreeMap::new(),
             due: Vec::new(),
@@ -129,12 +146,18 @@ impl Player {
     }
 
     async fn exchange(&mut self, item: &Item, request: &Request, expected: &Response) {
+        self.settle(item).await;
+        for stream in self.streams.values() {
+            stream.renew(&mut self.names).await;
+        }
+        let dir = self.work_dir.join(format!("agent-{}", self.first_agent() + 1));
+        self.names.bind("$WORKDIR", vec![dir.display().to_string()]);
         // A bug of Mesos, which nobody has to copy: the master died.
         let died = expected.closed_without_response.is_some();
         if died {
             self.due.clear();
         }
-        let answer = match self.ask(request).await {
+        let answer = match self.ask(&item.conn, request).await {
             Ok(answer) => answer,
             Err(error) => return self.differences.push(format!("{}: no answer: {error}", item.n)),
         };
@@ -144,12 +167,28 @@ impl Player {
             self.differences
                 .push(format!("{}: {asked} is answered {status}, by Mesos {:?}", item.n, expected.status));
         }
+        let challenge = |headers: Option<&str>| headers.map(str::to_owned);
+        let theirs = challenge(expected.headers.get("WWW-Authenticate").and_then(Value::as_str));
+        let ours = challenge(answer.headers().get("WWW-Authenticate").and_then(|value| value.to_str().ok()));
+        if theirs != ours {
+            self.differences.push(format!("{}: asks for {ours:?}, Mesos for {theirs:?}", item.n));
+        }
         let (Some(theirs), Some(ours)) = (
             expected.headers.get("Mesos-Stream-Id").and_then(Value::as_str),
             answer.headers().get("Mesos-Stream-Id"),
         ) else {
             if let Some(body) = &expected.body_json {
                 let ours: Value = answer.json().await.unwrap_or(Value::Null);
+                // A bare map of metrics.
+                if request.path.ends_with("/metrics/snapshot") {
+                    let known = |name: &String| body.get(name).is_some();
+                    let own = ours.as_object().into_iter().flatten();
+                    let more: Vec<&String> = own.map(|(name, _)| name).filter(|name| !known(name)).collect();
+                    if !more.is_empty() {
+                        self.differences.push(format!("{}: no metrics of Mesos: {more:?}", item.n));
+                    }
+                    return;
+                }
                 if let Err(why) = self.names.unify(body, &ours) {
                     self.differences.push(format!("{}: {why}", item.n));
                 }
@@ -160,6 +199,13 @@ impl Player {
         };
         self.names.bind(theirs, vec![ours.to_str().unwrap_or_default().to_owned()]);
         self.open(item, expected, answer);
+    }
+
+    /// Operators look at what is there at this moment: what is under way has to come to rest first.
+    async fn settle(&self, item: &Item) {
+        if item.conn.starts_with("agent") || item.conn.starts_with("operator") {
+            tokio::time::sleep(REST).await;
+        }
     }
 
     fn open(&mut self, item: &Item, expected: &Response, answer: reqwest::Response) {
@@ -182,8 +228,16 @@ impl Player {
         self.streams.insert(conn, Stream::read(answer, media));
     }
 
-    async fn ask(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
-        let url = format!("http://{}{}", self.address, self.names.within(&request.path));
+    /// Which of ours stands for the recording's first agent.
+    fn first_agent(&self) -> usize {
+        let number = self.names.ending("-S0").and_then(|id| id.rsplit("-S").next()?.parse().ok());
+        number.unwrap_or_default()
+    }
+
+    async fn ask(&self, conn: &str, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
+        let agent = conn.starts_with("agent").then(|| self.agents[self.first_agent()]);
+        let agent = agent.as_ref();
+        let url = format!("http://{}{}", agent.unwrap_or(&self.address), self.names.within(&request.path));
         let method = request.method.parse().unwrap();
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {

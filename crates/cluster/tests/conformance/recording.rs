@@ -66,6 +66,13 @@ pub(crate) struct Event {
 }
 
 impl Recording {
+    /// Have the ACCEPT with this number refuse what it leaves for so many seconds.
+    pub(crate) fn refuse_rest(&mut self, n: u32, seconds: f64) {
+        let request = self.items.iter_mut().find(|item| item.n == n).and_then(|item| item.request.as_mut());
+        let body = request.and_then(|request| request.body_json.as_mut()).unwrap();
+        body["accept"]["filters"]["refuse_seconds"] = seconds.into();
+    }
+
     pub(crate) fn load(name: &str) -> Self {
         let file =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(format!("{name}.json"));

@@ -1,5 +1,6 @@
 //! An open subscription, and what has come on it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const CAP: usize = 8 << 20;
 #[derive(Debug, Default)]
 struct Inbox {
     waiting: Vec<Value>,
+    /// Every offer that has come, by its id.
+    offers: BTreeMap<String, Value>,
     closed: bool,
 }
 
@@ -50,7 +53,13 @@ impl Stream {
                 decoder.feed(&chunk);
                 while let Ok(Some(record)) = decoder.next_record() {
                     let event = event(&record, media);
-                    into.lock().await.waiting.extend(single(&event));
+                    let mut inbox = into.lock().await;
+                    for event in single(&event) {
+                        if let Some(id) = event["offer"]["id"]["value"].as_str() {
+                            inbox.offers.insert(id.to_owned(), event["offer"].clone());
+                        }
+                        inbox.waiting.push(event);
+                    }
                     tell.send_modify(|n| *n += 1);
                 }
             }
@@ -83,6 +92,20 @@ impl Stream {
         }
     }
 
+    /// An offer that was taken back and made again, sooner than by Mesos, stands for what the old one stood for.
+    pub(crate) async fn renew(&self, names: &mut Names) {
+        let mut inbox = self.inbox.lock().await;
+        while let Some((at, again)) = renewed(&inbox) {
+            let id =
+                |event: &Value, field: &str| event[field]["value"].as_str().unwrap_or_default().to_owned();
+            let old = id(&inbox.waiting[at]["rescind"], "offer_id");
+            let new = id(&inbox.waiting[again]["offer"], "id");
+            names.replace(&old, &new);
+            inbox.waiting.remove(again);
+            inbox.waiting.remove(at);
+        }
+    }
+
     /// Waits for the end of the stream.
     pub(crate) async fn closed(&mut self, patience: Duration) -> bool {
         let deadline = tokio::time::Instant::now() + patience;
@@ -94,9 +117,11 @@ impl Stream {
         true
     }
 
-    /// What has come that the recording does not have. Offers apart: how many there are is the allocator's affair.
+    /// What has come that the recording does not have. Offers and what becomes of them apart: how many there are is the
+    /// allocator's affair.
     pub(crate) async fn left_over(&self) -> Vec<Value> {
-        self.inbox.lock().await.waiting.iter().filter(|e| e["type"] != "OFFERS").cloned().collect()
+        let incidental = ["OFFERS", "RESCIND"].map(Value::from);
+        self.inbox.lock().await.waiting.iter().filter(|e| !incidental.contains(&e["type"])).cloned().collect()
     }
 }
 
@@ -109,6 +134,23 @@ fn event(record: &[u8], media: MediaType) -> Value {
             event.and_then(|event| serde_json::to_value(event).ok()).unwrap_or(Value::Null)
         }
     }
+}
+
+/// A RESCIND, and after it the same offer as before.
+fn renewed(inbox: &Inbox) -> Option<(usize, usize)> {
+    let waiting = inbox.waiting.iter().enumerate();
+    let mut rescinds = waiting.filter(|(_, event)| event["type"] == "RESCIND");
+    rescinds.find_map(|(at, event)| {
+        let old = inbox.offers.get(event["rescind"]["offer_id"]["value"].as_str()?)?;
+        let same = |event: &Value| {
+            let new = &event["offer"];
+            event["type"] == "OFFERS"
+                && new["agent_id"] == old["agent_id"]
+                && sum(&[new["resources"].clone()]) == sum(&[old["resources"].clone()])
+        };
+        let after = inbox.waiting.iter().skip(at).position(same)?;
+        Some((at, at + after))
+    })
 }
 
 /// An event, or each of the offers of one; heartbeats are left out.

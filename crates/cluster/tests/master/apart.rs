@@ -23,6 +23,8 @@ fn options(dir: &Path, port: u16) -> AgentOptions {
         work_dir: dir.to_owned(),
         resources: agent_resources(RESOURCES).unwrap(),
         attributes: Vec::new(),
+        domain: None,
+        executor_secret: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
     }

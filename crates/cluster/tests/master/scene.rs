@@ -53,6 +53,7 @@ fn identity(run: u128) -> Identity {
         hostname: "localhost".to_owned(),
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 5050,
+        domain: None,
     }
 }
 
@@ -103,8 +104,12 @@ impl Scene {
 
     fn carry_out(&mut self, effect: Effect, inputs: &mut VecDeque<Input>) {
         match effect {
-            Effect::Persist(state) => self.registry = *state,
+            Effect::Persist => self.registry = self.master.registry(),
             Effect::Send { stream, event } => {
+                let event = serde_json::to_value(&*event).unwrap();
+                self.streams.entry(stream).or_default().events.push_back(event);
+            }
+            Effect::Publish { stream, event } => {
                 let event = serde_json::to_value(&*event).unwrap();
                 self.streams.entry(stream).or_default().events.push_back(event);
             }
@@ -168,7 +173,7 @@ impl Scene {
             call["subscribe"]["suppressed_roles"] = suppressed;
         }
         let call = serde_json::from_value(call).unwrap();
-        self.step(Input::Subscribe { stream, stream_id, call: Box::new(call) });
+        self.step(Input::Subscribe { stream, stream_id, principal: None, call: Box::new(call) });
         stream
     }
 
@@ -194,14 +199,14 @@ impl Scene {
         let call = serde_json::from_value(body).unwrap();
         let key = CallKey(self.next());
         let stream_id = self.streams.get(&client.stream).map(|stream| stream.id.clone());
-        self.step(Input::Call { key, stream_id, call: Box::new(call) });
+        self.step(Input::Call { key, stream_id, principal: None, call: Box::new(call) });
         self.replies.remove(&key).unwrap()
     }
 
     pub(crate) fn operator(&mut self, body: Value) -> Value {
         let key = CallKey(self.next());
         let call = serde_json::from_value(body).unwrap();
-        self.step(Input::Operator { key, call: Box::new(call) });
+        self.step(Input::Operator { key, principal: None, call: Box::new(call) });
         match self.replies.remove(&key).unwrap() {
             Reply::Operator(answer) => serde_json::to_value(&*answer).unwrap(),
             other => json!(format!("{other:?}")),

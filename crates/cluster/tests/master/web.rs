@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cairn_cluster::master::registry::MemoryRegistry;
-use cairn_cluster::master::{MasterServer, Timeouts};
+use cairn_cluster::master::{MasterServer, MasterSettings};
 use cairn_cluster::sim::SimAgent;
 use cairn_mesos::client::{Masters, Options, SchedulerClient, SchedulerEvent};
 use cairn_mesos::codec::MediaType;
@@ -17,10 +17,14 @@ use tokio::sync::mpsc;
 
 use crate::scene::{accept, capable, command_task, launch};
 
+fn settings() -> MasterSettings {
+    MasterSettings { hostname: "localhost".to_owned(), ..MasterSettings::default() }
+}
+
 async fn master() -> MasterServer {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let registry = Box::new(MemoryRegistry::default());
-    MasterServer::start(address, "localhost".to_owned(), registry, Timeouts::default()).await.unwrap()
+    MasterServer::start(address, settings(), registry).await.unwrap()
 }
 
 /// The whole answer to a request that closes its connection.
@@ -292,7 +296,7 @@ async fn the_operator_api_answers_in_both_media_types() {
             400,
             "No framework found with specified ID",
         ),
-        ("{\"type\":\"SUBSCRIBE\"}", 501, "Call SUBSCRIBE is not supported"),
+        ("{\"type\":\"GROW_VOLUME\"}", 501, "Call GROW_VOLUME is not supported"),
     ] {
         let (got, _, answer) = ask(body, &[json_type]).await;
         assert_eq!((got, answer.as_str()), (status, text), "{body}");
@@ -357,8 +361,7 @@ async fn a_client_launches_a_task_in_either_media_type() {
 async fn a_taken_port_is_told() {
     let master = master().await;
     let registry = Box::new(MemoryRegistry::default());
-    let second =
-        MasterServer::start(master.address(), "localhost".to_owned(), registry, Timeouts::default()).await;
+    let second = MasterServer::start(master.address(), settings(), registry).await;
     let text = second.unwrap_err().to_string();
     assert!(text.contains(&master.address().to_string()) && text.contains("--listen"), "{text}");
     master.stop().await;

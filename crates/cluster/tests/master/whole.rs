@@ -180,7 +180,7 @@ async fn bad_options_are_told() {
         async |options| Cluster::start(options).await.err().map(|error: ClusterError| error.to_string());
     let many = ClusterOptions { agents: 251, ..options.clone() };
     assert_eq!(error(many).await.unwrap(), "a cluster has at most 250 agents, not 251");
-    let bad = ClusterOptions { resources: "cpus:many".to_owned(), ..options.clone() };
+    let bad = ClusterOptions { resources: vec!["cpus:many".to_owned()], ..options.clone() };
     assert!(error(bad).await.unwrap().starts_with("--resources: "));
     let odd = ClusterOptions { agents: 3, attributes: vec!["a:1".to_owned(), "a:2".to_owned()], ..options };
     assert!(error(odd).await.unwrap().contains("once for each agent"));

@@ -143,6 +143,19 @@ impl Resources {
         self.0.iter().map(Entry::resource)
     }
 
+    /// The resources without their amounts.
+    pub fn identities(&self) -> impl Iterator<Item = &Resource> {
+        self.0.iter().map(|entry| &entry.identity)
+    }
+
+    /// The scalars without their amounts, and how many thousandths there are of each.
+    pub fn scalars(&self) -> impl Iterator<Item = (&Resource, i64)> {
+        self.0.iter().filter_map(|entry| match entry.quantity {
+            Quantity::Scalar(thousandths) => Some((&entry.identity, thousandths)),
+            Quantity::Ranges(_) | Quantity::Set(_) => None,
+        })
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -75,6 +75,8 @@ pub(crate) struct TaskEntry {
     pub(crate) kill: Option<Option<KillPolicy>>,
     pub(crate) state: TaskState,
     pub(crate) latest: Option<TaskStatus>,
+    /// The last of each state before that, as far as this agent process has seen them.
+    pub(crate) past: Vec<TaskStatus>,
     pub(crate) updates: Updates,
     /// Health checks and checks, where the agent is the executor.
     pub(crate) checks: Checks,
@@ -94,6 +96,7 @@ impl TaskEntry {
             kill: None,
             state: TaskState::TaskStaging,
             latest: None,
+            past: Vec::new(),
             updates: Updates::default(),
             deadline: None,
             expired: false,
@@ -248,6 +251,7 @@ fn recovered_task(record: TaskRecord) -> Option<TaskEntry> {
         kill: record.kill.then_some(record.kill_policy),
         state: TaskState::try_from(record.state).unwrap_or(TaskState::TaskLost),
         latest: record.latest,
+        past: Vec::new(),
         updates: Updates::recovered(record.pending),
         ..TaskEntry::new(record.info?, record.group)
     })

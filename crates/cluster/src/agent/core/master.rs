@@ -81,6 +81,8 @@ impl Core {
                 }
             }
             ToAgent::Checkpoint { resources, destroyed } => self.checkpoint(resources, &destroyed, cx),
+            ToAgent::Drain { config } => self.drain(config, cx),
+            ToAgent::Shutdown { for_good } => self.leave(for_good, cx),
             ToAgent::FrameworkUpdated { framework } => {
                 for container in self.containers.values_mut().filter(|c| c.framework.id == framework.id) {
                     container.framework = framework.clone();
@@ -96,6 +98,8 @@ impl Core {
             cx.push(Effect::SaveAgent);
         }
         self.registered = true;
+        // Where it is to go on, the master says so again.
+        self.draining = None;
         for (container, task) in self.all_tasks() {
             if let Some(entry) = self.containers.get_mut(&container).and_then(|c| c.task(&task)) {
                 entry.updates.restart();
@@ -255,7 +259,7 @@ impl Core {
         }
     }
 
-    fn forget_framework(&mut self, framework: &str, cx: &mut Context<'_>) {
+    pub(super) fn forget_framework(&mut self, framework: &str, cx: &mut Context<'_>) {
         let ids: Vec<String> =
             self.containers.values().filter(|c| c.key.framework == framework).map(|c| c.id.clone()).collect();
         for id in ids {
@@ -308,6 +312,7 @@ impl Core {
             return;
         };
         let key = self.containers.get(&id).map(|c| c.key.clone());
+        self.remember_task(&id, task);
         if let Some(owner) = self.containers.get_mut(&id) {
             owner.tasks.retain(|t| t.id() != task || !t.is_over() || !t.updates.is_empty());
         }
@@ -324,6 +329,7 @@ impl Core {
         let Some(owner) = self.containers.get(id) else { return };
         let told = owner.tasks.iter().all(|t| t.is_over() && t.updates.is_empty());
         if owner.is_over() && (told || owner.forget) {
+            self.remember_executor(id);
             self.containers.remove(id);
             cx.save(id);
         }

@@ -8,9 +8,12 @@ mod command;
 mod container;
 mod executor;
 mod group;
+mod history;
+mod leave;
 mod lifecycle;
 mod master;
 mod plan;
+mod show;
 mod status;
 mod updates;
 
@@ -22,16 +25,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
-use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, Resource};
+use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, DomainInfo, DrainConfig, Resource};
 
 use super::checkpoint::{AgentRecord, ContainerRecord};
 use super::process::ProcessId;
 use super::runner::{Answer, ContainerPlan, Probe, VolumeMount};
+use crate::security;
 use crate::wire::{FromAgent, ToAgent};
 
 pub use checks::Which;
 pub use container::Key;
 pub(crate) use container::{Container, Kind};
+use history::History;
+pub(crate) use show::{ExecutorView, View};
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +65,10 @@ pub struct Settings {
     pub hostname: String,
     /// What it says of itself in offers.
     pub attributes: Vec<Attribute>,
+    /// The region and zone it is in.
+    pub domain: Option<DomainInfo>,
+    /// What tokens of executors are signed with.
+    pub key: Option<security::Key>,
     /// What the agent offers before anything is reserved.
     pub resources: Vec<Resource>,
     /// Absolute path of the agent's own directory.
@@ -172,6 +182,11 @@ pub enum Effect {
     DeleteVolumes(Vec<PathBuf>),
     /// Send an event on the stream of an executor.
     ToExecutor(Key, Box<ExecutorEvent>),
+    /// End the agent, which has nothing left; whether for good.
+    Leave {
+        /// The master never takes it back.
+        for_good: bool,
+    },
     /// Tell the master.
     ToMaster(Box<FromAgent>),
 }
@@ -211,6 +226,11 @@ pub struct Core {
     containers: BTreeMap<String, Container>,
     /// Whether the master has accepted the registration.
     registered: bool,
+    /// Everything is being killed because an operator wants the agent empty.
+    draining: Option<DrainConfig>,
+    /// An operator has taken the agent away; whether for good.
+    leaving: Option<bool>,
+    history: History,
 }
 
 impl Core {
@@ -222,8 +242,16 @@ impl Core {
         now: Now,
     ) -> (Self, Vec<Effect>) {
         let resources = agent.has_resources.then_some(agent.resources);
-        let mut core =
-            Self { settings, id: agent.agent_id, resources, containers: BTreeMap::new(), registered: false };
+        let mut core = Self {
+            settings,
+            id: agent.agent_id,
+            resources,
+            containers: BTreeMap::new(),
+            registered: false,
+            draining: None,
+            leaving: None,
+            history: History::default(),
+        };
         let effects = core.recover_containers(containers, now);
         (core, effects)
     }
@@ -244,6 +272,7 @@ impl Core {
             }
             Event::Tick => self.tick(&mut cx),
         }
+        self.leave_when_empty(&mut cx);
         cx.effects
     }
 
@@ -283,6 +312,7 @@ impl Core {
             port: Some(i32::from(self.settings.port)),
             resources: self.settings.resources.clone(),
             attributes: self.settings.attributes.clone(),
+            domain: self.settings.domain.clone(),
             id: self.id.clone(),
             ..AgentInfo::default()
         }

@@ -10,6 +10,7 @@ use super::Core;
 use super::container::{Container, Kind};
 use crate::agent::fetch::{FetchUri, inside};
 use crate::agent::runner::{ContainerPlan, Link, VolumeMount};
+use crate::security::Claims;
 
 /// Longest pause between two attempts of an executor to reach the agent.
 const SUBSCRIPTION_BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -166,6 +167,15 @@ impl Core {
         if let (Kind::Command, Some(role)) = (container.kind, container.allocation_role()) {
             set("MESOS_ALLOCATION_ROLE", role);
         }
+        if let (Some(key), Kind::Custom) = (&self.settings.key, container.kind) {
+            let token = key.sign(&Claims {
+                fid: container.key.framework.clone(),
+                eid: container.key.executor.clone(),
+                cid: container.id.clone(),
+            });
+            set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", &token);
+        }
+        // Last, whatever the command says: by these the agent finds the processes of the container.
         set("MESOS_DIRECTORY", &sandbox);
         set("MESOS_SANDBOX", &sandbox);
         env

@@ -79,12 +79,15 @@ impl Core {
         self.queue(container, status, cx);
     }
 
-    fn queue(&mut self, container: &str, status: TaskStatus, cx: &mut Context<'_>) {
+    fn queue(&mut self, container: &str, mut status: TaskStatus, cx: &mut Context<'_>) {
+        self.blame_drain(container, &mut status);
         let Some(owner) = self.containers.get_mut(container) else { return };
         let (forget, id) = (owner.forget, status.task_id.value.clone());
         let Some(task) = owner.task(&id) else { return };
         task.state = status.state();
-        task.latest = Some(status.clone());
+        if let Some(old) = task.latest.replace(status.clone()).filter(|old| old.state != status.state) {
+            task.past.push(TaskStatus { data: None, ..old });
+        }
         if !forget {
             task.updates.push(status);
         }
@@ -108,7 +111,7 @@ impl Core {
     }
 
     /// Of a nested container no more than its id is told when it has no process yet, or none any more.
-    fn container_status(&self, owner: &Container, state: TaskState) -> ContainerStatus {
+    pub(super) fn container_status(&self, owner: &Container, state: TaskState) -> ContainerStatus {
         let parent =
             owner.parent.as_ref().map(|id| Box::new(ContainerId { value: id.clone(), parent: None }));
         let nested = parent.is_some();

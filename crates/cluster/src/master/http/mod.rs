@@ -7,6 +7,8 @@ mod operator;
 mod scheduler;
 mod validate;
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,11 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::body::Refusal;
 use super::driver::Command;
+use crate::security::Credentials;
 
 /// What every handler has.
 #[derive(Debug, Clone)]
 pub(crate) struct Web {
     pub(crate) master: mpsc::Sender<Command>,
+    /// Who may ask; `None`: everybody.
+    pub(crate) credentials: Option<Arc<Credentials>>,
 }
 
 impl Web {
@@ -29,6 +34,21 @@ impl Web {
         let gone = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The master is shutting down");
         self.master.send(command(sender)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
+    }
+}
+
+impl Web {
+    /// Who asks. `None`: nobody has to say.
+    fn authenticate(&self, request: &Request, realm: &str) -> Result<Option<String>, Refusal> {
+        let Some(credentials) = &self.credentials else { return Ok(None) };
+        let given = body::header_text(request.headers(), header::AUTHORIZATION);
+        match credentials.check(given) {
+            Some(principal) => Ok(Some(principal.to_owned())),
+            None => {
+                let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "401 Unauthorized.");
+                Err(refusal.with(header::WWW_AUTHENTICATE, &format!("Basic realm=\"{realm}\"")))
+            }
+        }
     }
 }
 
@@ -54,25 +74,31 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
     match path {
         "/api/v1/scheduler" => {
             allow(&request, &[Method::POST])?;
-            scheduler::handle(web, request).await
+            let principal = web.authenticate(&request, "mesos-master-scheduler")?;
+            scheduler::handle(web, request, principal).await
         }
         "/health" => Ok(StatusCode::OK.into_response()),
         "/version" => Ok(classic::version()),
         // There is one master, so the leader is whoever is asked.
         "/redirect" => Ok(classic::redirect(request.headers())),
-        "/state" => {
-            allow(&request, &[Method::GET])?;
-            classic::state(web).await
-        }
         crate::link::PATH => {
             allow(&request, &[Method::POST])?;
+            web.authenticate(&request, "mesos-master-agent")?;
             agent::handle(web, request).await
         }
         _ if path == "/api/v1" || path.starts_with("/api/v1/") => {
             allow(&request, &[Method::POST])?;
-            operator::handle(web, request).await
+            let principal = web.authenticate(&request, "mesos-master-readwrite")?;
+            operator::handle(web, request, principal).await
         }
-        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "404 Not Found.")),
+        _ => {
+            let nothing = || Refusal::new(StatusCode::NOT_FOUND, "404 Not Found.");
+            if request.method() != Method::GET && request.method() != Method::HEAD {
+                return Err(nothing());
+            }
+            web.authenticate(&request, "mesos-master-readonly")?;
+            classic::get(web, path).await?.ok_or_else(nothing)
+        }
     }
 }
 

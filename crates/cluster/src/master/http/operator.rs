@@ -1,15 +1,20 @@
 //! `POST /api/v1`.
 
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use cairn_mesos::v1::master::{Call, call};
 
 use super::body::{self, Refusal};
 use super::{Web, validate};
 use crate::master::driver::Command;
 
-pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn handle(
+    web: Web,
+    request: Request,
+    principal: Option<String>,
+) -> Result<Response, Refusal> {
     let (head, payload) = request.into_parts();
     let media = body::content_type(&head.headers)?;
     let payload = body::read(&head.headers, payload).await?;
@@ -18,8 +23,10 @@ pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refus
         .map_err(|problem| Refusal::bad_request(format!("Failed to validate master::Call: {problem}")))?;
     let media = body::accepted(&head.headers)?;
     if call.r#type == Some(call::Type::Subscribe as i32) {
-        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Call SUBSCRIBE is not supported"));
+        let stream = web.ask(|answer| Command::Watch { media, answer }).await?;
+        let headers = [(header::CONTENT_TYPE, stream.media.as_str())];
+        return Ok((headers, Body::from_stream(stream)).into_response());
     }
-    let reply = web.ask(|answer| Command::Operator { call: Box::new(call), answer }).await?;
+    let reply = web.ask(|answer| Command::Operator { call: Box::new(call), principal, answer }).await?;
     Ok(body::respond(reply, media))
 }

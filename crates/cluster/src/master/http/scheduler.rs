@@ -9,11 +9,16 @@ use cairn_mesos::v1::scheduler::{Call, call};
 
 use super::body::{self, Refusal};
 use super::{Web, validate};
+use crate::master::calls::mismatch;
 use crate::master::driver::Command;
 
 const STREAM_ID: &str = "mesos-stream-id";
 
-pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn handle(
+    web: Web,
+    request: Request,
+    principal: Option<String>,
+) -> Result<Response, Refusal> {
     let (head, payload) = request.into_parts();
     let media = body::content_type(&head.headers)?;
     let payload = body::read(&head.headers, payload).await?;
@@ -29,14 +34,24 @@ pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refus
             return Err(Refusal::bad_request(text));
         }
         let media = body::accepted(&head.headers)?;
-        return subscribe(&web, call, media).await;
+        let claimed =
+            call.subscribe.as_ref().and_then(|subscribe| subscribe.framework_info.principal.as_deref());
+        if let Some(mismatch) = mismatch(principal.as_deref(), claimed) {
+            return Err(Refusal::bad_request(format!("Failed to validate scheduler::Call: {mismatch}")));
+        }
+        return subscribe(&web, call, principal, media).await;
     }
-    let reply = web.ask(|answer| Command::Call { call, stream_id, answer }).await?;
+    let reply = web.ask(|answer| Command::Call { call, stream_id, principal, answer }).await?;
     Ok(body::respond(reply, media))
 }
 
-async fn subscribe(web: &Web, call: Box<Call>, media: MediaType) -> Result<Response, Refusal> {
-    let stream = web.ask(|answer| Command::Subscribe { call, media, answer }).await?;
+async fn subscribe(
+    web: &Web,
+    call: Box<Call>,
+    principal: Option<String>,
+    media: MediaType,
+) -> Result<Response, Refusal> {
+    let stream = web.ask(|answer| Command::Subscribe { call, principal, media, answer }).await?;
     let headers =
         [(header::CONTENT_TYPE.as_str(), stream.media.as_str().to_owned()), (STREAM_ID, stream.id.clone())];
     Ok((headers, Body::from_stream(stream)).into_response())

@@ -83,6 +83,16 @@ pub(crate) fn operator_call(call: &master::Call) -> Result<(), String> {
         Some(Type::Teardown) => expect(call.teardown.is_some(), "teardown"),
         Some(Type::MarkAgentGone) => expect(call.mark_agent_gone.is_some(), "mark_agent_gone"),
         Some(Type::DrainAgent) => expect(call.drain_agent.is_some(), "drain_agent"),
+        Some(Type::DeactivateAgent) => expect(call.deactivate_agent.is_some(), "deactivate_agent"),
+        Some(Type::ReactivateAgent) => expect(call.reactivate_agent.is_some(), "reactivate_agent"),
+        Some(Type::UpdateQuota) => expect(call.update_quota.is_some(), "update_quota"),
+        Some(Type::SetQuota) => expect(call.set_quota.is_some(), "set_quota"),
+        Some(Type::RemoveQuota) => expect(call.remove_quota.is_some(), "remove_quota"),
+        Some(Type::UpdateMaintenanceSchedule) => {
+            expect(call.update_maintenance_schedule.is_some(), "update_maintenance_schedule")
+        }
+        Some(Type::StartMaintenance) => expect(call.start_maintenance.is_some(), "start_maintenance"),
+        Some(Type::StopMaintenance) => expect(call.stop_maintenance.is_some(), "stop_maintenance"),
         Some(_) => Ok(()),
     }
 }

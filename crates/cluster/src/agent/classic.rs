@@ -1,0 +1,197 @@
+//! The agent's endpoints from before the v1 API: state, containers, metrics, files.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use cairn_mesos::v1::FrameworkInfo;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::core::{ExecutorView, View};
+use super::files;
+use super::http::{Refusal, Web, look};
+use super::operator::{blocking, flags, frameworks_of, metrics, statistics};
+use crate::classic;
+use crate::master::{PROTOCOL_VERSION, format};
+
+/// What agents can do, as masters read it.
+const CAPABILITIES: [&str; 4] =
+    ["MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING"];
+
+pub(crate) async fn version() -> Response {
+    Json(json!({ "version": PROTOCOL_VERSION, "build_user": "cairn" })).into_response()
+}
+
+pub(crate) async fn state(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
+    let view = look(&web).await?;
+    let (alive, past) = frameworks_of(&view);
+    let (full, used) = (&format::both(format::refined(view.resources.clone())), used(&view));
+    let shown =
+        |infos: &[FrameworkInfo]| -> Vec<Value> { infos.iter().map(|info| framework(info, &view)).collect() };
+    Ok(Json(json!({
+        "version": PROTOCOL_VERSION,
+        "build_user": "cairn",
+        "start_time": web.started,
+        "id": view.info.id.as_ref().map(|id| &id.value),
+        "pid": format!("slave(1)@{}:{}", view.ip, view.info.port.unwrap_or_default()),
+        "hostname": view.info.hostname,
+        "capabilities": CAPABILITIES,
+        "resources": classic::amounts(full),
+        "reserved_resources": classic::reserved(full),
+        "unreserved_resources": classic::amounts(&classic::unreserved(full)),
+        "reserved_resources_full": classic::reserved_full(full),
+        "unreserved_resources_full": classic::unreserved(full),
+        "reserved_resources_allocated": classic::reserved(&used),
+        "unreserved_resources_allocated": classic::amounts(&classic::unreserved(&used)),
+        "resource_providers": [],
+        "attributes": classic::attributes(&view.info.attributes),
+        "flags": flags(&view).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "frameworks": shown(&alive),
+        "completed_frameworks": shown(&past),
+    })))
+}
+
+fn used(view: &View) -> Vec<cairn_mesos::v1::Resource> {
+    let tasks = view.executors.iter().flat_map(ExecutorView::tasks).flat_map(|task| &task.resources);
+    let own = view.executors.iter().flat_map(|executor| &executor.info.resources);
+    tasks.chain(own).cloned().collect()
+}
+
+fn framework(info: &FrameworkInfo, view: &View) -> Value {
+    let own = |executors: &[ExecutorView]| -> Vec<Value> {
+        executors.iter().filter(|one| one.framework.id == info.id).map(executor).collect()
+    };
+    let mut shown = json!({
+        "id": info.id.as_ref().map(|id| &id.value),
+        "name": info.name,
+        "user": info.user,
+        "failover_timeout": info.failover_timeout(),
+        "checkpoint": info.checkpoint(),
+        "hostname": info.hostname(),
+        "executors": own(&view.executors),
+        "completed_executors": own(&view.past),
+    });
+    let roles = if info.roles.is_empty() { Value::Null } else { json!(info.roles) };
+    let role = if info.roles.is_empty() { json!(info.role()) } else { Value::Null };
+    classic::put(&mut shown, [("principal", json!(info.principal)), ("roles", roles), ("role", role)]);
+    shown
+}
+
+fn executor(executor: &ExecutorView) -> Value {
+    let list = |tasks: &[cairn_mesos::v1::Task]| -> Vec<Value> { tasks.iter().map(classic::task).collect() };
+    let tasks: Vec<Value> = executor.launched.iter().chain(&executor.terminated).map(classic::task).collect();
+    let all: Vec<_> = executor
+        .info
+        .resources
+        .iter()
+        .chain(executor.tasks().flat_map(|task| &task.resources))
+        .cloned()
+        .collect();
+    let mut shown = json!({
+        "id": executor.info.executor_id.value,
+        "name": executor.info.name(),
+        "source": executor.info.source(),
+        "container": executor.container.value,
+        "directory": executor.directory,
+        "resources": classic::amounts(&all),
+        "tasks": tasks,
+        "queued_tasks": list(&executor.queued),
+        "completed_tasks": list(&executor.completed),
+    });
+    let optional =
+        [("role", json!(classic::role_of(&all))), ("labels", classic::labels(executor.info.labels.as_ref()))];
+    classic::put(&mut shown, optional);
+    shown
+}
+
+fn monitored(executor: &ExecutorView) -> Value {
+    json!({
+        "executor_id": executor.info.executor_id.value,
+        "executor_name": executor.info.name(),
+        "framework_id": executor.framework.id.as_ref().map(|id| &id.value),
+        "source": executor.info.source(),
+        "statistics": statistics(executor),
+    })
+}
+
+pub(crate) async fn containers(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
+    let view = look(&web).await?;
+    let one = |executor: &ExecutorView| {
+        let mut shown = monitored(executor);
+        shown["container_id"] = json!(executor.container.value);
+        let mut status = executor.status.clone();
+        status.network_infos.clear();
+        shown["status"] = json!(status);
+        shown
+    };
+    Ok(Json(view.executors.iter().map(one).collect()))
+}
+
+pub(crate) async fn monitor(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(look(&web).await?.executors.iter().map(monitored).collect()))
+}
+
+pub(crate) async fn snapshot(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
+    let values = metrics(&look(&web).await?);
+    Ok(Json(values.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into()))
+}
+
+/// Which part of which file.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReadQuery {
+    path: String,
+    offset: Option<i64>,
+    length: Option<u64>,
+}
+
+pub(crate) async fn read(
+    State(web): State<Web>,
+    Query(query): Query<ReadQuery>,
+) -> Result<Response, Refusal> {
+    let ReadQuery { path, offset, length } = query;
+    let part = blocking(move || files::read(&web.work_dir, &path, offset.unwrap_or(-1), length)).await?;
+    Ok(Json(part).into_response())
+}
+
+/// Which file or directory.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PathQuery {
+    path: String,
+}
+
+pub(crate) async fn browse(
+    State(web): State<Web>,
+    Query(query): Query<PathQuery>,
+) -> Result<Json<Value>, Refusal> {
+    let infos = blocking(move || files::list(&web.work_dir, &query.path)).await?;
+    let one = |info: cairn_mesos::v1::FileInfo| {
+        #[allow(clippy::cast_precision_loss, reason = "whole seconds are exact")]
+        let modified = info.mtime.map(|time| (time.nanoseconds / 1_000_000_000) as f64);
+        json!({
+            "path": info.path, "nlink": info.nlink, "size": info.size, "mtime": modified,
+            "mode": files::mode_text(info.mode.unwrap_or_default()), "uid": info.uid, "gid": info.gid,
+        })
+    };
+    Ok(Json(infos.into_iter().map(one).collect()))
+}
+
+pub(crate) async fn download(
+    State(web): State<Web>,
+    Query(query): Query<PathQuery>,
+) -> Result<Response, Refusal> {
+    let name = query.path.rsplit('/').next().unwrap_or_default().replace(['"', '\\', '\n', '\r'], "_");
+    let file = blocking(move || files::open(&web.work_dir, &query.path)).await?;
+    let body =
+        axum::body::Body::from_stream(tokio_util::io::ReaderStream::new(tokio::fs::File::from_std(file)));
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename={name}")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Nothing is attached by other names.
+pub(crate) async fn debug() -> Json<Value> {
+    Json(json!({}))
+}

@@ -1,0 +1,37 @@
+//! Who may come in: credentials of frameworks and operators, roles per principal, tokens of executors.
+
+mod acl;
+mod credentials;
+mod token;
+
+use std::path::PathBuf;
+
+pub use self::acl::Roles;
+pub use self::credentials::Credentials;
+pub(crate) use self::token::Claims;
+pub use self::token::Key;
+
+/// A file of secrets or rules that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecurityError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It says something else than it should.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and how it should be.
+        problem: String,
+    },
+}
+
+fn read(path: &std::path::Path) -> Result<String, SecurityError> {
+    std::fs::read_to_string(path).map_err(|source| SecurityError::Read { path: path.to_owned(), source })
+}

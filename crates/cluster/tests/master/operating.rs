@@ -1,0 +1,127 @@
+//! What operators do to agents, and what those who watch are told.
+
+use cairn_cluster::master::{Input, StreamKey};
+use serde_json::{Value, json};
+
+use crate::scene::{Client, Scene, accept, capable, command_task, launch};
+
+fn running(scene: &mut Scene) -> (Client, cairn_cluster::master::LinkKey, String) {
+    let link = scene.add_agent();
+    let client = scene.subscribe(capable("fw", "r"));
+    let offer = scene.one_offer(&client);
+    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t", &offer, 1.0)])], 0.0));
+    for status in scene.statuses(&client) {
+        scene.acknowledge(&client, &status);
+    }
+    let agent = scene.agent_id(link);
+    (client, link, agent)
+}
+
+fn on(kind: &str, agent: &str) -> Value {
+    json!({"type": kind.to_uppercase(), kind: {"agent_id": {"value": agent}}})
+}
+
+fn shown(scene: &mut Scene, agent: &str) -> Value {
+    let agents = scene.operator(json!({"type": "GET_AGENTS"}))["get_agents"]["agents"].clone();
+    let all = agents.as_array().unwrap().iter();
+    all.clone().find(|one| one["agent_info"]["id"]["value"] == agent).cloned().unwrap_or(Value::Null)
+}
+
+#[test]
+fn an_agent_is_drained_and_comes_back() {
+    let mut scene = Scene::new();
+    let (client, _, agent) = running(&mut scene);
+    assert_eq!(scene.operator(on("drain_agent", &agent)), "Ok");
+    assert_eq!(shown(&mut scene, &agent)["drain_info"]["state"], "DRAINING");
+    let killed = scene.statuses(&client).pop().unwrap();
+    assert_eq!(killed["state"], "TASK_KILLED");
+    scene.acknowledge(&client, &killed);
+    let drained = shown(&mut scene, &agent);
+    assert_eq!((&drained["drain_info"]["state"], &drained["active"]), (&json!("DRAINED"), &json!(false)));
+    scene.pass(30.0);
+    assert!(scene.offers(&client).is_empty());
+    // The decision is remembered.
+    let agents = scene.restart();
+    for agent in agents {
+        scene.join(agent);
+    }
+    let client = scene.subscribe(capable("other", "r"));
+    assert!(scene.offers(&client).is_empty());
+    assert_eq!(scene.operator(on("reactivate_agent", &agent)), "Ok");
+    assert_eq!(scene.offers(&client).len(), 1);
+    assert!(scene.operator(on("drain_agent", "nobody")).to_string().contains("Unknown agent"));
+}
+
+#[test]
+fn an_agent_that_is_gone_never_comes_back() {
+    let mut scene = Scene::new();
+    let (client, link, agent) = running(&mut scene);
+    let simulated = scene.agents[&link].clone();
+    assert_eq!(scene.operator(on("mark_agent_gone", &agent)), "Ok");
+    let events = scene.events(&client);
+    let status = &events.iter().find(|event| event["type"] == "UPDATE").unwrap()["update"]["status"];
+    assert_eq!(status["state"], "TASK_GONE_BY_OPERATOR");
+    assert_eq!(status["reason"], "REASON_AGENT_REMOVED_BY_OPERATOR");
+    assert!(events.iter().any(|event| event["type"] == "FAILURE"));
+    scene.join(simulated);
+    assert_eq!(shown(&mut scene, &agent), Value::Null);
+    let asked = json!({"tasks": [{"task_id": {"value": "zz"}, "agent_id": {"value": agent}}]});
+    scene.call(&client, json!({"type": "RECONCILE", "reconcile": asked}));
+    assert_eq!(scene.statuses(&client)[0]["state"], "TASK_GONE_BY_OPERATOR");
+    assert_eq!(scene.operator(on("mark_agent_gone", &agent)), "Ok");
+}
+
+#[test]
+fn machines_that_are_down_keep_their_agents_away() {
+    let mut scene = Scene::new();
+    let (client, link, agent) = running(&mut scene);
+    let simulated = scene.agents[&link].clone();
+    let machine = json!({"hostname": "localhost"});
+    let window = json!({"machine_ids": [machine], "unavailability": {"start": {"nanoseconds": 1}}});
+    let update = json!({"schedule": {"windows": [window]}});
+    let start = json!({"type": "START_MAINTENANCE", "start_maintenance": {"machines": [machine]}});
+    assert!(scene.operator(start.clone()).to_string().contains("400"));
+    scene.events(&client);
+    scene.operator(json!({"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": update}));
+    let kinds: Vec<Value> = scene.events(&client).iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(kinds, ["RESCIND", "OFFERS", "INVERSE_OFFERS"]);
+    assert_eq!(scene.operator(start), "Ok");
+    scene.join(simulated.clone());
+    assert_eq!(shown(&mut scene, &agent), Value::Null);
+    let stop = json!({"type": "STOP_MAINTENANCE", "stop_maintenance": {"machines": [machine]}});
+    assert_eq!(scene.operator(stop), "Ok");
+    scene.join(simulated);
+    assert_eq!(shown(&mut scene, &agent)["active"], true);
+}
+
+#[test]
+fn who_watches_is_told_of_everything_once() {
+    let mut scene = Scene::new();
+    let stream = StreamKey(1_000);
+    scene.streams.insert(stream, crate::scene::Stream::default());
+    scene.step(Input::Watch { stream });
+    let (client, link, agent) = running(&mut scene);
+    scene.end(link, &client.id, "t", cairn_mesos::v1::TaskState::TaskFinished);
+    scene.operator(json!({"type": "TEARDOWN", "teardown": {"framework_id": {"value": client.id}}}));
+    scene.says(link, cairn_cluster::wire::FromAgent::Unregister);
+    let events = std::mem::take(&mut scene.streams.get_mut(&stream).unwrap().events);
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let expected = [
+        "SUBSCRIBED",
+        "HEARTBEAT",
+        "AGENT_ADDED",
+        "FRAMEWORK_ADDED",
+        "TASK_ADDED",
+        "TASK_UPDATED",
+        "TASK_UPDATED",
+        "FRAMEWORK_REMOVED",
+        "AGENT_REMOVED",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(events[8]["agent_removed"]["agent_id"]["value"], agent);
+    scene.pass(16.0);
+    assert_eq!(scene.streams[&stream].events.back().unwrap()["type"], "HEARTBEAT");
+    scene.step(Input::StreamClosed { stream });
+    scene.add_agent();
+    assert_ne!(scene.streams[&stream].events.back().unwrap()["type"], "AGENT_ADDED");
+}
