@@ -27,6 +27,8 @@ impl World {
         let Some(core) = &machine.agent else { return };
         match effect {
             Effect::SaveAgent => machine.record = core.agent_record(),
+            // Nobody takes agents away here.
+            Effect::Leave { .. } => {}
             Effect::SaveContainer(id) => {
                 let record = core.container_record(&id);
                 match record {

@@ -297,6 +297,9 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         work_dir: dir.to_owned(),
         resources: Vec::new(),
         attributes: Vec::new(),
+        domain: None,
+        // The executor has to say who it is, so each test shows that it does.
+        executor_secret: Some(b"what tokens are signed with".to_vec()),
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
     };
