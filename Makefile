@@ -8,7 +8,7 @@ export CAIRN_BIN := $(CARGO_TARGET_DIR)/release/cairn
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist examples demo test lint check soak bench schemas docs clean-dist
+.PHONY: help setup build dist examples demo test lint check soak chaos bench schemas docs clean-dist
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: lint ## What is fast: format, clippy, unit and simulation tests
 
 soak: ## Simulate crashes, lost messages and the like, seed after seed, until stopped; FROM=N begins with seed N
 	cargo run --locked -q --profile simulation -p cairn-simulation --bin cairn-soak -- $(or $(FROM),0)
+
+chaos: build dist ## Hurt real services under load for MINUTES (30), from SEED (random), and write the table of faults to FILE
+	cargo run --locked -q -p cairn-tests --bin cairn-chaos -- "$(MINUTES)" all.yaml "$(or $(FILE),$(CARGO_TARGET_DIR)/chaos.md)" "$(SEED)"
 
 bench: build dist ## Time and memory against a hand-written script
 	@bench/bench

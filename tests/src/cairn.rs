@@ -1,7 +1,7 @@
 //! The program under test as its user has it: a binary, a work folder, a command line.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -51,9 +51,22 @@ pub struct Cairn {
     cluster_port: u16,
     controller_port: u16,
     agents: usize,
+    /// Agents that are processes of their own.
+    apart: Vec<Option<Child>>,
     resources: Option<String>,
     path: Option<String>,
     frameworks: Option<PathBuf>,
+}
+
+/// A program of Cairn that nothing of Cairn starts again; whoever runs one keeps it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The master.
+    Master,
+    /// The controller.
+    Controller,
+    /// An agent that is a process of its own, by its place.
+    Agent(usize),
 }
 
 /// The folder of the checkout.
@@ -88,6 +101,7 @@ impl Cairn {
             cluster_port: free_port(),
             controller_port: free_port(),
             agents,
+            apart: Vec::new(),
             resources: None,
             path: None,
             frameworks: None,
@@ -108,6 +122,13 @@ impl Cairn {
         self
     }
 
+    /// With agents that are processes of their own.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart.resize_with(std::mem::take(&mut self.agents), || None);
+        self
+    }
+
     /// With framework specs in a directory of its folder.
     #[must_use]
     pub fn frameworks(mut self, directory: &str) -> Self {
@@ -124,6 +145,9 @@ impl Cairn {
     #[must_use]
     pub fn up(mut self) -> Self {
         self.start_cluster();
+        for place in 0..self.apart.len() {
+            self.start_agent(place);
+        }
         self.start_controller();
         self
     }
@@ -170,6 +194,54 @@ impl Cairn {
         });
     }
 
+    /// Starts the `cairn agent` of a place, on the address after the one before.
+    fn start_agent(&mut self, place: usize) {
+        let first = std::env::var("CAIRN_FIRST_ADDRESS").ok().and_then(|a| a.parse().ok());
+        let first: u32 = first.unwrap_or(Ipv4Addr::LOCALHOST).into();
+        let address = Ipv4Addr::from(first + u32::try_from(place).unwrap()).to_string();
+        let dir = self.folder().join(format!("agent-{place}")).display().to_string();
+        let master = self.master();
+        let mut args = vec!["agent", "--master", &master, "--address", &address, "--work-dir", &dir];
+        if let Some(resources) = &self.resources {
+            args.extend(["--resources", resources]);
+        }
+        self.apart[place] = Some(self.spawn(&format!("agent-{place}.log"), &args));
+        let http = Http::new(&format!("http://{address}:5051"), None);
+        until("the agent answers", Duration::from_secs(90), || {
+            http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
+        });
+    }
+
+    /// Starts one that has ended, and waits until it answers.
+    pub fn start(&mut self, server: Server) {
+        match server {
+            Server::Master => self.start_cluster(),
+            Server::Controller => self.start_controller(),
+            Server::Agent(place) => self.start_agent(place),
+        }
+    }
+
+    /// The process of one that runs.
+    pub fn pid(&self, server: Server) -> i32 {
+        let child = match server {
+            Server::Master => &self.cluster,
+            Server::Controller => &self.controller,
+            Server::Agent(place) => &self.apart[place],
+        };
+        i32::try_from(child.as_ref().expect("it runs").id()).unwrap()
+    }
+
+    /// Waits until one that was told to end has ended.
+    pub fn wait(&mut self, server: Server) {
+        let child = match server {
+            Server::Master => self.cluster.take(),
+            Server::Controller => self.controller.take(),
+            Server::Agent(place) => self.apart[place].take(),
+        };
+        let mut child = child.expect("it runs");
+        until("it ends", Duration::from_secs(30), || child.try_wait().unwrap());
+    }
+
     /// Starts `cairn controller`.
     pub fn start_controller(&mut self) {
         let dir = self.folder().join("controller").display().to_string();
@@ -198,7 +270,8 @@ impl Cairn {
         if let Ok(folder) = self.folder.path().canonicalize() {
             processes::end_all(&folder);
         }
-        for mut child in [self.cluster.take(), self.controller.take()].into_iter().flatten() {
+        let ours = [self.cluster.take(), self.controller.take()];
+        for mut child in ours.into_iter().chain(self.apart.drain(..)).flatten() {
             let _ = child.wait();
         }
     }

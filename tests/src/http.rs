@@ -17,13 +17,20 @@ impl Http {
     ///
     /// # Panics
     /// When the machine has no threads left.
-    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
     pub fn new(base: &str, token: Option<String>) -> Self {
+        Self::within(Duration::from_secs(60), base, token)
+    }
+
+    /// A client that gives each request so much time.
+    ///
+    /// # Panics
+    /// When the machine has no threads left.
+    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
+    pub fn within(time: Duration, base: &str, token: Option<String>) -> Self {
         // reqwest is built without a provider of its own; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client =
-            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).tls_certs_only([]);
+        let client = reqwest::Client::builder().no_proxy().timeout(time).tls_certs_only([]);
         Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token }
     }
 
@@ -47,13 +54,27 @@ impl Http {
     /// When nobody answers.
     #[allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
     pub fn send_as(&self, method: &str, path: &str, media_type: &str, text: &str) -> (u16, Value) {
-        let method = method.parse().unwrap_or(reqwest::Method::GET);
-        let request = self.client.request(method, format!("{}{path}", self.base));
-        let request = request.header("content-type", media_type).body(text.to_owned());
-        self.runtime.block_on(answer(request)).unwrap()
+        self.try_send_as(method, path, media_type, text).unwrap()
     }
 
     /// The same, for when it is not sure that somebody answers.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn try_send_as(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        text: &str,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let method = method.parse().unwrap_or(reqwest::Method::GET);
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header("content-type", media_type).body(text.to_owned());
+        self.runtime.block_on(answer(request))
+    }
+
+    /// As [`Self::send`], for when it is not sure that somebody answers.
     ///
     /// # Errors
     /// When nobody answers.

@@ -2,7 +2,10 @@
 
 pub mod cairn;
 pub mod canary;
+pub mod chaos;
+pub mod cql;
 pub mod http;
+pub mod kcat;
 pub mod processes;
 pub mod wait;
 

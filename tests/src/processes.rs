@@ -1,7 +1,7 @@
 //! The processes of a test: all that work below its folder, or name it in their command line.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +13,17 @@ pub struct Process {
     pub pid: i32,
     /// Its command line, separated by spaces.
     pub command: String,
+    /// Where it works: for what runs in a container, the sandbox.
+    pub folder: PathBuf,
+}
+
+impl Process {
+    /// The process that started it, as long as that one lives.
+    pub fn parent(&self) -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        // The name, in parentheses, may hold anything: what follows the last one is `state parent …`.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    }
 }
 
 /// All processes that belong to `folder`. Dead ones that nobody has waited for do not count.
@@ -38,7 +49,7 @@ fn belongs(pid: i32, folder: &Path) -> Option<Process> {
     }
     let cwd = fs::read_link(proc.join("cwd")).ok()?;
     let named = command.contains(&*folder.to_string_lossy());
-    (cwd.starts_with(folder) || named).then_some(Process { pid, command })
+    (cwd.starts_with(folder) || named).then_some(Process { pid, command, folder: cwd })
 }
 
 /// Kills one process the hard way.
@@ -49,6 +60,16 @@ pub fn kill_hard(pid: i32) {
 /// Asks one process to end.
 pub fn terminate(pid: i32) {
     signal(pid, Signal::TERM);
+}
+
+/// Makes one process stand still, until [`thaw`].
+pub fn freeze(pid: i32) {
+    signal(pid, Signal::STOP);
+}
+
+/// Lets one go on that stood still.
+pub fn thaw(pid: i32) {
+    signal(pid, Signal::CONT);
 }
 
 fn signal(pid: i32, signal: Signal) {

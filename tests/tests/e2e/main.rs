@@ -4,12 +4,11 @@
 //! `cargo test -p cairn-tests --test e2e -- NAME` runs what contains NAME; `CAIRN_BIN` and `CAIRN_DIST` name what is run.
 
 mod cassandra;
-mod cql;
+mod chaos;
 mod elasticsearch;
 mod example;
 mod examples;
 mod kafka;
-mod kcat;
 mod kraft;
 mod logging;
 mod nested;
@@ -20,6 +19,7 @@ mod trouble;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use cairn_tests::{cql, kcat};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A story: something that is set up once, and steps that use it.
@@ -94,6 +94,7 @@ fn main() {
         secrets::story(),
         shipped::story(),
         trouble::story(),
+        chaos::story(),
     ];
     let conclusion = libtest_mimic::run(&arguments, stories.into_iter().flatten().collect());
     leave();

@@ -1,5 +1,6 @@
 # Statements from standard input, one a line, carried out through the driver that Python programs use. Prints the rows of
-# each as JSON, one a line. Argument: the contact points, host:port,host:port,…
+# each as JSON, one a line, or {"error": "…"} for one that was not acknowledged. Arguments: the contact points,
+# host:port,host:port,…, and how many seconds a statement may take.
 import json
 import sys
 
@@ -10,7 +11,9 @@ from cassandra.policies import RoundRobinPolicy
 
 points = [p.rsplit(":", 1) for p in sys.argv[1].split(",")]
 profile = ExecutionProfile(
-    load_balancing_policy=RoundRobinPolicy(), consistency_level=ConsistencyLevel.QUORUM, request_timeout=30
+    load_balancing_policy=RoundRobinPolicy(),
+    consistency_level=ConsistencyLevel.QUORUM,
+    request_timeout=float(sys.argv[2]),
 )
 cluster = Cluster(
     [DefaultEndPoint(host, int(port)) for host, port in points],
@@ -19,6 +22,9 @@ cluster = Cluster(
 )
 session = cluster.connect()
 for line in sys.stdin:
-    rows = session.execute(line.strip())
-    print(json.dumps([list(row) for row in rows], default=str))
+    try:
+        told = [list(row) for row in session.execute(line.strip())]
+    except Exception as error:
+        told = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(told, default=str), flush=True)
 cluster.shutdown()

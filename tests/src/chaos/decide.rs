@@ -1,0 +1,289 @@
+//! What goes wrong next: a pure function of the seed and of what there is to hurt.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A service of the stack and its instances. Of one service, at most one instance is hurt at a time: that is what three
+/// copies with two needed survive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its path in the stack.
+    pub name: String,
+    /// Names of its instances, in order.
+    pub instances: Vec<String>,
+}
+
+/// All that can be hurt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    /// Services with a scheduler each.
+    pub services: Vec<Service>,
+    /// How many agents there are.
+    pub agents: usize,
+}
+
+/// What a fault hits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The server process of an instance.
+    Instance {
+        /// Its service.
+        service: String,
+        /// Its name.
+        instance: String,
+    },
+    /// The executor beside that server.
+    Executor {
+        /// The service of its instance.
+        service: String,
+        /// The name of its instance.
+        instance: String,
+    },
+    /// The child scheduler of a service.
+    Scheduler {
+        /// The service.
+        service: String,
+    },
+    /// The controller.
+    Controller,
+    /// The master.
+    Master,
+    /// A `cairn agent`, by its place.
+    Agent(usize),
+}
+
+/// The kinds of [`Target`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Instance,
+    Executor,
+    Scheduler,
+    Controller,
+    Master,
+    Agent,
+}
+
+/// How it is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM.
+    Terminate,
+    /// SIGSTOP, and SIGCONT when [`Fault::lasts`] is over.
+    Freeze,
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What is hit.
+    pub target: Target,
+    /// How.
+    pub blow: Blow,
+    /// For how long it stands still, or stays away if nothing of Cairn starts it again.
+    pub lasts: Duration,
+}
+
+/// Deals faults. Each kind comes once, in random order, before any comes again; one round in three is a pair.
+pub struct Dealer {
+    dice: Dice,
+    topology: Topology,
+    deck: Vec<(Class, Blow)>,
+}
+
+/// How often another place is looked for, for the second of a pair, before a round stays single.
+const TRIES: usize = 16;
+/// The longest that something stands still or stays away: beyond the session timeouts of the services, seconds.
+const LONGEST: u64 = 20;
+
+impl Dealer {
+    /// The faults of a seed.
+    pub fn new(seed: u64, topology: Topology) -> Self {
+        Self { dice: Dice(seed), topology, deck: Vec::new() }
+    }
+
+    /// What goes wrong at the same time: one fault, or two that the replication survives together.
+    pub fn round(&mut self) -> Vec<Fault> {
+        let first = self.draw();
+        let mut round = vec![self.fault(first)];
+        if self.dice.below(3) == 0 {
+            let card = self.draw();
+            let second = (0..TRIES).map(|_| self.fault(card)).find(|other| survivable(&round[0], other));
+            match second {
+                Some(second) => round.push(second),
+                None => self.deck.push(card),
+            }
+        }
+        round
+    }
+
+    fn draw(&mut self) -> (Class, Blow) {
+        if self.deck.is_empty() {
+            self.deck = cards();
+        }
+        let at = self.dice.below(self.deck.len());
+        self.deck.swap_remove(at)
+    }
+
+    fn fault(&mut self, (class, blow): (Class, Blow)) -> Fault {
+        let service = self.dice.below(self.topology.services.len());
+        let Service { name: service, instances } = self.topology.services[service].clone();
+        let instance = instances[self.dice.below(instances.len())].clone();
+        let target = match class {
+            Class::Instance => Target::Instance { service, instance },
+            Class::Executor => Target::Executor { service, instance },
+            Class::Scheduler => Target::Scheduler { service },
+            Class::Controller => Target::Controller,
+            Class::Master => Target::Master,
+            Class::Agent => Target::Agent(self.dice.below(self.topology.agents)),
+        };
+        let shortest = u64::from(blow == Blow::Freeze);
+        let lasts = shortest + self.dice.below(LONGEST as usize) as u64;
+        Fault { target, blow, lasts: Duration::from_secs(lasts) }
+    }
+}
+
+fn cards() -> Vec<(Class, Blow)> {
+    let classes =
+        [Class::Instance, Class::Executor, Class::Scheduler, Class::Controller, Class::Master, Class::Agent];
+    let blows = [Blow::Kill, Blow::Terminate, Blow::Freeze];
+    classes.iter().flat_map(|class| blows.map(|blow| (*class, blow))).collect()
+}
+
+/// Two different things, and not two copies of the same data.
+fn survivable(one: &Fault, other: &Fault) -> bool {
+    let copies = one.target.copy_of().is_some() && one.target.copy_of() == other.target.copy_of();
+    one.target != other.target && !copies
+}
+
+impl Target {
+    /// The service whose copies of data become fewer.
+    fn copy_of(&self) -> Option<&str> {
+        match self {
+            Self::Instance { service, .. } | Self::Executor { service, .. } => Some(service),
+            Self::Scheduler { .. } | Self::Controller | Self::Master | Self::Agent(_) => None,
+        }
+    }
+
+    /// What it is, without its place: a row of the table. Instances are told by service.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Instance { service, .. } => format!("server of {service}"),
+            Self::Executor { .. } => "executor".into(),
+            Self::Scheduler { .. } => "child scheduler".into(),
+            Self::Controller => "controller".into(),
+            Self::Master => "master".into(),
+            Self::Agent(_) => "agent".into(),
+        }
+    }
+}
+
+impl Fault {
+    /// A row of the table.
+    pub fn kind(&self) -> String {
+        format!("{} {}", self.blow, self.target.kind())
+    }
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "SIGKILL",
+            Self::Terminate => "SIGTERM",
+            Self::Freeze => "SIGSTOP",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, blow, lasts } = self;
+        match target {
+            Target::Instance { service, instance } => write!(f, "{blow} {service}/{instance}")?,
+            Target::Executor { service, instance } => write!(f, "{blow} executor of {service}/{instance}")?,
+            Target::Scheduler { service } => write!(f, "{blow} scheduler of {service}")?,
+            Target::Agent(place) => write!(f, "{blow} agent {place}")?,
+            Target::Controller | Target::Master => write!(f, "{blow} {}", target.kind())?,
+        }
+        match (blow, target) {
+            (Blow::Freeze, _) | (_, Target::Controller | Target::Master | Target::Agent(_)) => {
+                write!(f, " for {} s", lasts.as_secs())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ mixed >> 31) as usize % limit.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn topology() -> Topology {
+        let service = |name: &str, instance: &str| Service {
+            name: name.into(),
+            instances: (0..3).map(|n| format!("{instance}-{n}")).collect(),
+        };
+        Topology { services: vec![service("zookeeper", "server"), service("kafka", "broker")], agents: 3 }
+    }
+
+    #[test]
+    fn the_same_seed_deals_the_same_faults() {
+        let faults = |seed| {
+            let mut dealer = Dealer::new(seed, topology());
+            (0..50).map(|_| dealer.round()).collect::<Vec<_>>()
+        };
+        assert_eq!(faults(7), faults(7));
+        assert_ne!(faults(7), faults(8));
+    }
+
+    #[test]
+    fn a_pair_is_never_two_copies_of_the_same_data() {
+        let mut pairs = 0;
+        for seed in 0..200 {
+            let mut dealer = Dealer::new(seed, topology());
+            for round in (0..50).map(|_| dealer.round()) {
+                let [one, other] = round.as_slice() else { continue };
+                pairs += 1;
+                assert_ne!(one.target, other.target);
+                assert!(one.target.copy_of().is_none() || one.target.copy_of() != other.target.copy_of());
+            }
+        }
+        assert!((2_000..5_000).contains(&pairs), "{pairs} of 10,000");
+    }
+
+    #[test]
+    fn each_kind_comes_before_any_comes_again() {
+        for seed in 0..50 {
+            let mut dealer = Dealer::new(seed, topology());
+            let dealt: BTreeSet<String> =
+                (0..18).map(|_| dealer.draw()).map(|card| format!("{card:?}")).collect();
+            assert_eq!(dealt.len(), 18, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn one_service_alone_is_hurt_in_one_place_at_a_time() {
+        let mut alone = topology();
+        alone.services.truncate(1);
+        let mut dealer = Dealer::new(3, alone);
+        for round in (0..500).map(|_| dealer.round()) {
+            assert!(round.iter().filter(|fault| fault.target.copy_of().is_some()).count() <= 1, "{round:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Chaos with real services: while acknowledged writes go on, processes are killed, stopped and ended at random, and
+//! after each time everything is checked.
+//!
+//! [`decide`] says what goes wrong (pure, from a seed), [`act`] does it, [`record`] keeps what was acknowledged, and
+//! [`check`] holds it against what is there: through [`view`], what Cairn says, and [`sight`], what really runs.
+
+pub mod act;
+pub mod check;
+pub mod decide;
+pub mod record;
+pub mod sight;
+pub mod subject;
+pub mod table;
+pub mod view;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use check::{Patient, Watch};
+use decide::{Dealer, Topology};
+use record::Recorder;
+use subject::{Cassandra, Elasticsearch, Kafka, Subject};
+use table::Outcome;
+use view::{Places, View, places};
+
+use crate::{Cairn, checkout};
+
+/// How many agents there are: each instance of a service has one of its own.
+pub const AGENTS: usize = 3;
+
+/// The clock of these tests: real services take real time.
+#[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What is decided comes from this.
+    pub seed: u64,
+    /// The stack, in `tests/chaos/`.
+    pub stack: &'a str,
+    /// No round begins after that time.
+    pub lasts: Duration,
+}
+
+/// What a run has shown.
+#[derive(Debug)]
+pub struct Report {
+    /// Each round.
+    pub outcomes: Vec<Outcome>,
+    /// Acknowledged and read at the end, by service, with the number of writes that were not acknowledged.
+    pub written: Vec<(String, u64, u64)>,
+    /// What did not hold, if anything: the run ended with it.
+    pub broken: Option<String>,
+}
+
+struct World {
+    cairn: Cairn,
+    topology: Topology,
+    places: Places,
+    patients: Vec<Patient>,
+    watch: Watch,
+}
+
+/// Brings the stack up and hurts it.
+pub fn run(run: &Run<'_>) -> Report {
+    let mut world = World::up(run.stack);
+    let mut dealer = Dealer::new(run.seed, world.topology.clone());
+    let mut outcomes = Vec::new();
+    let begun = now();
+    let mut broken = None;
+    while broken.is_none() && now() - begun < run.lasts {
+        let faults = dealer.round();
+        let told = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        println!("{:>5} s  {told}", (now() - begun).as_secs());
+        let recovery = world.round(&faults);
+        if let Ok(time) = &recovery {
+            println!("         recovered after {:.1} s", time.as_secs_f64());
+        }
+        broken = recovery.as_ref().err().map(|reason| format!("{told}: {reason}"));
+        outcomes.push(Outcome { faults, recovery: recovery.ok() });
+    }
+    let written = world.written(&mut broken);
+    if broken.is_some() {
+        println!("{}", world.cairn.logs());
+    }
+    Report { outcomes, written, broken }
+}
+
+impl World {
+    #[allow(clippy::panic, reason = "a test's failure is a panic")]
+    fn up(stack: &str) -> Self {
+        let cairn = Cairn::new(AGENTS).apart().up();
+        let file = checkout().join("tests/chaos").join(stack).display().to_string();
+        let out = cairn.run(&["apply", "-f", &file, "--timeout", "8m"]);
+        assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+        let topology = View::of(&cairn).unwrap_or_else(|reason| panic!("{reason}")).topology(AGENTS);
+        let places = places(&cairn, &topology).unwrap_or_else(|reason| panic!("{reason}"));
+        let patients = topology.services.iter().filter_map(|service| subject(&cairn, &service.name));
+        let patients = patients.map(patient).collect();
+        let watch = Watch::start(cairn.folder());
+        Self { cairn, topology, places, patients, watch }
+    }
+
+    /// Hurts once; gives how long it took until all was well, or what is not.
+    fn round(&mut self, faults: &[decide::Fault]) -> Result<Duration, String> {
+        let view = View::of(&self.cairn)?;
+        let wounds = act::act(&mut self.cairn, &view, faults)?;
+        let recovery = check::recovery(&self.cairn, &mut self.patients, &wounds, AGENTS)?;
+        for patient in &mut self.patients {
+            let service = patient.subject.service();
+            check::nothing_lost(patient).map_err(|reason| format!("{service}: {reason}"))?;
+        }
+        let twice = self.watch.twice();
+        if !twice.is_empty() {
+            return Err(format!("ran twice: {twice:?}"));
+        }
+        self.kept()?;
+        Ok(recovery)
+    }
+
+    /// Ids, addresses, ports and volumes are those of the beginning.
+    fn kept(&self) -> Result<(), String> {
+        let now = places(&self.cairn, &self.topology)?;
+        let moved = self.places.iter().find(|(instance, place)| now.get(*instance) != Some(place));
+        if let Some((instance, place)) = moved {
+            return Err(format!("{instance} was {place} and is {:?}", now.get(instance)));
+        }
+        if now.len() != self.places.len() {
+            return Err(format!("there were {} instances and are {}", self.places.len(), now.len()));
+        }
+        Ok(())
+    }
+
+    /// Ends the writing and reads everything once more.
+    fn written(&mut self, broken: &mut Option<String>) -> Vec<(String, u64, u64)> {
+        let mut written = Vec::new();
+        for patient in &mut self.patients {
+            patient.recorder.stop();
+            let service = patient.subject.service();
+            match check::nothing_lost(patient) {
+                Ok(count) => written.push((service.to_owned(), count, patient.recorder.ledger().unanswered)),
+                Err(reason) => {
+                    *broken = broken.take().or_else(|| Some(format!("{service}, at the end: {reason}")))
+                }
+            }
+        }
+        written
+    }
+}
+
+#[allow(clippy::panic, reason = "a test's failure is a panic")]
+fn patient(mut subject: Box<dyn Subject>) -> Patient {
+    subject.prepare().unwrap_or_else(|reason| panic!("{}: {reason}", subject.service()));
+    let recorder = Recorder::start(subject.writer());
+    Patient { subject, recorder }
+}
+
+/// Who writes to a service; none for those that only serve others.
+fn subject(cairn: &Cairn, service: &str) -> Option<Box<dyn Subject>> {
+    let output = |name: &str| {
+        let told =
+            cairn.run(&["endpoints", &format!("{}/{service}", view::STACK), "-o", "json"]).expect(0).json();
+        told[name].as_str().map(str::to_owned).unwrap_or_default()
+    };
+    match service {
+        "kafka" => Some(Box::new(Kafka { bootstrap: output("bootstrap") })),
+        "cassandra" => Some(Box::new(Cassandra::new(output("cql"), cairn.http()))),
+        "elasticsearch" => Some(Box::new(Elasticsearch::new(&output("http")))),
+        _ => None,
+    }
+}
+
+impl Report {
+    /// What is said at the end.
+    pub fn text(&self, run: &Run<'_>) -> String {
+        use std::fmt::Write as _;
+        let mut text = format!("Seed {}, {} rounds.\n\n", run.seed, self.outcomes.len());
+        text += &table::table(&self.outcomes);
+        text.push('\n');
+        for (service, count, unanswered) in &self.written {
+            let _ = writeln!(
+                text,
+                "- {service}: {count} acknowledged, all of them read at the end; {unanswered} writes were not acknowledged"
+            );
+        }
+        if let Some(broken) = &self.broken {
+            let _ = writeln!(text, "\nBROKEN: {broken}");
+        }
+        text
+    }
+
+    /// Writes it to a file.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn write(&self, run: &Run<'_>, file: &Path) -> std::io::Result<()> {
+        std::fs::write(file, self.text(run))
+    }
+}
