@@ -13,7 +13,7 @@ use cairn_framework::{
     Verdict, View, Wait,
 };
 use cairn_task::TaskSpec;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::distribution::{Checksums, FACT};
 use crate::events::Events;
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) token: Secret,
     pub(crate) client: reqwest::Client,
     pub(crate) events: Events,
+    /// Streams of events that may still begin.
+    pub(crate) streams: Arc<Semaphore>,
     /// Held while the stored stacks are read, changed and stored.
     pub(crate) changing: Mutex<()>,
 }
@@ -131,6 +133,7 @@ impl Shared {
             token,
             client: cairn_framework::http::client()?,
             events,
+            streams: Arc::new(Semaphore::new(rest::STREAMS)),
             changing: Mutex::default(),
         })
     }

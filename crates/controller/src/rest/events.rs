@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use cairn_framework::rest::too_many;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -14,17 +16,20 @@ use super::App;
 use crate::events::{Event, Subscription};
 use crate::service::Shared;
 
+/// How many clients may listen at a time.
+pub(crate) const STREAMS: usize = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /v1/events`. With `Last-Event-ID` the stream goes on after that event. A note says when something is missing,
 /// or that a client was too slow; it then looks at the stacks anew.
-pub(crate) async fn stream(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
+pub(crate) async fn stream(State(app): State<App>, headers: HeaderMap) -> Response {
+    let Ok(place) = Arc::clone(&app.shared.streams).try_acquire_owned() else {
+        return too_many("streams of events");
+    };
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let subscription = app.shared.events.subscribe(last);
-    Sse::new(events(&app, subscription)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let held = events(&app, subscription).inspect(move |_| _ = &place);
+    Sse::new(held).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 fn events(

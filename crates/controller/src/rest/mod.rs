@@ -21,6 +21,7 @@ use axum::{Router, middleware};
 use cairn_framework::{Handle, Published};
 
 pub(crate) use cairn_framework::rest::Resource;
+pub(crate) use events::STREAMS;
 pub(crate) use refusal::{Answer, Refusal};
 pub use stacks::BUNDLE;
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actions::SharedBoard;
+use super::probe::Lateness;
 use crate::rest::Problem;
 use crate::{Config, Operation, Secrets, Status, View};
 
@@ -101,6 +102,7 @@ pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) published: watch::Receiver<Arc<Published>>,
     pub(crate) board: SharedBoard,
+    pub(crate) lateness: Arc<Lateness>,
 }
 
 impl Handle {

@@ -9,6 +9,7 @@ mod clock;
 mod foreign;
 mod handle;
 pub(crate) mod link;
+mod probe;
 mod publish;
 mod sandbox;
 mod shell;

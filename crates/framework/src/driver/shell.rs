@@ -11,6 +11,7 @@ use super::capacities;
 use super::clock::now;
 use super::handle::{Handle, Request};
 use super::link::{Link, Registration, meaning};
+use super::probe::Probe;
 use super::publish::Publisher;
 use crate::core::{Core, Effect, Event, Millis, Question};
 use crate::store::{Store, StoreError};
@@ -37,6 +38,7 @@ pub(crate) struct Shell {
     events: mpsc::Receiver<Event>,
     wake: Option<Millis>,
     looked: Millis,
+    probe: Probe,
 }
 
 impl Shell {
@@ -50,6 +52,7 @@ impl Shell {
         handle: Handle,
     ) -> Self {
         let (helpers, events) = mpsc::channel(EVENTS);
+        let probe = Probe::new(Arc::clone(&handle.lateness));
         Self {
             service,
             core,
@@ -63,6 +66,7 @@ impl Shell {
             events,
             wake: None,
             looked: 0,
+            probe,
         }
     }
 
@@ -88,6 +92,7 @@ impl Shell {
                 Some(event) = self.events.recv() => self.step(event).await?,
                 Some(request) = self.requests.recv() => self.request(request).await?,
                 () = sleep(wake) => self.step(Event::Tick).await?,
+                never = self.probe.beats() => match never {},
             }
             self.look_at_agents();
         }

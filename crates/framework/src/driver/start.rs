@@ -17,7 +17,7 @@ use super::publish::Publisher;
 use super::shell::Shell;
 use super::{Given, RunError, RunOptions};
 use crate::core::{Core, Effect, Setup, reveal};
-use crate::rest::{Executable, Token, router};
+use crate::rest::{Executable, Server, Token, router};
 use crate::store::{SledStore, Store};
 use crate::{Config, Service};
 
@@ -59,15 +59,14 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     };
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, published, board: Arc::default() };
+    let handle = Handle { requests, published, board: Arc::default(), lateness: Arc::default() };
     let rest = router(&service, &handle, token, executable);
     let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, handle.clone());
     service.start(handle);
     tracing::info!(%address, "serving");
-    let server = tokio::spawn(async move { axum::serve(listener, rest).await });
-    let ended = shell.run(first, stop_signal()).await;
-    server.abort();
-    ended
+    let _server = Server::start(listener, rest)
+        .map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })?;
+    shell.run(first, stop_signal()).await
 }
 
 /// What a framework says of itself on the cluster beside its name, from which stack and service cannot be told.

@@ -6,22 +6,26 @@ mod config;
 mod declared;
 mod executable;
 pub mod form;
+mod limits;
 mod nodes;
 mod openapi;
 mod operations;
 mod problem;
 mod scrub;
+mod server;
 mod skeleton;
 
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
 pub use declared::declaration;
+pub use limits::too_many;
 pub use nodes::{Count, start};
 pub use openapi::{Resource, SKELETON, resources};
 pub use problem::Problem;
 pub use skeleton::{accepted, unknown_verb, verb_command};
 
 pub(crate) use executable::Executable;
+pub(crate) use server::Server;
 pub(crate) use skeleton::router;
 
 /// The answer of a handler that can refuse.

@@ -13,13 +13,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{Token, writes_need_token};
+use super::limits::{BODY_LIMIT, Limits, bounded};
 use super::{Executable, Problem, Refused, openapi};
 use crate::{
     Accepted, Command, GoalState, Handle, Health, InstanceStatus, Plan, PlanStatus, Service, Status,
 };
 
-/// Largest request body; a configuration is a few kilobytes.
-const BODY_LIMIT: usize = 1 << 20;
 /// Longest long poll.
 const WAIT_MAX: u64 = 60_000;
 
@@ -56,6 +55,7 @@ pub(crate) fn router(
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(Limits::default(), bounded))
         // For resources where a GET changes something: the service has to ask the token itself.
         .layer(Extension(token.clone()))
         .layer(middleware::from_fn_with_state(token, writes_need_token))
@@ -265,5 +265,6 @@ async fn metrics(State(handle): State<Handle>) -> Response {
         let (name, failures) = (&instance.name, instance.failures);
         text += &format!("cairn_failures{{framework=\"{framework}\",instance=\"{name}\"}} {failures}\n");
     }
+    text += &handle.lateness.metrics(framework);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

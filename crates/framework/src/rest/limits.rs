@@ -1,0 +1,220 @@
+//! What requests may hold together: places and memory. What is too much is refused at once, with when to come again, so
+//! that nothing piles up.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::Semaphore;
+
+use super::Problem;
+
+/// Largest request body that handlers read; a configuration is a few kilobytes.
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
+/// Requests that are being answered at a time. Long polls are among them, streams of events are not.
+const REQUESTS: usize = 1_536;
+/// Memory for the bodies of all requests together.
+const BODIES: usize = 32 << 20;
+/// How long a client may take to send a body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is left.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    requests: Arc<Semaphore>,
+    /// Bytes.
+    bodies: Arc<Semaphore>,
+    /// For each body.
+    patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new(REQUESTS, BODIES, PATIENCE)
+    }
+}
+
+impl Limits {
+    fn new(requests: usize, bodies: usize, patience: Duration) -> Self {
+        let permits = |count| Arc::new(Semaphore::new(count));
+        Self { requests: permits(requests), bodies: permits(bodies), patience }
+    }
+}
+
+/// Answer to a client that should come again in a second.
+pub fn too_many(what: &str) -> Response {
+    let problem =
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", format!("too many {what} at a time"));
+    let mut answer = problem.hint("try again after a second").into_response();
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+/// Middleware: admits so many requests at a time, memory for so many bodies, and so much time for each body.
+pub(crate) async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let Ok(_place) = limits.requests.try_acquire() else { return too_many("requests") };
+    let Ok(_memory) = limits.bodies.try_acquire_many(memory(request.body())) else {
+        return too_many("large bodies");
+    };
+    let late = Arc::new(AtomicBool::new(false));
+    let answer = next.run(request.map(|body| timed(body, limits.patience, Arc::clone(&late)))).await;
+    // The handler saw a body that broke off, and knows no reason.
+    if late.load(Ordering::Relaxed) { slow(limits.patience) } else { answer }
+}
+
+/// What a body may take: what it says itself, up to what handlers read of it. One that does not say how large it is may
+/// become as large as any.
+fn memory(body: &Body) -> u32 {
+    let size = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
+    let most = BODY_LIMIT as u64;
+    u32::try_from(size.unwrap_or(most).min(most)).unwrap_or(u32::MAX)
+}
+
+/// The same body, which breaks off when its time is over.
+fn timed(body: Body, patience: Duration, late: Arc<AtomicBool>) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let time_is_over = Box::pin(tokio::time::sleep(patience));
+    let pieces = stream::unfold(Some((body.into_data_stream(), time_is_over)), move |state| {
+        let late = Arc::clone(&late);
+        async move {
+            let (mut pieces, mut time_is_over) = state?;
+            tokio::select! {
+                piece = pieces.next() => piece.map(|piece| (piece, Some((pieces, time_is_over)))),
+                () = &mut time_is_over => {
+                    late.store(true, Ordering::Relaxed);
+                    let broken = io::Error::new(io::ErrorKind::TimedOut, "the body did not come in time");
+                    Some((Err(axum::Error::new(broken)), None))
+                }
+            }
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+fn slow(patience: Duration) -> Response {
+    let detail = format!("the body did not come within {patience:?}");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::rest::Server;
+
+    /// Long enough for a client on the same machine that does not dawdle.
+    const SHORT: Duration = Duration::from_millis(500);
+
+    /// Serves a handler that reads the body and then waits for a permit.
+    async fn serve(limits: Limits, gate: Arc<Semaphore>) -> (Server, String) {
+        let handler = move |body: Bytes| async move {
+            drop(gate.acquire().await);
+            body.len().to_string()
+        };
+        let app = Router::new().route("/", post(handler)).layer(from_fn_with_state(limits, bounded));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (Server::with(listener, app, SHORT).unwrap(), address)
+    }
+
+    async fn ask(address: &str, body: Vec<u8>) -> (u16, reqwest::header::HeaderMap) {
+        let client = crate::http::client().unwrap();
+        let answer = client.post(format!("http://{address}/")).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().clone())
+    }
+
+    #[tokio::test]
+    async fn too_many_requests_are_told_to_come_again_and_then_served() {
+        let gate = Arc::new(Semaphore::new(0));
+        let limits = Limits::new(2, BODIES, PATIENCE);
+        let places = Arc::clone(&limits.requests);
+        let (_server, address) = serve(limits, Arc::clone(&gate)).await;
+        let held: Vec<_> = (0..2)
+            .map(|_| {
+                let a = address.clone();
+                tokio::spawn(async move { ask(&a, vec![1]).await })
+            })
+            .collect();
+        while places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let (status, headers) = ask(&address, vec![1]).await;
+        assert_eq!((status, headers[header::RETRY_AFTER].to_str().unwrap()), (429, "1"));
+        gate.add_permits(10);
+        for one in held {
+            assert_eq!(one.await.unwrap().0, 200);
+        }
+        assert_eq!(ask(&address, vec![1]).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn bodies_have_so_much_memory_together() {
+        let gate = Arc::new(Semaphore::new(0));
+        let limits = Limits::new(10, 1_000, PATIENCE);
+        let left = Arc::clone(&limits.bodies);
+        let (_server, address) = serve(limits, Arc::clone(&gate)).await;
+        let large = {
+            let a = address.clone();
+            tokio::spawn(async move { ask(&a, vec![0; 800]).await })
+        };
+        while left.available_permits() == 1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(&address, vec![0; 300]).await.0, 429);
+        gate.add_permits(10);
+        assert_eq!(large.await.unwrap().0, 200);
+        assert_eq!(ask(&address, vec![0; 300]).await.0, 200);
+    }
+
+    /// Sends the beginning of a request and gives what comes back until the server hangs up.
+    async fn halting(address: &str, text: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn who_does_not_go_on_is_hung_up_on() {
+        let limits = Limits::new(10, 1_000, SHORT);
+        let (_server, address) = serve(limits, Arc::new(Semaphore::new(10))).await;
+        let (head, body) = tokio::join!(
+            halting(&address, "POST / HTTP/1.1\r\nhost: x\r\n"),
+            halting(
+                &address,
+                "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\nab"
+            ),
+        );
+        assert!(head.is_empty() || head.starts_with("HTTP/1.1 408"), "{head}");
+        assert!(body.starts_with("HTTP/1.1 408") && body.contains("slow-body"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused() {
+        let limits = Limits::default();
+        let app = Router::new()
+            .route("/", post(|body: crate::rest::Body<serde_json::Value>| async move { body.0.to_string() }))
+            .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(from_fn_with_state(limits, bounded));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let _server = Server::start(listener, app).unwrap();
+        assert_eq!(ask(&address, vec![b' '; BODY_LIMIT + 1]).await.0, 413);
+    }
+}
