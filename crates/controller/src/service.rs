@@ -157,16 +157,13 @@ impl Service for Controller {
         BTreeMap::new()
     }
 
-    async fn gate(&self, ask: &Ask) -> Verdict {
+    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
         gate::gate(&self.0.settings, &self.0.client, ask).await
     }
 
-    fn routes(&self, handle: Handle) -> axum::Router {
-        rest::routes(self.0.clone(), handle)
-    }
-
-    fn resources(&self) -> Vec<rest::Resource> {
-        rest::RESOURCES.to_vec()
+    fn api(&self) -> rest::Api {
+        let shared = self.0.clone();
+        rest::Api::of(rest::RESOURCES, move |handle| rest::routes(shared, handle))
     }
 
     fn secrets(&self) -> &'static [&'static str] {

@@ -28,7 +28,7 @@ pub use driver::{
     Accepted, Command, Foreign, Given, Handle, Published, RunError, RunOptions, Sandbox, SandboxError, run,
 };
 pub use model::{
-    Artifact, Config, GoalState, InstanceSpec, Model, PortSpec, Problem, Rolling, Strategy, Timing,
+    Artifact, Config, GoalState, InstanceSpec, Model, Options, PortSpec, Problem, Rolling, Strategy, Timing,
     VolumeSpec,
 };
 pub use operation::{Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
@@ -38,3 +38,27 @@ pub use service::{Action, Ask, Moment, Service, Verdict, Wait};
 pub use status::{
     Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Run, RunState, Status, Step, View,
 };
+
+/// What the crate of a framework gives to the program that runs it: `SPEC`, the framework spec that lies beside its
+/// manifest; `service()`, for [`run`]; and `options_schema()`, the JSON Schema of its options.
+///
+/// ```ignore
+/// cairn_framework::framework!(service::ZooKeeper, Options);
+/// ```
+#[macro_export]
+macro_rules! framework {
+    ($service:expr, $options:ty) => {
+        /// The framework spec; its options are those of [`options_schema`].
+        pub const SPEC: &str = include_str!("../framework.yaml");
+
+        /// The service, for [`cairn_framework::run`].
+        pub fn service() -> ::std::sync::Arc<dyn $crate::Service> {
+            ::std::sync::Arc::new($service)
+        }
+
+        /// JSON Schema of the options.
+        pub fn options_schema() -> ::serde_json::Value {
+            ::schemars::schema_for!($options).to_value()
+        }
+    };
+}

@@ -51,17 +51,14 @@ impl Config {
             .map_err(|e| vec![Problem { option: String::new(), message: e.to_string(), help: None }])
     }
 
-    /// The same, with the checks that `check` makes.
+    /// The same, checked.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn checked<T: DeserializeOwned>(
-        &self,
-        check: impl FnOnce(&T, &mut Vec<Problem>),
-    ) -> Result<T, Vec<Problem>> {
-        let options = self.parse()?;
+    pub fn read<T: Options>(&self) -> Result<T, Vec<Problem>> {
+        let options: T = self.parse()?;
         let mut problems = Vec::new();
-        check(&options, &mut problems);
+        options.check(self, &mut problems);
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
 
@@ -85,6 +82,12 @@ impl Config {
             }]
         })
     }
+}
+
+/// Options of a service, as a type of its own.
+pub trait Options: DeserializeOwned {
+    /// Adds everything that is wrong with them and that their type does not say.
+    fn check(&self, config: &Config, problems: &mut Vec<Problem>);
 }
 
 /// A file that agents fetch into the sandbox.

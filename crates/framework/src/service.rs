@@ -37,15 +37,17 @@ pub trait Service: Send + Sync + 'static {
     /// May this step happen (`Moment::Before`), is it really done (`Moment::After`)? Asked again while the answer is
     /// [`Verdict::Wait`]. May bring about what it waits for, for example move partitions away before a removal.
     /// An error or a time-out counts as `Wait`: a gate that cannot be asked is closed.
-    async fn gate(&self, ask: &Ask) -> Verdict {
-        let _ = ask;
+    ///
+    /// A service whose instances form a cluster writes [`crate::kit::Clustered`] and answers with [`crate::kit::judge`].
+    async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
+        let _ = (handle, ask);
         Verdict::Go
     }
 
     /// Brings what the configuration declares inside the service (topics, keyspaces) in line with it. Called when all
     /// instances are ready, and every so often afterwards.
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
-        let _ = (config, view);
+    async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
+        let _ = (handle, config, view);
         Verdict::Go
     }
 
@@ -79,14 +81,8 @@ pub trait Service: Send + Sync + 'static {
     }
 
     /// REST resources of its own, merged with the skeleton. State-changing ones are behind the token already.
-    fn routes(&self, handle: Handle) -> axum::Router {
-        let _ = handle;
-        axum::Router::new()
-    }
-
-    /// What [`Service::routes`] adds, for `/openapi.json`: method, path, summary.
-    fn resources(&self) -> Vec<crate::rest::Resource> {
-        Vec::new()
+    fn api(&self) -> crate::rest::Api {
+        crate::rest::Api::default()
     }
 
     /// Its numbered instances, which the SDK then serves under `/v1/nodes` or what they are called; see
@@ -120,6 +116,15 @@ pub enum Wait {
     Peers(String),
     /// Do not even look for a place yet.
     For(String),
+}
+
+impl Wait {
+    /// The reason.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Peers(reason) | Self::For(reason) => reason,
+        }
+    }
 }
 
 impl From<Vec<Problem>> for Wait {

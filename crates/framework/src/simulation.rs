@@ -1,14 +1,16 @@
 //! For whoever stands in the driver's place: how a scheduler registers, and what the master's messages mean for its core.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cairn_mesos::client::SchedulerEvent;
 use cairn_mesos::v1::FrameworkInfo;
+use tokio::sync::{mpsc, watch};
 
-use crate::RunError;
 use crate::core::Event;
 use crate::driver::link::{self, Registration};
 use crate::driver::start::PRINCIPAL;
+use crate::{Handle, Published, RunError};
 
 /// What a scheduler of this name says of itself when it subscribes, with the id if it has one.
 ///
@@ -28,6 +30,13 @@ pub fn framework_info(framework: &str, master: &str, id: Option<&str>) -> Result
 /// What a message of the subscription means for the core. `None`: nothing.
 pub fn meaning(event: SchedulerEvent) -> Option<Event> {
     link::meaning(event)
+}
+
+/// A handle to no scheduler: it shows `published`, and what it is asked for is refused.
+pub fn handle(published: Published) -> Handle {
+    let (requests, _) = mpsc::channel(1);
+    let (_, published) = watch::channel(Arc::new(published));
+    Handle { requests, published, board: Arc::default() }
 }
 
 /// The principal of reservations.

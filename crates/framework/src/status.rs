@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::GoalState;
+use crate::{GoalState, Wait};
 
 /// Where an instance lives. Kept over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +171,24 @@ impl View {
     /// Where an instance is or will be.
     pub fn placement(&self, instance: &str) -> Option<&Placement> {
         self.instances.get(instance)?.placement.as_ref()
+    }
+
+    /// The same for a task that needs it.
+    ///
+    /// # Errors
+    /// It has none yet.
+    pub fn place(&self, instance: &str) -> Result<&Placement, Wait> {
+        self.placement(instance).ok_or_else(|| Wait::Peers("a place of its own".into()))
+    }
+
+    /// The other instances of the target, in its order.
+    pub fn others<'a>(&'a self, me: &'a str) -> impl Iterator<Item = &'a String> {
+        self.target.iter().filter(move |name| *name != me)
+    }
+
+    /// The first of the others that waits for a restart: for whoever has to be the last.
+    pub fn restarts_before<'a>(&'a self, me: &'a str) -> Option<&'a String> {
+        self.others(me).find(|name| self.restarts(name))
     }
 
     /// An instance has a task.

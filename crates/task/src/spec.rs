@@ -71,6 +71,18 @@ impl ConfigFile {
     pub fn raw(path: impl Into<String>, content: impl Into<String>) -> Self {
         Self { path: path.into(), content: content.into(), raw: true, ..Self::default() }
     }
+
+    /// The same, written once and left alone: what it says may change without a restart, and holds from the next launch on.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { keep: true, ..self }
+    }
+
+    /// The same, for its owner's eyes only.
+    #[must_use]
+    pub fn private(self) -> Self {
+        Self { mode: FileMode::Private, ..self }
+    }
 }
 
 impl TaskSpec {

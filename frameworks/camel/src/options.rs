@@ -103,15 +103,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        config.checked(|options: &Self, problems| options.check(config, problems))
-    }
-
+impl cairn_framework::Options for Options {
     fn check(&self, config: &Config, problems: &mut Vec<Problem>) {
         if self.count == 0 {
             problems.push(Problem::new("count", "must be at least 1"));
@@ -123,7 +115,9 @@ impl Options {
         let reserved = |key: &str| check::is_reserved(&RESERVED, key);
         check::entries("config", "application.properties", &self.config, reserved, problems);
     }
+}
 
+impl Options {
     /// Topic for what cannot be indexed.
     pub fn dead_letters(&self) -> String {
         let first = self.topics.list().first().cloned().unwrap_or_default();
@@ -180,18 +174,18 @@ mod tests {
         let inputs = [("kafka", "127.0.0.1:9092"), ("elasticsearch", "127.0.0.1:9200")];
         let inputs = inputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let config = Config { options, inputs, ..Config::default() };
-        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]
     fn the_ready_made_route_needs_both_ends() {
         let options = read(json!({})).unwrap();
         assert_eq!((options.dead_letters(), options.jvm.memory().mib()), ("logs-dead".into(), 288));
-        let problems = Options::read(&Config::default()).unwrap_err();
+        let problems = Config::default().read::<Options>().unwrap_err();
         let missing: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
         assert_eq!(missing, ["kafka", "elasticsearch"]);
         let own = json!({ "routes": "- from: { uri: 'timer:tick', steps: [] }" });
-        assert!(Options::read(&Config { options: own, ..Config::default() }).is_ok());
+        assert!(Config { options: own, ..Config::default() }.read::<Options>().is_ok());
     }
 
     #[test]

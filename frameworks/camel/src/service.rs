@@ -20,14 +20,14 @@ impl Service for Camel {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let one = InstanceSpec { ports: vec![PortSpec::any(HTTP)], ..options.jvm.instance(config)? };
         let instance = |number| InstanceSpec { name: format!("camel-{number}"), ..one.clone() };
         Ok(Model { instances: (0..options.count).map(instance).collect(), ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         Ok(task::task(config, &options, &instance.name, view))
     }
 

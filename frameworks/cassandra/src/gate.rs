@@ -3,7 +3,7 @@
 //! One change of the ring at a time, and only while every other node serves, sees all others as members, and agrees on the
 //! schema. Restarts go rack by rack. Who leaves has handed over its data and is out of the ring before it is stopped.
 
-use cairn_cassandra_admin::{State, Survey, shrink};
+use cairn_cassandra_admin::{State, Survey, shrink, statements};
 use cairn_framework::kit::{Decision, Errand};
 use cairn_framework::{Action, Ask, Moment, View};
 
@@ -15,7 +15,7 @@ use crate::task::rack_of;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
     /// The task about to be rendered must take over this member's place in the ring.
-    TakeOver(String),
+    TakeOver { me: String, member: String },
     /// Carry these statements out.
     Change(Vec<String>),
     /// Have this done; it may take hours.
@@ -40,6 +40,14 @@ pub(crate) fn decide(ask: &Ask, survey: &Survey, options: &Options) -> Decision<
         (Moment::After, Action::Stop) => Ok(GO),
     };
     decided.into()
+}
+
+/// What is declared is there, and Cassandra's own data is on as many nodes as it should be.
+pub(crate) fn settle(survey: &Survey, options: &Options) -> Decision<Act> {
+    let Some((_, report)) = survey.reports().next() else { return Decision::wait("no node serves") };
+    let sizes = survey.sizes(None);
+    let statements = statements(options.keyspaces(&sizes), &sizes, &report.keyspaces);
+    if statements.is_empty() { GO } else { Decision::Do(Act::Change(statements)) }
 }
 
 struct Question<'a> {
@@ -111,7 +119,7 @@ impl Question<'_> {
         self.one_version()?;
         match self.orphan() {
             Some(orphan) if self.view.observed.get(&replaces(self.me)).is_none_or(|v| *v != orphan) => {
-                Ok(Decision::Do(Act::TakeOver(orphan)))
+                Ok(Decision::Do(Act::TakeOver { me: self.me.to_owned(), member: orphan }))
             }
             _ => Ok(GO),
         }

@@ -12,21 +12,6 @@ mod seeds;
 mod service;
 mod task;
 
-use std::sync::Arc;
-
-use cairn_framework::Service;
-
 pub use options::{Keyspace, Node, Options};
 
-/// The framework spec; its options are those of [`options_schema`].
-pub const SPEC: &str = include_str!("../framework.yaml");
-
-/// The service, for [`cairn_framework::run`].
-pub fn service() -> Arc<dyn Service> {
-    Arc::new(service::Cassandra::default())
-}
-
-/// JSON Schema of [`Options`].
-pub fn options_schema() -> serde_json::Value {
-    schemars::schema_for!(Options).to_value()
-}
+cairn_framework::framework!(service::Cassandra, Options);

@@ -134,16 +134,8 @@ const RESERVED: [&str; 17] = [
     "auto_bootstrap",
 ];
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        config.checked(Self::check)
-    }
-
-    fn check(&self, problems: &mut Vec<Problem>) {
+impl cairn_framework::Options for Options {
+    fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
         NODES.check(self.nodes, None, problems);
         self.jvm.check(problems);
         check::at_least("disk", self.disk, Size::from_mib(512), problems);
@@ -154,7 +146,9 @@ impl Options {
         check::names("config", "cassandra.yaml", self.config.keys(), reserved, problems);
         self.check_keyspaces(problems);
     }
+}
 
+impl Options {
     /// The declared keyspaces, where there are data centres of these sizes.
     pub(crate) fn keyspaces(&self, sizes: &Sizes) -> impl Iterator<Item = cairn_cassandra_admin::Keyspace> {
         self.keyspaces.iter().map(|(name, keyspace)| {
@@ -204,7 +198,7 @@ mod tests {
 
     fn read(options: Value) -> Result<Options, String> {
         let config = Config { options, ..Config::default() };
-        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The service, as the SDK drives it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use axum::Json;
+use axum::extract::State;
 use axum::routing::get;
-use axum::{Json, Router};
-use cairn_cassandra_admin::{Client, Node, Report, Survey, owns, statements};
-use cairn_framework::kit::{Decision, Nodes, Ports, ask_all};
-use cairn_framework::rest::Resource;
+use cairn_cassandra_admin::{Client, Node, Report, Survey, owns};
+use cairn_framework::kit::{self, Clustered, Decision, Nodes, Performed, Ports, Site, ask_all};
+use cairn_framework::rest::Api;
 use cairn_framework::{
-    Action, Ask, Command, Config, Handle, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec,
-    Problem, Progress, Service, Strategy, Verdict, View, VolumeSpec, Wait,
+    Ask, Config, Handle, InstanceSpec, Model, Operate, OperationSpec, PortSpec, Problem, Progress, Service,
+    Strategy, Verdict, View, VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
 use serde_json::{Map, Value, json};
@@ -31,19 +31,12 @@ pub(crate) const JMX: &str = "jmx";
 /// Observed, followed by an instance's name: address of the dead member whose place it takes.
 pub(crate) const REPLACES: &str = "replaces/";
 
-/// Fact: the cluster was complete once, so there may be rows in it.
-const IN_USE: &str = "in-use";
-/// Fact: the last node that has joined since the last cleanup.
-const GROWN: &str = "grown";
-
 /// What the nodes are called. Only the last ones leave, so that what racks are declared stays.
 pub(crate) const NODES: Nodes = Nodes { port: CQL, ..Nodes::new("node", "nodes") };
 
 /// Cassandra.
-#[derive(Debug, Default)]
-pub(crate) struct Cassandra {
-    handle: OnceLock<Handle>,
-}
+#[derive(Debug)]
+pub(crate) struct Cassandra;
 
 #[async_trait]
 impl Service for Cassandra {
@@ -52,7 +45,7 @@ impl Service for Cassandra {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let port = |name: &str, within: Option<Ports>| PortSpec {
             name: name.into(),
             within: within.map(Ports::within),
@@ -65,15 +58,14 @@ impl Service for Cassandra {
             volumes: vec![VolumeSpec::data(options.disk)],
             ..options.jvm.instance(config)?
         };
-        let ids = NODES.ids(options.nodes, None).into_iter();
-        let instances = ids.map(|id| InstanceSpec { name: NODES.instance(id), ..node.clone() }).collect();
+        let instances = NODES.instances(0..options.nodes, &node);
         Ok(Model { instances, deploy: Strategy::Serial, ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let seeds = seeds_for(&instance.name, view)?;
-        let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
+        let place = view.place(&instance.name)?;
         let replaces =
             view.observed.get(&replaces(&instance.name)).and_then(Value::as_str).map(str::to_owned);
         let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
@@ -81,7 +73,7 @@ impl Service for Cassandra {
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
-        let options = Options::read(config).unwrap_or_default();
+        let options = config.read::<Options>().unwrap_or_default();
         let place = view.target.first().and_then(|name| view.placement(name));
         let datacenter = place.map_or(options.datacenter.as_str(), |place| task::datacenter(&options, place));
         BTreeMap::from([
@@ -92,38 +84,12 @@ impl Service for Cassandra {
         ])
     }
 
-    async fn gate(&self, ask: &Ask) -> Verdict {
-        let options = match Options::read(&ask.config) {
-            Ok(options) => options,
-            Err(problems) => return problems.into(),
-        };
-        let survey = survey(&ask.view).await;
-        match gate::decide(ask, &survey, &options) {
-            Decision::Say(verdict) => {
-                self.note_growth(ask, &verdict).await;
-                verdict
-            }
-            Decision::Do(Act::TakeOver(member)) => self.take_over(&ask.instance, member).await,
-            Decision::Do(Act::Change(statements)) => change(&ask.view, &survey, &statements).await,
-            Decision::Do(Act::Run(errand)) => match self.handle.get() {
-                Some(handle) => errand.run(handle).await,
-                None => Verdict::Wait("this scheduler is starting".into()),
-            },
-        }
+    async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
+        kit::judge(self, handle, ask).await
     }
 
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
-        let options = match Options::read(config) {
-            Ok(options) => options,
-            Err(problems) => return problems.into(),
-        };
-        let survey = survey(view).await;
-        let Some((_, report)) = survey.reports().next() else {
-            return Verdict::Wait("no node serves".into());
-        };
-        let sizes = survey.sizes(None);
-        let statements = statements(options.keyspaces(&sizes), &sizes, &report.keyspaces);
-        if statements.is_empty() { self.tidy(view).await } else { change(view, &survey, &statements).await }
+    async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
+        kit::settle(self, handle, config, view).await
     }
 
     fn operations(&self) -> Vec<OperationSpec> {
@@ -145,12 +111,8 @@ impl Service for Cassandra {
         handle.carry_out(step, operations::action(step)).await
     }
 
-    fn routes(&self, handle: Handle) -> Router {
-        Router::new().route("/v1/ring", get(move || ring(handle.clone())))
-    }
-
-    fn resources(&self) -> Vec<Resource> {
-        vec![("get", "/v1/ring", "Members of the ring as the nodes see them")]
+    fn api(&self) -> Api {
+        Api::default().at("/v1/ring", get(ring), &[("get", "Members of the ring as the nodes see them")])
     }
 
     fn nodes(&self) -> Vec<Nodes> {
@@ -163,55 +125,42 @@ impl Service for Cassandra {
             |name: &String| Some((name.clone(), json!(ring.get(&view.placement(name)?.endpoint(STORAGE)?)?)));
         view.instances.keys().filter_map(member).collect()
     }
-
-    fn start(&self, handle: Handle) {
-        // Called once.
-        let _ = self.handle.set(handle);
-    }
 }
 
-impl Cassandra {
-    async fn take_over(&self, instance: &str, member: String) -> Verdict {
-        tracing::info!(instance, member, "takes over a dead node's place in the ring");
-        let reason = format!("it takes over the place of {member}");
-        if let Some(handle) = self.handle.get() {
-            handle.observe(replaces(instance), member.into()).await;
-        }
-        Verdict::Wait(reason)
+#[async_trait]
+impl Clustered for Cassandra {
+    type Options = Options;
+    type Survey = Survey;
+    type Act = Act;
+
+    /// The others hold rows that are now the new node's own.
+    const AFTER_GROWTH: Option<&'static str> = Some("cleanup");
+
+    async fn survey(&self, view: &View) -> Survey {
+        survey(view).await
     }
 
-    /// A node has joined a cluster that was in use: the others hold rows that are now its own.
-    async fn note_growth(&self, ask: &Ask, verdict: &Verdict) {
-        let joined = ask.moment == Moment::After && ask.action == Action::Launch && *verdict == Verdict::Go;
-        let new =
-            !ask.view.facts.contains_key(IN_USE) || ask.view.observed.contains_key(&replaces(&ask.instance));
-        if let Some(handle) = self.handle.get().filter(|_| joined && !new) {
-            handle.remember(GROWN, ask.instance.clone().into()).await;
+    fn judge(&self, ask: &Ask, options: &Options, survey: &Survey) -> Decision<Act> {
+        gate::decide(ask, survey, options)
+    }
+
+    fn settled(&self, options: &Options, _: &View, survey: &Survey) -> Decision<Act> {
+        gate::settle(survey, options)
+    }
+
+    async fn perform(&self, site: Site<'_, Self>, act: Act) -> Performed {
+        match act {
+            Act::TakeOver { me, member } => {
+                site.handle.observe(replaces(&me), member.clone().into()).await;
+                Err(format!("it takes over the place of {member}"))
+            }
+            Act::Change(statements) => change(site.view, site.survey, &statements).await.map(|()| None),
+            Act::Run(errand) => Ok(Some(errand.run(site.handle).await)),
         }
     }
 
-    /// Begins a cleanup once a grown cluster is at rest.
-    async fn tidy(&self, view: &View) -> Verdict {
-        let Some(handle) = self.handle.get() else {
-            return Verdict::Wait("this scheduler is starting".into());
-        };
-        handle.remember(IN_USE, true.into()).await;
-        let Some(grown) = view.facts.get(GROWN).and_then(Value::as_str) else { return Verdict::Go };
-        // Another task is another arrival; ids of operations are short.
-        let task = view.instances.get(grown).and_then(|i| i.task_id.as_deref()).unwrap_or_default();
-        let arrival = task.char_indices().rev().nth(7).map_or(task, |(at, _)| &task[at..]);
-        let cleanup = Command::Operate {
-            id: format!("cleanup-after-{grown}-{arrival}"),
-            operation: "cleanup".into(),
-            instances: view.target.clone(),
-            arguments: Map::new(),
-        };
-        if let Err(problem) = handle.command(cleanup).await {
-            // One that an operator has begun will do.
-            tracing::warn!(%problem, grown, "no cleanup after the cluster has grown");
-        }
-        handle.remember(GROWN, Value::Null).await;
-        Verdict::Go
+    fn grows(&self, ask: &Ask) -> bool {
+        !ask.view.observed.contains_key(&replaces(&ask.instance))
     }
 }
 
@@ -229,23 +178,20 @@ async fn survey(view: &View) -> Survey {
     Survey { nodes: asked.await }
 }
 
-/// Carries out changes of the schema, one after the other, each when all nodes agree on the one before.
-async fn change(view: &View, survey: &Survey, statements: &[String]) -> Verdict {
+/// Carries out the first change of the schema; the next one when all nodes agree on it.
+async fn change(view: &View, survey: &Survey, statements: &[String]) -> Result<(), String> {
     let serving = survey.reports().find_map(|(name, _)| view.placement(name)?.endpoint(CQL));
-    let Some(endpoint) = serving else { return Verdict::Wait("no node serves".into()) };
-    let Some(statement) = statements.first() else { return Verdict::Go };
+    let (endpoint, statement) = serving.zip(statements.first()).ok_or("no node serves")?;
     let done = async { Client::connect(&endpoint).await?.query(statement).await };
-    match done.await {
-        Ok(_) => {
-            tracing::info!(statement, "schema changed");
-            Verdict::Wait(format!("{} changes of the schema are left", statements.len() - 1))
-        }
-        Err(error) => Verdict::Wait(error.to_string()),
+    done.await.map_err(|error| error.to_string())?;
+    match statements.len() - 1 {
+        0 => Ok(()),
+        left => Err(format!("{left} changes of the schema are left")),
     }
 }
 
 /// What `nodetool status` shows, by instance where one is known.
-async fn ring(handle: Handle) -> Json<Value> {
+async fn ring(State(handle): State<Handle>) -> Json<Value> {
     let published = handle.published();
     let survey = survey(&published.view).await;
     let members = survey.ring();

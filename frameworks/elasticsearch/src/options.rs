@@ -174,16 +174,8 @@ const RESERVED: [&str; 13] = [
     "discovery.",
 ];
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        config.checked(Self::check)
-    }
-
-    fn check(&self, problems: &mut Vec<Problem>) {
+impl cairn_framework::Options for Options {
+    fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
         if self.groups.is_empty() || self.nodes > 0 {
             NODES.check(self.nodes, self.ids.as_ref(), problems);
         }
@@ -205,7 +197,9 @@ impl Options {
             }
         }
     }
+}
 
+impl Options {
     /// It is OpenSearch, not Elasticsearch.
     pub fn opensearch(&self) -> bool {
         self.jvm.version.starts_with("opensearch")

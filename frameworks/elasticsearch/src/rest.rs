@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
-use cairn_framework::rest::{Body, Problem, Resource, accepted, declaration};
+use cairn_framework::rest::{Api, Body, Problem, accepted, declaration};
 use cairn_framework::{Handle, Refused};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,31 +22,24 @@ use crate::task::cluster_name;
 /// How long a search may take.
 const SEARCH: Duration = Duration::from_secs(30);
 
-pub(crate) const RESOURCES: [Resource; 10] = [
-    ("get", "/v1/cluster", "Health and members, as the cluster sees them"),
-    ("get", "/v1/indices", "All indices"),
-    ("put", "/v1/indices/{name}", "Declare an index: {settings?, mappings?, aliases?}"),
-    ("delete", "/v1/indices/{name}", "Declare it no more; the index itself stays"),
-    ("get", "/v1/templates", "All index templates"),
-    ("put", "/v1/templates/{name}", "Declare a template, as for PUT /_index_template"),
-    ("delete", "/v1/templates/{name}", "Declare it no more; the template itself stays"),
-    ("post", "/v1/search/{index}", "Search, as for POST /INDEX/_search; by GET with ?q="),
-    ("get", "/v1/tasks", "Nodes, as elasticsearch-mesos showed them"),
-    ("put", "/v1/cluster/elasticsearchNodes", "Set the number of nodes: {value}"),
-];
-
-pub(crate) fn routes(handle: Handle) -> Router {
-    Router::new()
-        .route("/v1/cluster", get(cluster))
-        .route("/v1/indices", get(|h| pass(h, "/_cat/indices?format=json&expand_wildcards=all&bytes=b")))
-        .route("/v1/indices/{name}", declaration("indices"))
-        .route("/v1/templates", get(|h| pass(h, "/_index_template")))
-        .route("/v1/templates/{name}", declaration("templates"))
-        .route("/v1/search", get(search_all).post(search_all))
-        .route("/v1/search/{index}", get(search).post(search))
-        .route("/v1/tasks", get(tasks))
-        .route("/v1/cluster/elasticsearchNodes", get(count).put(set_count))
-        .with_state(handle)
+pub(crate) fn api() -> Api {
+    const INDICES: &str = "/_cat/indices?format=json&expand_wildcards=all&bytes=b";
+    let index = "Declare an index: {settings?, mappings?, aliases?}";
+    let no_index = "Declare it no more; the index itself stays";
+    let template = "Declare a template, as for PUT /_index_template";
+    let no_template = "Declare it no more; the template itself stays";
+    let found = "Search, as for POST /INDEX/_search; by GET with ?q=";
+    let size = "Set the number of nodes: {value}";
+    Api::default()
+        .at("/v1/cluster", get(cluster), &[("get", "Health and members, as the cluster sees them")])
+        .at("/v1/indices", get(|h| pass(h, INDICES)), &[("get", "All indices")])
+        .at("/v1/indices/{name}", declaration("indices"), &[("put", index), ("delete", no_index)])
+        .at("/v1/templates", get(|h| pass(h, "/_index_template")), &[("get", "All index templates")])
+        .at("/v1/templates/{name}", declaration("templates"), &[("put", template), ("delete", no_template)])
+        .at("/v1/search", get(search_all).post(search_all), &[])
+        .at("/v1/search/{index}", get(search).post(search), &[("post", found)])
+        .at("/v1/tasks", get(tasks), &[("get", "Nodes, as elasticsearch-mesos showed them")])
+        .at("/v1/cluster/elasticsearchNodes", get(count).put(set_count), &[("put", size)])
 }
 
 async fn pass(State(handle): State<Handle>, path: &'static str) -> Refused<Json<Value>> {
@@ -62,7 +55,7 @@ async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
             "/_cat/nodes?format=json&h=name,ip,node.role,master,version,heap.percent,cpu,load_1m,disk.avail"
         )
     )?;
-    let options = Options::read(&published.config).unwrap_or_default();
+    let options = published.config.read::<Options>().unwrap_or_default();
     let name = cluster_name(&options, &published.view.framework);
     Ok(Json(json!({ "name": name, "health": health, "nodes": nodes })))
 }
@@ -96,7 +89,7 @@ async fn search(
 
 async fn tasks(State(handle): State<Handle>) -> Json<Value> {
     let published = handle.published();
-    let version = Options::read(&published.config).map(|o| o.jvm.version).unwrap_or_default();
+    let version = published.config.read::<Options>().map(|o| o.jvm.version).unwrap_or_default();
     let task = |i: &cairn_framework::InstanceStatus| {
         let place = i.placement.clone()?;
         Some(json!({

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use cairn_framework::kit::founding::watch_founding;
 use cairn_framework::kit::{Nodes, check, watch};
-use cairn_framework::rest::Resource;
+use cairn_framework::rest::Api;
 use cairn_framework::{
     Ask, Config, Constraint, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict,
     View, VolumeSpec, Wait,
@@ -29,7 +29,7 @@ impl Service for Elasticsearch {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let artifacts = options.jvm.instance(config)?.artifacts;
         let instance = |(name, node): (String, Options)| InstanceSpec {
             name,
@@ -44,14 +44,14 @@ impl Service for Elasticsearch {
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let own = nodes::all(&options).into_iter().find(|(name, _)| *name == instance.name);
         let (_, own) = own.ok_or_else(|| Wait::For("it is no node of the cluster".into()))?;
         task::task(instance, &options, &own, view)
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
-        let options = Options::read(config).unwrap_or_default();
+        let options = config.read::<Options>().unwrap_or_default();
         let http: Vec<String> = view.endpoints(HTTP).iter().map(|e| format!("http://{e}")).collect();
         BTreeMap::from([
             ("http".to_owned(), http.join(",")),
@@ -61,15 +61,15 @@ impl Service for Elasticsearch {
         ])
     }
 
-    async fn gate(&self, ask: &Ask) -> Verdict {
-        match Options::read(&ask.config) {
+    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
+        match ask.config.read::<Options>() {
             Ok(options) => act::carry_out(&ask.view, |survey| gate::decide(ask, &options, survey)).await,
             Err(problems) => problems.into(),
         }
     }
 
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
-        let options = match Options::read(config) {
+    async fn settle(&self, _: &Handle, config: &Config, view: &View) -> Verdict {
+        let options = match config.read::<Options>() {
             Ok(options) => options,
             Err(problems) => return problems.into(),
         };
@@ -79,12 +79,8 @@ impl Service for Elasticsearch {
         }
     }
 
-    fn routes(&self, handle: Handle) -> axum::Router {
-        rest::routes(handle)
-    }
-
-    fn resources(&self) -> Vec<Resource> {
-        rest::RESOURCES.to_vec()
+    fn api(&self) -> Api {
+        rest::api()
     }
 
     fn nodes(&self) -> Vec<Nodes> {
@@ -108,7 +104,7 @@ impl Service for Elasticsearch {
 
     fn start(&self, handle: Handle) {
         tokio::spawn(watch(handle, async |handle, published| {
-            let founders = Options::read(&published.config).ok().map(|options| nodes::masters(&options));
+            let founders = published.config.read::<Options>().ok().map(|options| nodes::masters(&options));
             watch_founding(handle, &published.view, founders, cluster_id).await
         }));
     }

@@ -11,21 +11,6 @@ mod properties;
 mod service;
 mod task;
 
-use std::sync::Arc;
-
-use cairn_framework::Service;
-
 pub use options::{Agent, Channel, Kind, Options, Sources};
 
-/// The framework spec; its options are those of [`options_schema`].
-pub const SPEC: &str = include_str!("../framework.yaml");
-
-/// The service, for [`cairn_framework::run`].
-pub fn service() -> Arc<dyn Service> {
-    Arc::new(service::Flume)
-}
-
-/// JSON Schema of [`Options`].
-pub fn options_schema() -> serde_json::Value {
-    schemars::schema_for!(Options).to_value()
-}
+cairn_framework::framework!(service::Flume, Options);

@@ -126,15 +126,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        config.checked(|options: &Self, problems| options.check(config, problems))
-    }
-
+impl cairn_framework::Options for Options {
     fn check(&self, config: &Config, problems: &mut Vec<Problem>) {
         self.check_sources(config, problems);
         self.check_sinks(config, problems);
@@ -147,7 +139,9 @@ impl Options {
             problems.push(Problem::new("count", "must be at least 1, or `*`"));
         }
     }
+}
 
+impl Options {
     fn check_sources(&self, config: &Config, problems: &mut Vec<Problem>) {
         let Sources { files, exec, tasks, .. } = &self.sources;
         if files.is_empty() && exec.is_none() && tasks.list().is_empty() {
@@ -199,7 +193,7 @@ mod tests {
     fn read(options: Value) -> Result<Options, String> {
         let inputs = [("kafka".to_owned(), "127.0.0.1:9092".to_owned())].into();
         let config = Config { options, inputs, stack: "logs".into(), ..Config::default() };
-        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]
@@ -248,14 +242,14 @@ mod tests {
 
     #[test]
     fn there_is_something_to_ship_and_somewhere_to_ship_it() {
-        let problems = Options::read(&Config::default()).unwrap_err();
+        let problems = Config::default().read::<Options>().unwrap_err();
         let options: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
         assert_eq!(options, ["sources", "kafka"]);
         let alone = json!({ "sources": { "exec": "date" }, "sinks": { "log": { "type": "logger" } } });
-        assert!(Options::read(&Config { options: alone, ..Config::default() }).is_ok());
+        assert!(Config { options: alone, ..Config::default() }.read::<Options>().is_ok());
         let lost = json!({ "sources": { "tasks": "*" }, "sinks": { "log": { "type": "logger" } } });
         assert!(
-            Options::read(&Config { options: lost, ..Config::default() }).unwrap_err()[0]
+            Config { options: lost, ..Config::default() }.read::<Options>().unwrap_err()[0]
                 .message
                 .contains("no stack")
         );

@@ -24,7 +24,7 @@ impl Service for Flume {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let agent = InstanceSpec {
             name: AGENT.into(),
             ports: options.metrics.then(|| PortSpec::any(METRICS)).into_iter().collect(),
@@ -42,13 +42,13 @@ impl Service for Flume {
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
         Ok(task::task(config, &options, place))
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
-        let topic = Options::read(config).map(|o| o.topic).unwrap_or_default();
+        let topic = config.read::<Options>().map(|o| o.topic).unwrap_or_default();
         BTreeMap::from([("agents".to_owned(), view.target.len().to_string()), ("topic".to_owned(), topic)])
     }
 }

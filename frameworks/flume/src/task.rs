@@ -82,7 +82,7 @@ mod tests {
             stack: "logs".into(),
             ..Config::default()
         };
-        let options = Options::read(&config).unwrap();
+        let options = config.read::<Options>().unwrap();
         let task = task(&config, &options, &Placement { hostname: "host-1".into(), ..Placement::default() });
         assert_eq!(task.files[0].mode, FileMode::Private);
         insta::assert_snapshot!(format!(

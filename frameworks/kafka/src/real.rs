@@ -12,7 +12,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use cairn_framework::{
-    Action, Ask, Config, InstanceStatus, Moment, Phase, Placement, Service, Verdict, View,
+    Action, Ask, Config, Handle, InstanceStatus, Moment, Phase, Placement, Published, Service, Verdict, View,
+    simulation,
 };
 use cairn_task::Place;
 use serde_json::{Value, json};
@@ -22,6 +23,10 @@ use crate::service::Kafka;
 use cairn_kafka_client::{Assignment, Client};
 
 const PATIENCE: Duration = Duration::from_secs(90);
+
+fn handle() -> Handle {
+    simulation::handle(Published::default())
+}
 
 struct Fleet {
     dir: PathBuf,
@@ -76,7 +81,7 @@ impl Fleet {
             ..Place::default()
         };
         let task = task.render(&place).unwrap();
-        let version = crate::Options::read(&self.config).unwrap().version().to_owned();
+        let version = self.config.read::<crate::options::Options>().unwrap().version().to_owned();
         unpack(&format!("kafka-{version}"), &sandbox);
         for file in &task.files {
             fs::write(sandbox.join(&file.path), &file.content).unwrap();
@@ -111,7 +116,7 @@ impl Fleet {
 
     async fn gate(&self, name: &str, action: Action, moment: Moment) -> Verdict {
         let (config, view) = (self.config.clone(), self.view.clone());
-        Kafka.gate(&Ask { moment, action, instance: name.into(), config, view }).await
+        Kafka.gate(&handle(), &Ask { moment, action, instance: name.into(), config, view }).await
     }
 
     /// Asks until the gate opens; what it said on the way.
@@ -134,7 +139,7 @@ impl Fleet {
         let mut said = Vec::new();
         let begin = now();
         loop {
-            match Kafka.settle(&self.config, &self.view).await {
+            match Kafka.settle(&handle(), &self.config, &self.view).await {
                 Verdict::Go => return Ok(said),
                 Verdict::Wait(why) if said.last() != Some(&why) => said.push(why),
                 Verdict::Wait(_) => {}

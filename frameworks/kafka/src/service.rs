@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cairn_framework::kit::{Nodes, Ports};
-use cairn_framework::rest::Resource;
+use cairn_framework::rest::Api;
 use cairn_framework::{
     Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
     VolumeSpec, Wait,
@@ -34,7 +34,7 @@ impl Service for Kafka {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let archive = config.archive(options.version())?;
         let instance = |id| {
             let broker = Broker::of(&options, id);
@@ -59,7 +59,7 @@ impl Service for Kafka {
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let id =
             broker_id(&instance.name).ok_or_else(|| Wait::For(format!("{} is no broker", instance.name)))?;
         let place =
@@ -67,16 +67,12 @@ impl Service for Kafka {
         task::task(config, &options, id, place, view)
     }
 
-    async fn gate(&self, ask: &Ask) -> Verdict {
+    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
         gate::ask(ask).await
     }
 
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+    async fn settle(&self, _: &Handle, config: &Config, view: &View) -> Verdict {
         topics::settle(config, view).await
-    }
-
-    fn routes(&self, handle: Handle) -> axum::Router {
-        rest::routes(handle)
     }
 
     fn nodes(&self) -> Vec<Nodes> {
@@ -87,8 +83,8 @@ impl Service for Kafka {
         rest::describe(config, view).await
     }
 
-    fn resources(&self) -> Vec<Resource> {
-        rest::resources()
+    fn api(&self) -> Api {
+        rest::api()
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
@@ -97,7 +93,7 @@ impl Service for Kafka {
             ("brokers".to_owned(), view.target.len().to_string()),
             ("names".to_owned(), view.names(CLIENT_PORT).join(",")),
         ]);
-        let on_zookeeper = Options::read(config).is_ok_and(|o| o.mode == Mode::ZooKeeper);
+        let on_zookeeper = config.read::<Options>().is_ok_and(|o| o.mode == Mode::ZooKeeper);
         if let Some(zookeeper) = config.inputs.get("zookeeper").filter(|_| on_zookeeper) {
             outputs.insert("zookeeper".to_owned(), task::chroot(zookeeper, &view.framework));
         }

@@ -13,7 +13,7 @@ use cairn_kafka_client::{Client, ClientError, NewTopic};
 
 /// Brings the cluster in line with what is declared, a step at a time; `Go` once nothing is left to do.
 pub(crate) async fn settle(config: &Config, view: &View) -> Verdict {
-    let Ok(options) = Options::read(config) else {
+    let Ok(options) = config.read::<Options>() else {
         return Verdict::Wait("the configuration cannot be read".into());
     };
     keep(&options, view).await.unwrap_or_else(|e| Verdict::Wait(e.to_string()))

@@ -20,5 +20,5 @@ use cairn_framework::Service;
 
 /// The service, for [`cairn_framework::run`].
 pub fn service() -> Arc<dyn Service> {
-    Arc::new(service::Described::default())
+    Arc::new(service::Described)
 }

@@ -1,28 +1,22 @@
 //! Groups, as REST resources.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use cairn_definition::Group;
-use cairn_framework::rest::{Body, Count, Problem, Resource, accepted, unknown_verb, verb_command};
+use cairn_framework::rest::{Api, Body, Count, Problem, accepted, unknown_verb, verb_command};
 use cairn_framework::{Handle, InstanceStatus, Refused, View};
 use serde_json::{Value, json};
 
 use crate::spec::{Spec, split_name};
 
-pub(crate) const RESOURCES: [Resource; 3] = [
-    ("get", "/v1/groups", "Groups of tasks: how many, how many are ready"),
-    ("put", "/v1/groups/{group}", "How many tasks a group has: {count}, where an option says so"),
-    ("post", "/v1/groups/{group}/{verb}", "restart, stop, start all tasks of a group"),
-];
-
-pub(crate) fn routes(handle: Handle) -> Router {
-    Router::new()
-        .route("/v1/groups", get(groups))
-        .route("/v1/groups/{group}", put(resize))
-        .route("/v1/groups/{group}/{verb}", post(verb))
-        .with_state(handle)
+pub(crate) fn api() -> Api {
+    let size = "How many tasks a group has: {count}, where an option says so";
+    Api::default()
+        .at("/v1/groups", get(groups), &[("get", "Groups of tasks: how many, how many are ready")])
+        .at("/v1/groups/{group}", put(resize), &[("put", size)])
+        .at("/v1/groups/{group}/{verb}", post(verb), &[("post", "restart, stop, start all tasks of a group")])
 }
 
 fn members(handle: &Handle, group: &str) -> Vec<InstanceStatus> {

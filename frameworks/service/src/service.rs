@@ -1,11 +1,10 @@
 //! The service, as the SDK drives it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use cairn_definition::Filler;
-use cairn_framework::rest::Resource;
+use cairn_framework::rest::Api;
 use cairn_framework::{
     Action, Ask, Config, Foreign, Handle, InstanceSpec, Model, Moment, Problem, Service, Verdict, View, Wait,
 };
@@ -15,10 +14,8 @@ use crate::spec::{Spec, problems, split_name};
 use crate::{group, outputs, rest, task};
 
 /// Whatever the definition in the configuration describes.
-#[derive(Debug, Default)]
-pub(crate) struct Described {
-    handle: OnceLock<Handle>,
-}
+#[derive(Debug)]
+pub(crate) struct Described;
 
 #[async_trait]
 impl Service for Described {
@@ -60,28 +57,21 @@ impl Service for Described {
     }
 
     /// Outputs that are read from somewhere are kept as a fact.
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
+    async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
         let Ok(spec) = Spec::read(config) else { return Verdict::Go };
         match outputs::fetch(&spec, &spec.running(config, view), view).await {
             Ok(None) => Verdict::Go,
             Ok(Some(fact)) if view.observed.get(outputs::FACT) == Some(&fact) => Verdict::Go,
             Ok(Some(fact)) => {
-                if let Some(handle) = self.handle.get() {
-                    handle.observe(outputs::FACT, fact).await;
-                }
+                handle.observe(outputs::FACT, fact).await;
                 Verdict::Wait("its outputs are being noted".into())
             }
             Err(why) => Verdict::Wait(why),
         }
     }
 
-    fn start(&self, handle: Handle) {
-        // It is called once.
-        let _ = self.handle.set(handle);
-    }
-
     /// A scheduler of its own is there once it has registered; one that goes is followed by its framework.
-    async fn gate(&self, ask: &Ask) -> Verdict {
+    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
         let Some((group, _)) = split_name(&ask.instance) else { return Verdict::Go };
         let known = Spec::read(&ask.config).ok().and_then(|mut spec| spec.service.groups.remove(group));
         let name = task::scheduler_name(&ask.view.framework, group);
@@ -103,11 +93,7 @@ impl Service for Described {
         Foreign::gone(&view.master, &names).await
     }
 
-    fn routes(&self, handle: Handle) -> axum::Router {
-        rest::routes(handle)
-    }
-
-    fn resources(&self) -> Vec<Resource> {
-        rest::RESOURCES.to_vec()
+    fn api(&self) -> Api {
+        rest::api()
     }
 }

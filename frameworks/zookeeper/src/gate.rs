@@ -4,10 +4,10 @@
 //! one server at a time, the leader last; who leaves is out of the membership before it is stopped.
 
 use cairn_framework::kit::{Decided, Decision};
-use cairn_framework::{Action, Ask, Moment, View};
+use cairn_framework::{Action, Ask, Moment, View, Wait};
 use cairn_zookeeper_admin::{Change, Ensemble, Members, Role, ServerId};
 
-use crate::formation::Formation;
+use crate::formation;
 use crate::names::{id_of, is_member, name_of, server_line};
 
 /// What has to be done first.
@@ -42,9 +42,8 @@ pub(crate) fn decide(ask: &Ask, ensemble: &Ensemble) -> Decision<Act> {
 }
 
 fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
-    let formation = Formation::of(view);
     let Some(members) = ensemble.members() else {
-        return formation.admits(id, view.target.len()).map(|()| GO);
+        return formation::admits(id, view).map(|()| GO).map_err(Wait::reason);
     };
     if is_member(id, view, members) {
         return Ok(GO);
@@ -58,7 +57,7 @@ fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
         return Err(format!("{first} joins first"));
     }
     ensemble.in_step(Some(id))?;
-    let noted = matches!(&formation, Formation::Exists(noted) if noted == members);
+    let noted = formation::noted(view).is_some_and(|noted| noted == *members);
     Ok(if noted { GO } else { Decision::Do(Act::Note(members.clone())) })
 }
 
@@ -67,8 +66,7 @@ fn restart(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
         return Ok(GO);
     }
     let (_, leader) = ensemble.in_step(None)?;
-    let pending = |name: &&String| id_of(name) != Some(id) && view.restarts(name);
-    match view.target.iter().find(pending) {
+    match view.restarts_before(&name_of(id)) {
         Some(first) if leader == id => Err(format!("it leads the ensemble: {first} goes first")),
         _ => Ok(GO),
     }

@@ -73,16 +73,8 @@ const RESERVED: [&str; 15] = [
     "version",
 ];
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        config.checked(Self::check)
-    }
-
-    fn check(&self, problems: &mut Vec<Problem>) {
+impl cairn_framework::Options for Options {
+    fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
         if !matches!(self.nodes, 1 | 3 | 5) {
             let problem =
                 Problem::new("nodes", format!("an ensemble has 1, 3 or 5 servers, not {}", self.nodes));
@@ -109,7 +101,7 @@ mod tests {
 
     fn read(options: Value) -> Result<Options, String> {
         let config = Config { options, ..Config::default() };
-        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]

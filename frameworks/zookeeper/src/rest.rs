@@ -2,25 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use axum::{Json, Router};
 use cairn_framework::Handle;
-use cairn_framework::rest::Resource;
+use cairn_framework::rest::Api;
 use cairn_zookeeper_admin::Ensemble;
 use serde_json::{Value, json};
 
 use crate::names::name_of;
 use crate::survey;
 
-/// `/v1/ensemble`.
-pub(crate) fn routes(handle: Handle) -> Router {
-    Router::new().route("/v1/ensemble", get(ensemble)).with_state(handle)
-}
-
-/// The same for `/openapi.json`.
-pub(crate) fn resources() -> Vec<Resource> {
-    vec![("get", "/v1/ensemble", "Leader, membership and its version, followers in step")]
+pub(crate) fn api() -> Api {
+    let about = "Leader, membership and its version, followers in step";
+    Api::default().at("/v1/ensemble", get(ensemble), &[("get", about)])
 }
 
 /// The part of each server in the ensemble and the last change it knows, if it serves; by instance.

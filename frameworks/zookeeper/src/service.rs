@@ -1,18 +1,16 @@
 //! The service, as the SDK drives it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Decision, Nodes, watch};
-use cairn_framework::rest::Resource;
+use cairn_framework::kit::{self, Clustered, Decision, Nodes, Performed, Site, watch};
+use cairn_framework::rest::Api;
 use cairn_framework::{
-    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
-    VolumeSpec, Wait,
+    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Verdict, View, VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
-use cairn_zookeeper_admin::{Ensemble, Members, reconfigure};
-use serde_json::Value;
+use cairn_zookeeper_admin::{Ensemble, reconfigure};
+use serde_json::{Value, json};
 
 use crate::formation::{MEMBERS, initial_members};
 use crate::gate::{self, Act};
@@ -21,10 +19,8 @@ use crate::options::Options;
 use crate::{rest, secret, survey, task};
 
 /// ZooKeeper ensembles.
-#[derive(Debug, Default)]
-pub(crate) struct ZooKeeper {
-    handle: OnceLock<Handle>,
-}
+#[derive(Debug)]
+pub(crate) struct ZooKeeper;
 
 #[async_trait]
 impl Service for ZooKeeper {
@@ -33,22 +29,20 @@ impl Service for ZooKeeper {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let server = InstanceSpec {
             ports: [CLIENT, QUORUM, ELECTION].map(PortSpec::any).to_vec(),
             volumes: vec![VolumeSpec::data(options.disk)],
             ..options.jvm.instance(config)?
         };
-        let instances = (1..=options.nodes).map(|id| InstanceSpec { name: name_of(id), ..server.clone() });
-        Ok(Model { instances: instances.collect(), deploy: Strategy::Parallel, ..Model::default() })
+        Ok(Model { instances: SERVERS.instances(1..=options.nodes, &server), ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = Options::read(config)?;
+        let options = config.read::<Options>()?;
         let id = id_of(&instance.name).ok_or_else(|| Wait::For("it is no server of an ensemble".into()))?;
         let members = initial_members(id, view)?;
-        let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
-        Ok(task::server(&options, id, place, &members))
+        Ok(task::server(&options, id, view.place(&instance.name)?, &members))
     }
 
     fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {
@@ -58,20 +52,16 @@ impl Service for ZooKeeper {
         ])
     }
 
-    async fn gate(&self, ask: &Ask) -> Verdict {
-        self.carry_out(&ask.config, &ask.view, |ensemble| gate::decide(ask, ensemble)).await
+    async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
+        kit::judge(self, handle, ask).await
     }
 
-    async fn settle(&self, config: &Config, view: &View) -> Verdict {
-        self.carry_out(config, view, |ensemble| gate::settle(view, ensemble)).await
+    async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
+        kit::settle(self, handle, config, view).await
     }
 
-    fn routes(&self, handle: Handle) -> axum::Router {
-        rest::routes(handle)
-    }
-
-    fn resources(&self) -> Vec<Resource> {
-        rest::resources()
+    fn api(&self) -> Api {
+        rest::api()
     }
 
     fn nodes(&self) -> Vec<Nodes> {
@@ -87,47 +77,41 @@ impl Service for ZooKeeper {
     }
 
     fn start(&self, handle: Handle) {
-        if self.handle.set(handle.clone()).is_ok() {
-            tokio::spawn(watch(handle, survey::note));
-        }
+        tokio::spawn(watch(handle, survey::note));
     }
 }
 
-impl ZooKeeper {
-    /// Looks at the ensemble, decides, and does what the decision asks for. A change of membership is looked at again at
-    /// once, as that is usually all that was missing.
-    async fn carry_out(
-        &self,
-        config: &Config,
-        view: &View,
-        decide: impl Fn(&Ensemble) -> Decision<Act>,
-    ) -> Verdict {
-        let (change, version, via) = match decide(&survey::take(view).await) {
-            Decision::Say(verdict) => return verdict,
-            Decision::Do(Act::Note(members)) => return self.note(&members).await,
-            Decision::Do(Act::Change { change, version, via }) => (change, version, via),
-        };
-        let options = match Options::read(config) {
-            Ok(options) => options,
-            Err(problems) => return problems.into(),
-        };
-        let place = view.placement(&name_of(via)).cloned().unwrap_or_default();
-        let (endpoint, password) =
-            (place.endpoint(CLIENT).unwrap_or_default(), secret::password(&options, &place));
-        if let Err(error) = reconfigure(&endpoint, &password, &change, version).await {
-            return Verdict::Wait(format!("{change}: {error}"));
-        }
-        tracing::info!(%change, "membership changed");
-        match decide(&survey::take(view).await) {
-            Decision::Say(verdict) => verdict,
-            Decision::Do(_) => Verdict::Wait(format!("{change}: waits for the ensemble to take it up")),
-        }
+#[async_trait]
+impl Clustered for ZooKeeper {
+    type Options = Options;
+    type Survey = Ensemble;
+    type Act = Act;
+
+    async fn survey(&self, view: &View) -> Ensemble {
+        survey::take(view).await
     }
 
-    async fn note(&self, members: &Members) -> Verdict {
-        if let (Some(handle), Ok(value)) = (self.handle.get(), serde_json::to_value(members)) {
-            handle.observe(MEMBERS, value).await;
+    fn judge(&self, ask: &Ask, _: &Options, ensemble: &Ensemble) -> Decision<Act> {
+        gate::decide(ask, ensemble)
+    }
+
+    fn settled(&self, _: &Options, view: &View, ensemble: &Ensemble) -> Decision<Act> {
+        gate::settle(view, ensemble)
+    }
+
+    async fn perform(&self, site: Site<'_, Self>, act: Act) -> Performed {
+        match act {
+            Act::Note(members) => {
+                site.handle.observe(MEMBERS, json!(members)).await;
+                Err("the present membership is being noted".into())
+            }
+            Act::Change { change, version, via } => {
+                let place = site.view.placement(&name_of(via)).cloned().unwrap_or_default();
+                let password = secret::password(site.options, &place);
+                let endpoint = place.endpoint(CLIENT).unwrap_or_default();
+                let changed = reconfigure(&endpoint, &password, &change, version).await;
+                changed.map(|()| None).map_err(|error| format!("{change}: {error}"))
+            }
         }
-        Verdict::Wait("the present membership is being noted".into())
     }
 }

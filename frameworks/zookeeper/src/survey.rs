@@ -1,14 +1,15 @@
 //! How all servers are at this moment, asked from themselves; and, noted for as long as this program runs, what only they
-//! know: whether the ensemble exists, and who belongs to it.
+//! know: who belongs to the ensemble.
 
 use std::time::Duration;
 
 use cairn_framework::kit::ask_all;
+use cairn_framework::kit::founding::watch_founding;
 use cairn_framework::{Handle, InstanceStatus, Published, View};
 use cairn_zookeeper_admin::{Ensemble, Report};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::formation::{FOUNDING, Formation, MEMBERS};
+use crate::formation::{MEMBERS, noted};
 use crate::names::{CLIENT, id_of};
 
 /// Membership changes only through this scheduler, unless an operator does it by hand.
@@ -25,18 +26,14 @@ pub(crate) async fn take(view: &View) -> Ensemble {
     }
 }
 
-/// Notes what the servers say.
+/// Notes what the servers say, and remembers who founds the ensemble.
 pub(crate) async fn note(handle: &Handle, published: &Published) -> Duration {
     let view = &published.view;
-    if let Some(value) = Formation::note(view) {
-        handle.observe(MEMBERS, Value::Null).await;
-        handle.observe(FOUNDING, value).await;
-    }
     if view.instances.values().any(InstanceStatus::is_ready)
         && let Some(members) = take(view).await.members()
     {
         handle.observe(MEMBERS, json!(members)).await;
-        handle.observe(FOUNDING, Value::Array(Vec::new())).await;
     }
-    PAUSE
+    let id = async |view: &View| Some(format!("{:x}", noted(view)?.version));
+    watch_founding(handle, view, Some(view.target.clone()), id).await.min(PAUSE)
 }

@@ -1,12 +1,11 @@
 //! The task of one server: its files, its command line, its probes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use cairn_framework::Placement;
 use cairn_framework::kit::java::{self, SIMPLE_LOGGER};
-use cairn_framework::kit::{probes, sh};
-use cairn_task::{ConfigFile, FileMode, ProbeKind, TaskSpec};
+use cairn_framework::kit::{lines, probes, sh};
+use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use cairn_zookeeper_admin::{Members, ServerId, super_digest};
 
 use crate::options::Options;
@@ -38,10 +37,10 @@ pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members
     let mut task = java::task("ZooKeeper", "Java 11 or later", &java);
     task.prepare.push(sh(&["prepare.sh", &id.to_string()]));
     task.files.extend([
-        ConfigFile { mode: FileMode::Private, ..ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)) },
-        // Other members come and go while this server runs: that must not restart it, hence `keep`. The sandbox is
-        // new for every task, so what is written is always what was known at its launch.
-        ConfigFile { keep: true, ..ConfigFile::raw("members", members.file()) },
+        ConfigFile::raw("zoo.cfg", zoo_cfg(options, place)).private(),
+        // Other members come and go while this server runs: that must not restart it. The sandbox is new for every task, so
+        // what is written is always what was known at its launch.
+        ConfigFile::raw("members", members.file()).kept(),
         ConfigFile::raw("data/myid", format!("{id}\n")),
         ConfigFile::raw("prepare.sh", include_str!("prepare.sh")),
     ]);
@@ -65,14 +64,13 @@ fn zoo_cfg(options: &Options, place: &Placement) -> String {
         ("standaloneEnabled", "false".to_owned()),
     ];
     entries.extend(fixed);
-    entries.iter().fold(String::new(), |mut text, (key, value)| {
-        let _ = writeln!(text, "{key}={value}");
-        text
-    })
+    lines(&entries, "=")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use cairn_units::Size;
 
     use super::*;

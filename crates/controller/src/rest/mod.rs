@@ -20,7 +20,7 @@ use axum::routing::{any, get, post, put};
 use axum::{Router, middleware};
 use cairn_framework::{Handle, Published};
 
-pub(crate) use cairn_framework::rest::Resource;
+pub(crate) use cairn_framework::rest::{Api, Resource};
 pub(crate) use events::STREAMS;
 pub(crate) use refusal::{Answer, Refusal};
 pub use stacks::BUNDLE;

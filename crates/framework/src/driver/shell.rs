@@ -188,11 +188,11 @@ impl Shell {
             let limit = GATE_TIMEOUT;
             let answer = match question {
                 Question::Gate(ask) => {
-                    let verdict = tokio::time::timeout(limit, service.gate(&ask)).await;
+                    let verdict = tokio::time::timeout(limit, service.gate(&handle, &ask)).await;
                     Event::Verdict(number, verdict.unwrap_or_else(late))
                 }
                 Question::Settle(config, view) => {
-                    let verdict = tokio::time::timeout(limit, service.settle(&config, &view)).await;
+                    let verdict = tokio::time::timeout(limit, service.settle(&handle, &config, &view)).await;
                     Event::Verdict(number, verdict.unwrap_or_else(late))
                 }
                 Question::Farewell(config, view) => {

@@ -29,22 +29,48 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// What it waits for.
 pub fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
-    if view.facts.contains_key(CLUSTER) {
-        return Ok(Vec::new());
+    match Stage::of(view) {
+        Stage::Unknown => Err(Wait::For("it is being looked whether the cluster exists".into())),
+        Stage::Exists => Ok(Vec::new()),
+        Stage::By(names) if names.iter().any(|name| name == instance) => {
+            places(&names, view)?;
+            Ok(names)
+        }
+        Stage::By(_) => Err(Wait::For("it joins as soon as the cluster is founded".into())),
     }
-    let names = view.facts.get(FOUNDERS).and_then(Value::as_array);
-    let names = names.ok_or_else(|| Wait::For("it is being looked whether the cluster exists".into()))?;
-    let names: Vec<String> = names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect();
-    if !names.iter().any(|name| name == instance) {
-        return Err(Wait::For("it joins as soon as the cluster is founded".into()));
+}
+
+/// How far a cluster is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Not looked yet.
+    Unknown,
+    /// It is founded by these.
+    By(Vec<String>),
+    /// It exists, or has existed.
+    Exists,
+}
+
+impl Stage {
+    /// As it is remembered.
+    pub fn of(view: &View) -> Self {
+        if view.facts.contains_key(CLUSTER) {
+            return Self::Exists;
+        }
+        let names = view.facts.get(FOUNDERS).and_then(Value::as_array);
+        let list = |names: &Vec<Value>| names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect();
+        names.map_or(Self::Unknown, |names| Self::By(list(names)))
     }
+}
+
+/// All of these that are still wanted have a place.
+///
+/// # Errors
+/// Who has none.
+pub fn places(names: &[String], view: &View) -> Result<(), Wait> {
     let missing: Vec<_> =
         names.iter().filter(|n| view.target.contains(n) && view.placement(n).is_none()).cloned().collect();
-    if missing.is_empty() {
-        Ok(names)
-    } else {
-        Err(Wait::Peers(format!("places for {}", missing.join(", "))))
-    }
+    if missing.is_empty() { Ok(()) } else { Err(Wait::Peers(format!("places for {}", missing.join(", ")))) }
 }
 
 /// What is to be remembered as founders now, if it is `founders` who would; `None`: what is remembered already.

@@ -8,6 +8,7 @@
 //!   [`java`]: its command line by the size of its heap, and its task.
 //! - [`ask_all`] and [`watch`]: all instances asked at once, now or for ever; [`Decision`]: what a gate comes to when
 //!   something has to be done first, an [`Errand`] for example.
+//! - [`Clustered`]: services whose instances form a cluster: look, judge, do what has to be done first, look again.
 //! - [`founding`]: who founds a new cluster, once and never again.
 //! - [`Settings`] and [`Scalar`]: entries of a service's own configuration; [`Ports`]: a port or a range of ports.
 //! - [`Count`]: a number of instances, or `*` for one on every agent; [`Many`]: a text or several.
@@ -16,12 +17,16 @@
 //!
 //! Problems become reasons to wait by themselves: in [`crate::Service::task`], `Options::read(config)?`.
 
+use std::fmt::{Display, Write as _};
+
 mod ask;
 pub mod check;
+mod clustered;
 mod count;
 mod errand;
 pub mod founding;
 mod gate;
+mod growth;
 mod ids;
 pub mod java;
 mod jvm;
@@ -33,6 +38,7 @@ mod probes;
 mod scalar;
 
 pub use ask::{ask_all, watch};
+pub use clustered::{Clustered, Performed, Site, judge, settle};
 pub use count::Count;
 pub use errand::Errand;
 pub use gate::{Decided, Decision};
@@ -44,6 +50,15 @@ pub(crate) use nodes::idle;
 pub use port::Ports;
 pub use probes::probes;
 pub use scalar::{Scalar, Settings};
+
+/// A file of entries, one on a line: `zoo.cfg` with `=` between name and value.
+pub fn lines<K: Display, V: Display>(entries: impl IntoIterator<Item = (K, V)>, between: &str) -> String {
+    entries.into_iter().fold(String::new(), |mut text, (name, value)| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name}{between}{value}");
+        text
+    })
+}
 
 /// The words of a shell script with its arguments.
 pub fn sh(words: &[&str]) -> Vec<String> {

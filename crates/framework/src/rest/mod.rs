@@ -1,5 +1,6 @@
 //! REST: the skeleton every scheduler serves, and what services need for resources of their own.
 
+mod api;
 mod auth;
 mod body;
 mod config;
@@ -15,12 +16,13 @@ mod scrub;
 mod server;
 mod skeleton;
 
+pub use api::{Api, Resource};
 pub use auth::{Token, writes_need_token};
 pub use body::Body;
 pub use declared::declaration;
 pub use limits::too_many;
 pub use nodes::{Count, start};
-pub use openapi::{Resource, SKELETON, resources};
+pub use openapi::{SKELETON, resources};
 pub use problem::Problem;
 pub use skeleton::{accepted, unknown_verb, verb_command};
 

@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Resource;
 use crate::Service;
-
-/// One resource: method, path, what it does.
-pub type Resource = (&'static str, &'static str, &'static str);
 
 /// What every scheduler serves.
 pub const SKELETON: &[Resource] = &[
@@ -39,7 +37,7 @@ pub fn resources(service: &dyn Service) -> Vec<(String, String, String)> {
     let nodes = service.nodes();
     let nodes = nodes.iter().flat_map(super::nodes::resources);
     let nodes = nodes.map(|(method, path, summary)| (method.to_owned(), path, summary));
-    service.resources().into_iter().map(owned).chain(nodes).collect()
+    service.api().resources().iter().copied().map(owned).chain(nodes).collect()
 }
 
 /// The whole document.

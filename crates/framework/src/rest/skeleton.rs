@@ -51,7 +51,7 @@ pub(crate) fn router(
         .route("/v1/artifacts/cairn", get(move || async move { executable.serve().await }))
         .merge(super::nodes::routes(service, handle))
         .merge(super::operations::routes(service, handle))
-        .merge(service.routes(handle.clone()))
+        .merge(service.api().router(handle.clone()))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -161,7 +161,7 @@ fn a_replaced_node_takes_over_the_dead_ones_place() {
     let former = scene.instance("node-1").placement.take();
     *scene.instance("node-1") = InstanceStatus { replaces: former, ..InstanceStatus::default() };
     scene.survey.nodes.remove("node-1");
-    let takes = Decision::Do(Act::TakeOver(at("node-1")));
+    let takes = Decision::Do(Act::TakeOver { me: "node-1".into(), member: at("node-1") });
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), takes);
     scene.view.observed.insert(replaces("node-1"), json!(at("node-1")));
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), GO, "its task knows");

@@ -4,7 +4,7 @@ use super::*;
 
 fn read(options: Value) -> Result<Options, String> {
     let config = Config { options, ..Config::default() };
-    Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 #[test]

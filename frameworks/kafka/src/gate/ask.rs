@@ -14,7 +14,7 @@ use cairn_kafka_client::{Client, ClientError, Cluster};
 /// What a gate says. What cannot be asked is closed.
 pub(crate) async fn ask(ask: &Ask) -> Verdict {
     let Some(broker) = broker_id(&ask.instance) else { return Verdict::Go };
-    let Ok(options) = Options::read(&ask.config) else {
+    let Ok(options) = ask.config.read::<Options>() else {
         return Verdict::Wait("the configuration cannot be read".into());
     };
     let question = Question { ask, broker, options };

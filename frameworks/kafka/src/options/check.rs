@@ -38,20 +38,18 @@ const LEAST_HEAP: Size = Size::from_mib(96);
 const BESIDE_HEAP: Size = Size::from_mib(128);
 
 /// Everything that is wrong with the options.
-pub(super) fn check(options: &Options) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    check_ids(options, &mut problems);
-    check_mode(options, &mut problems);
-    check_settings("options", &options.options, &mut problems);
-    check::jvm_options("jvmOptions", &options.jvm_options, &mut problems);
-    check::constraints("constraints", &options.constraints, &mut problems);
-    check_sizes("", &Broker::common(options), &mut problems);
-    check::at_least("disk", options.disk, Size::from_mib(64), &mut problems);
-    for (id, at, over) in BROKERS.check_overrides(&options.overrides, &mut problems) {
-        check_override(options, id, &at, over, &mut problems);
+pub(super) fn check(options: &Options, problems: &mut Vec<Problem>) {
+    check_ids(options, problems);
+    check_mode(options, problems);
+    check_settings("options", &options.options, problems);
+    check::jvm_options("jvmOptions", &options.jvm_options, problems);
+    check::constraints("constraints", &options.constraints, problems);
+    check_sizes("", &Broker::common(options), problems);
+    check::at_least("disk", options.disk, Size::from_mib(64), problems);
+    for (id, at, over) in BROKERS.check_overrides(&options.overrides, problems) {
+        check_override(options, id, &at, over, problems);
     }
-    check_topics(options, &mut problems);
-    problems
+    check_topics(options, problems);
 }
 
 fn check_ids(options: &Options, problems: &mut Vec<Problem>) {
@@ -167,7 +165,7 @@ mod tests {
     fn read(options: Value) -> Result<Options, String> {
         let inputs = [("zookeeper".to_owned(), "127.0.0.1:2181".to_owned())].into();
         let config = Config { options, inputs, ..Config::default() };
-        Options::read(&config).map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
     #[test]
@@ -212,10 +210,10 @@ mod tests {
 
     #[test]
     fn zookeeper_must_be_bound_unless_kraft() {
-        let problems = Options::read(&Config::default()).unwrap_err();
+        let problems = Config::default().read::<Options>().unwrap_err();
         assert_eq!(problems[0].option, "zookeeper");
         let config = Config { options: json!({ "mode": "kraft" }), ..Config::default() };
-        assert_eq!(Options::read(&config).unwrap().version(), "4.1.0");
+        assert_eq!(config.read::<Options>().unwrap().version(), "4.1.0");
         assert!(read(json!({ "version": "4.1.0" })).unwrap_err().contains("does not run on ZooKeeper"));
     }
 

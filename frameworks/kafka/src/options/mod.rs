@@ -148,25 +148,20 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Reads and checks the options of a configuration.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(config: &Config) -> Result<Self, Vec<Problem>> {
-        let options: Self = config.parse()?;
-        let mut problems = check::check(&options);
-        if options.mode == Mode::ZooKeeper
-            && config.inputs.get("zookeeper").is_none_or(|z| z.trim().is_empty())
-        {
+impl cairn_framework::Options for Options {
+    fn check(&self, config: &Config, problems: &mut Vec<Problem>) {
+        check::check(self, problems);
+        let bound = config.inputs.get("zookeeper").is_some_and(|z| !z.trim().is_empty());
+        if self.mode == Mode::ZooKeeper && !bound {
             problems.push(
                 Problem::new("zookeeper", "is missing: in this mode Kafka keeps its metadata in ZooKeeper")
                     .help("bind it, for example `zookeeper: ${zookeeper.connect}`, or set `mode: kraft`"),
             );
         }
-        if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
+}
 
+impl Options {
     /// Version of Kafka that runs.
     pub fn version(&self) -> &str {
         self.version.as_deref().unwrap_or(match self.mode {

@@ -57,7 +57,7 @@ fn fields(options: &Options, cluster: Option<&Cluster>, id: u32) -> Fields {
 
 /// Everything Kafka has to say of its brokers, by instance.
 pub(crate) async fn describe(config: &Config, view: &View) -> BTreeMap<String, Value> {
-    let Ok(options) = Options::read(config) else { return BTreeMap::new() };
+    let Ok(options) = config.read::<Options>() else { return BTreeMap::new() };
     let cluster = cluster_if_there(view).await;
     let mut ids = options.broker_ids();
     ids.extend(&options.idle);

@@ -10,8 +10,7 @@ mod topics;
 
 use std::time::Duration;
 
-use axum::Router;
-use cairn_framework::rest::{Problem, Resource};
+use cairn_framework::rest::{Api, Problem};
 use cairn_framework::{Handle, Published, Refused, View};
 
 use crate::gate::serving_endpoints;
@@ -24,37 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) use brokers::describe;
 
 /// All resources.
-pub(crate) fn routes(handle: Handle) -> Router {
-    Router::new()
-        .merge(topics::routes())
-        .merge(partitions::routes())
-        .merge(legacy::routes())
-        .with_state(handle)
-}
-
-/// The same for `/openapi.json`.
-pub(crate) fn resources() -> Vec<Resource> {
-    vec![
-        ("get", "/v1/topics", "All topics"),
-        ("post", "/v1/topics", "Create one: {name, partitions?, replication?, config?}"),
-        ("get", "/v1/topics/{name}", "A topic with its partitions"),
-        ("patch", "/v1/topics/{name}", "Change partitions (up), replication, config (null resets)"),
-        ("delete", "/v1/topics/{name}", "Delete a topic that is not declared, with all its records"),
-        ("post", "/v1/topics/{name}/rebalance", "Spread it evenly: {brokers?, replication?}"),
-        ("get", "/v1/partitions", "All partitions; ?topic= ?broker= ?underReplicated=true"),
-        (
-            "post",
-            "/api/broker/{verb}",
-            "As the earlier framework had it: list add update start stop restart remove clone log",
-        ),
-        ("post", "/api/topic/{verb}", "As the earlier framework had it: list add update delete rebalance"),
-        ("post", "/api/partition/list", "As the earlier framework had it"),
-        ("get", "/health", "ok"),
-    ]
+pub(crate) fn api() -> Api {
+    legacy::api(partitions::api(topics::api(Api::default())))
 }
 
 fn options(published: &Published) -> Refused<Options> {
-    Options::read(&published.config).map_err(Problem::invalid)
+    published.config.read::<Options>().map_err(Problem::invalid)
 }
 
 async fn client(handle: &Handle) -> Refused<Client> {

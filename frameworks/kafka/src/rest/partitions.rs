@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use axum::{Json, Router};
+use cairn_framework::rest::Api;
 use cairn_framework::{Handle, Refused};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,8 +14,8 @@ use super::client;
 use super::problems::from_client;
 use cairn_kafka_client::{Cluster, Ongoing, PartitionState};
 
-pub(super) fn routes() -> Router<Handle> {
-    Router::new().route("/v1/partitions", get(list))
+pub(super) fn api(api: Api) -> Api {
+    api.at("/v1/partitions", get(list), &[("get", "All partitions; ?topic= ?broker= ?underReplicated=true")])
 }
 
 /// A partition.

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use cairn_framework::kit::{Scalar, Settings};
-use cairn_framework::rest::{Body, Problem, accepted};
+use cairn_framework::rest::{Api, Body, Problem, accepted};
 use cairn_framework::{Handle, Refused};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,11 +23,19 @@ use cairn_kafka_client::declared::{Change, changes, differs};
 use cairn_kafka_client::reassign::{Brokers, current, spread};
 use cairn_kafka_client::{Assignment, Client, Cluster, ConfigEntry, NewTopic};
 
-pub(super) fn routes() -> Router<Handle> {
-    Router::new()
-        .route("/v1/topics", get(list).post(create))
-        .route("/v1/topics/{name}", get(show).patch(patch).delete(delete))
-        .route("/v1/topics/{name}/rebalance", post(rebalance))
+pub(super) fn api(api: Api) -> Api {
+    let made = "Create one: {name, partitions?, replication?, config?}";
+    let changed = "Change partitions (up), replication, config (null resets)";
+    let gone = "Delete a topic that is not declared, with all its records";
+    let shown = "A topic with its partitions";
+    let spread = "Spread it evenly: {brokers?, replication?}";
+    api.at("/v1/topics", get(list).post(create), &[("get", "All topics"), ("post", made)])
+        .at(
+            "/v1/topics/{name}",
+            get(show).patch(patch).delete(delete),
+            &[("get", shown), ("patch", changed), ("delete", gone)],
+        )
+        .at("/v1/topics/{name}/rebalance", post(rebalance), &[("post", spread)])
 }
 
 /// A topic.

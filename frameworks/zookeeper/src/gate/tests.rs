@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cairn_framework::Verdict;
-use cairn_framework::{Config, InstanceStatus, Placement};
+use cairn_framework::kit::founding::{CLUSTER, FOUNDERS};
+use cairn_framework::{Config, InstanceStatus, Placement, Verdict};
 use cairn_zookeeper_admin::{Mode, Monitor, Report};
 use serde_json::json;
 
 use super::*;
-use crate::formation::{FOUNDING, MEMBERS};
+use crate::formation::MEMBERS;
 
 fn place(id: ServerId) -> Placement {
     let ports = [("client", 1), ("quorum", 2), ("election", 3)];
@@ -49,7 +49,7 @@ fn case(target: u32, up: &[ServerId], members: &[ServerId]) -> Case {
             InstanceStatus { name: name_of(id), placement: Some(place(id)), task_id, ..Default::default() };
         view.instances.insert(name_of(id), status);
     }
-    view.observed.insert(FOUNDING.into(), json!([]));
+    view.facts.insert(CLUSTER.into(), json!("1"));
     if !up.is_empty() {
         view.observed.insert(MEMBERS.into(), json!(members));
     }
@@ -161,13 +161,16 @@ fn stop_leaves_a_quorum() {
 fn founders_start_together() {
     let founding = |names: &[&str]| {
         case(3, &[], &[]).with(|c| {
-            c.view.observed.insert(FOUNDING.into(), json!(names));
+            c.view.facts = [(FOUNDERS.to_owned(), json!(names))].into();
         })
     };
     for id in 1..=3 {
         assert_eq!(founding(&["server-1", "server-2", "server-3"]).before(Action::Launch, id), "go");
     }
-    assert_eq!(founding(&["server-1"]).before(Action::Launch, 2), "it joins as soon as the ensemble serves");
+    assert_eq!(
+        founding(&["server-1"]).before(Action::Launch, 2),
+        "it joins as soon as the cluster is founded"
+    );
 }
 
 #[test]
@@ -176,8 +179,8 @@ fn when_nobody_can_tell_only_a_quorum_starts() {
     assert_eq!(unclear.before(Action::Launch, 1), "go");
     assert_eq!(unclear.before(Action::Launch, 2), "go");
     assert_eq!(unclear.before(Action::Launch, 3), "it joins as soon as the ensemble serves");
-    let unseen = case(3, &[], &[]).with(|c| c.view.observed.clear());
-    assert_eq!(unseen.before(Action::Launch, 1), "it is being looked whether the ensemble exists");
+    let unseen = case(3, &[], &[]).with(|c| c.view.facts.clear());
+    assert_eq!(unseen.before(Action::Launch, 1), "it is being looked whether the cluster exists");
 }
 
 #[test]

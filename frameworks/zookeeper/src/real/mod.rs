@@ -107,9 +107,8 @@ async fn an_interrupted_foundation_is_finished() {
     rig.forget();
     rig.pass(2, Action::Launch, Moment::Before).await;
     rig.launch(2);
-    assert!(rig.ask(3, Action::Launch, Moment::Before).await.is_err());
     rig.pass(1, Action::Launch, Moment::After).await;
-    rig.note().await;
+    // It founds the ensemble too, whoever was quicker.
     rig.pass(3, Action::Launch, Moment::Before).await;
     rig.launch(3);
     rig.pass(3, Action::Launch, Moment::After).await;
@@ -123,6 +122,7 @@ async fn an_ensemble_that_is_down_is_not_founded_again() {
     rig.launch(1);
     rig.pass(1, Action::Launch, Moment::After).await;
     rig.create("/kept").await;
+    rig.note().await;
     rig.crash(1);
     rig.forget();
     rig.scale(3);

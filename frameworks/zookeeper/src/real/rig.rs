@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use cairn_framework::kit::founding::{CLUSTER, FOUNDERS};
 use cairn_framework::{
-    Action, Artifact, Ask, Config, InstanceSpec, InstanceStatus, Moment, Phase, Placement, Service, Verdict,
-    View,
+    Action, Artifact, Ask, Config, Handle, InstanceSpec, InstanceStatus, Moment, Phase, Placement, Published,
+    Service, Verdict, View, simulation,
 };
 use cairn_task::{FileMode, Place, TaskSpec};
 use cairn_zookeeper_admin::{ServerId, fourletter};
 use serde_json::{Value, json};
 use zookeeper_client::{Acls, Client, CreateMode};
 
-use crate::formation::{FOUNDING, MEMBERS};
+use crate::formation::MEMBERS;
 use crate::names::name_of;
 use crate::service::ZooKeeper;
 use crate::survey;
@@ -36,6 +37,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Rig {
     dir: tempfile::TempDir,
     service: ZooKeeper,
+    handle: Handle,
     pub(super) options: Value,
     view: View,
     running: BTreeMap<ServerId, Child>,
@@ -55,14 +57,15 @@ impl Rig {
     pub(super) fn new(nodes: u32) -> Self {
         let mut rig = Self {
             dir: tempfile::tempdir().unwrap(),
-            service: ZooKeeper::default(),
+            service: ZooKeeper,
+            handle: simulation::handle(Published::default()),
             options: json!({ "heap": "64MiB" }),
             view: View { framework: "t-zk".into(), ..View::default() },
             running: BTreeMap::new(),
             sandboxes: 0,
         };
         rig.scale(nodes);
-        rig.view.observed.insert(FOUNDING.into(), rig.view.target.clone().into());
+        rig.view.facts.insert(FOUNDERS.into(), rig.view.target.clone().into());
         rig
     }
 
@@ -124,18 +127,22 @@ impl Rig {
     pub(super) async fn note(&mut self) {
         let members = json!(survey::take(&self.view).await.members().unwrap());
         self.view.observed.insert(MEMBERS.into(), members);
-        self.view.observed.insert(FOUNDING.into(), json!([]));
+        self.view.facts.insert(CLUSTER.into(), json!("1"));
     }
 
     /// The scheduler has been killed and is back: it knows of places, and of nothing else.
     pub(super) fn forget(&mut self) {
-        self.view.observed = [(FOUNDING.to_owned(), json!([]))].into();
+        self.view.observed.clear();
     }
 
     /// What a gate says once.
     pub(super) async fn ask(&self, id: ServerId, action: Action, moment: Moment) -> Result<(), String> {
         let (config, view) = (self.config(), self.view.clone());
-        match self.service.gate(&Ask { moment, action, instance: name_of(id), config, view }).await {
+        match self
+            .service
+            .gate(&self.handle, &Ask { moment, action, instance: name_of(id), config, view })
+            .await
+        {
             Verdict::Go => Ok(()),
             Verdict::Wait(reason) | Verdict::Refuse(reason) => Err(reason),
         }

@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use super::Ids;
 use super::options::merge;
-use crate::{InstanceStatus, Problem, View, rest};
+use crate::{InstanceSpec, InstanceStatus, Problem, View, rest};
 
 /// Most nodes that a service may have.
 const MOST: u32 = 1_000;
@@ -78,6 +78,11 @@ impl Nodes {
     /// Ids of the nodes that the options ask for.
     pub fn ids(&self, count: u32, ids: Option<&BTreeSet<u32>>) -> BTreeSet<u32> {
         ids.cloned().unwrap_or_else(|| (self.first..self.first.saturating_add(count)).collect())
+    }
+
+    /// Instances with these ids, all like this one.
+    pub fn instances(&self, ids: impl IntoIterator<Item = u32>, like: &InstanceSpec) -> Vec<InstanceSpec> {
+        ids.into_iter().map(|id| InstanceSpec { name: self.instance(id), ..like.clone() }).collect()
     }
 
     /// Ids of the nodes that should run.

@@ -368,7 +368,7 @@ mod tests {
             ..InstanceStatus::default()
         };
         published.view.instances.insert("broker-0".into(), status);
-        let options = Options::read(&published.config).unwrap();
+        let options = published.config.read::<Options>().unwrap();
         (published, options)
     }
 

@@ -7,14 +7,15 @@
 mod broker;
 mod topic;
 
-use axum::Router;
 use axum::routing::get;
-use cairn_framework::Handle;
+use cairn_framework::rest::Api;
 
-pub(super) fn routes() -> Router<Handle> {
-    Router::new()
-        .route("/api/broker/{verb}", get(broker::handle).post(broker::handle))
-        .route("/api/topic/{verb}", get(topic::handle).post(topic::handle))
-        .route("/api/partition/{verb}", get(topic::partitions).post(topic::partitions))
-        .route("/health", get(|| async { "ok" }))
+pub(super) fn api(api: Api) -> Api {
+    let brokers = "As the earlier framework had it: list add update start stop restart remove clone log";
+    let topics = "As the earlier framework had it: list add update delete rebalance";
+    let partitions = "As the earlier framework had it: list";
+    api.at("/api/broker/{verb}", get(broker::handle).post(broker::handle), &[("post", brokers)])
+        .at("/api/topic/{verb}", get(topic::handle).post(topic::handle), &[("post", topics)])
+        .at("/api/partition/{verb}", get(topic::partitions).post(topic::partitions), &[("post", partitions)])
+        .at("/health", get(async || "ok"), &[("get", "ok")])
 }
