@@ -36,7 +36,7 @@ pub fn meaning(event: SchedulerEvent) -> Option<Event> {
 pub fn handle(published: Published) -> Handle {
     let (requests, _) = mpsc::channel(1);
     let (_, published) = watch::channel(Arc::new(published));
-    Handle { requests, published, board: Arc::default() }
+    Handle { requests, published, board: Arc::default(), lateness: Arc::default() }
 }
 
 /// The principal of reservations.
