@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "cairn-mesos",
             "cairn-task",
+            "cairn-units",
             "cairn-stack",
             "cairn-cluster",
             "cairn-executor",

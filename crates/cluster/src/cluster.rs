@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::agent::fetch::Fetcher;
-use crate::agent::{Agent, AgentError, AgentOptions, Ended, LocalRunner};
+use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Ended, LocalRunner};
 use crate::master::registry::{FileRegistry, RegistryError};
 use crate::master::{AgentConnector, MasterError, MasterServer, MasterSettings};
 use crate::options::{AgentPlan, ClusterOptions, OptionsError, plan};
@@ -24,6 +24,9 @@ const AWAY: Duration = Duration::from_secs(5);
 /// The cluster could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
+    /// Containers cannot be held to what they asked for.
+    #[error(transparent)]
+    Isolation(#[from] CgroupError),
     /// The options make no sense.
     #[error(transparent)]
     Options(#[from] OptionsError),
@@ -81,10 +84,10 @@ impl Cluster {
             roles: options.roles.clone(),
         };
         let master = MasterServer::start(options.listen, settings, registry).await?;
-        let fetcher = Fetcher::new(work_dir.join("cache"));
+        let runner = LocalRunner::new(Fetcher::new(work_dir.join("cache")), options.containment)?;
         let mut agents = Vec::new();
         for plan in plans {
-            let agent = start_agent(&options, plan, &work_dir, &master, fetcher.clone()).await?;
+            let agent = start_agent(&options, plan, &work_dir, &master, &runner).await?;
             agents.push(agent);
         }
         Ok(Self { master, agents })
@@ -124,7 +127,7 @@ async fn start_agent(
     plan: AgentPlan,
     work_dir: &Path,
     master: &MasterServer,
-    fetcher: Fetcher,
+    runner: &LocalRunner,
 ) -> Result<Supervised, ClusterError> {
     let number = plan.number;
     let dir = work_dir.join(format!("agent-{number}"));
@@ -143,17 +146,18 @@ async fn start_agent(
         executor_secret: options.executor_secret.clone(),
         path: std::env::var("PATH").unwrap_or_default(),
         timeouts: options.agent_timeouts,
+        housekeeping: options.housekeeping,
     };
     let connector = master.connector();
     let failed = |source| ClusterError::Agent { number, source };
-    let runner = || Arc::new(LocalRunner::new(fetcher.clone()));
-    let first = Agent::start(agent_options.clone(), connector.connect().await, runner()).await;
+    let own = || Arc::new(runner.anew());
+    let first = Agent::start(agent_options.clone(), connector.connect().await, own()).await;
     let agent = match first {
         Err(AgentError::Listen { address, source })
             if known_port.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
         {
             agent_options.port = 0;
-            let agent = Agent::start(agent_options.clone(), connector.connect().await, runner())
+            let agent = Agent::start(agent_options.clone(), connector.connect().await, own())
                 .await
                 .map_err(failed)?;
             tracing::warn!(agent = number, taken = %address, chosen = %agent.address(), "the agent's port is taken; another is used");
@@ -166,7 +170,7 @@ async fn start_agent(
     std::fs::write(&port_file, format!("{}\n", address.port()))
         .map_err(|source| ClusterError::WorkDir { path: port_file, source })?;
     let (stop, stopped) = oneshot::channel();
-    let again = Again { options: agent_options, connector, fetcher };
+    let again = Again { options: agent_options, connector, runner: runner.anew() };
     Ok(Supervised { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
 }
 
@@ -174,12 +178,12 @@ async fn start_agent(
 pub(crate) struct Again {
     pub(crate) options: AgentOptions,
     pub(crate) connector: AgentConnector,
-    pub(crate) fetcher: Fetcher,
+    pub(crate) runner: LocalRunner,
 }
 
 impl Again {
     async fn start(&self) -> Result<Agent, AgentError> {
-        let runner = Arc::new(LocalRunner::new(self.fetcher.clone()));
+        let runner = Arc::new(self.runner.anew());
         Agent::start(self.options.clone(), self.connector.connect().await, runner).await
     }
 }

@@ -50,6 +50,10 @@ pub struct ClusterOptions {
     pub master_timeouts: master::Timeouts,
     /// How long agents wait for what.
     pub agent_timeouts: agent::Timeouts,
+    /// What sets containers apart.
+    pub containment: agent::Containment,
+    /// What becomes of what containers leave and say.
+    pub housekeeping: agent::Housekeeping,
 }
 
 impl ClusterOptions {
@@ -81,6 +85,8 @@ impl ClusterOptions {
                 recovery: Self::EXECUTOR_PATIENCE,
                 ..agent::Timeouts::default()
             },
+            containment: agent::Containment::default(),
+            housekeeping: agent::Housekeeping::default(),
         }
     }
 }

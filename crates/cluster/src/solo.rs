@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::agent::fetch::Fetcher;
-use crate::agent::{Agent, AgentError, AgentOptions, LocalRunner};
+use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Containment, LocalRunner};
 use crate::cluster::{Again, supervise};
 use crate::master::AgentConnector;
 
@@ -21,6 +21,9 @@ pub enum SoloError {
     /// The agent itself.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// Containers cannot be held to what they asked for.
+    #[error(transparent)]
+    Isolation(#[from] CgroupError),
     /// The directory cannot be used.
     #[error("cannot use {} as the work directory: {source}", path.display())]
     WorkDir {
@@ -41,21 +44,27 @@ pub struct SoloAgent {
 }
 
 impl SoloAgent {
-    /// Start an agent of the master at `HOST:PORT`, which need not be there yet.
+    /// Start an agent of the master at `HOST:PORT`, which need not be there yet. Its containers are set apart as
+    /// `containment` says.
     ///
     /// # Errors
     /// The directory or the address cannot be used, or stored state cannot be read.
-    pub async fn start(master: &str, options: AgentOptions) -> Result<Self, SoloError> {
+    pub async fn start(
+        master: &str,
+        options: AgentOptions,
+        containment: Containment,
+    ) -> Result<Self, SoloError> {
         let unusable = |source| SoloError::WorkDir { path: options.work_dir.clone(), source };
         std::fs::create_dir_all(&options.work_dir).map_err(unusable)?;
         let connector = AgentConnector::remote(master).map_err(SoloError::Master)?;
         let fetcher = Fetcher::new(options.work_dir.join("cache"));
-        let runner = Arc::new(LocalRunner::new(fetcher.clone()));
-        let agent = Agent::start(options.clone(), connector.connect().await, runner).await?;
+        let runner = LocalRunner::new(fetcher, containment)?;
+        let own = Arc::new(runner.anew());
+        let agent = Agent::start(options.clone(), connector.connect().await, own).await?;
         let address = agent.address();
         let (stop, stopped) = oneshot::channel();
         // When it comes back it must be where it was, or its executors do not find it.
-        let again = Again { options: AgentOptions { port: address.port(), ..options }, connector, fetcher };
+        let again = Again { options: AgentOptions { port: address.port(), ..options }, connector, runner };
         Ok(Self { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
     }
 

@@ -61,7 +61,7 @@ impl World {
                 self.after(grace, Happening::Executor { machine: index, container, news });
             }
             // Checks of plain commands; executors probe by themselves.
-            Effect::Mount(..) | Effect::Probe { .. } => {}
+            Effect::Update(..) | Effect::Probe { .. } => {}
             Effect::DeleteVolumes(paths) => self.delete_volumes(index, &paths),
             Effect::ToExecutor(key, event) => {
                 let life = machine.life;

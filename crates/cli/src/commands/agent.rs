@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cairn_cluster::agent::{AgentOptions, Timeouts};
 use cairn_cluster::{ClusterOptions, SoloAgent, agent_attributes, agent_resources};
 
-use super::cluster::{RESOURCES, STOP, stop_signal};
+use super::cluster::{RESOURCES, STOP, TaskArgs, stop_signal};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
@@ -35,6 +35,8 @@ pub(crate) struct Args {
     /// What it says of itself, for example `rack:r1;zone:z2`
     #[arg(long, value_name = "ATTRIBUTES", default_value = "")]
     attributes: String,
+    #[command(flatten)]
+    tasks: TaskArgs,
 }
 
 impl Args {
@@ -52,6 +54,7 @@ impl Args {
             executor_secret: None,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: Timeouts { recovery: ClusterOptions::EXECUTOR_PATIENCE, ..Timeouts::default() },
+            housekeeping: self.tasks.housekeeping(),
         })
     }
 }
@@ -61,7 +64,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let options = args.options()?;
     runtime::server()?.block_on(async {
-        let agent = SoloAgent::start(&args.master, options)
+        let agent = SoloAgent::start(&args.master, options, args.tasks.containment())
             .await
             .map_err(|error| Failure::new(format!("the agent cannot start: {error}")))?;
         tracing::info!(address = %agent.address(), master = args.master, "the agent is up");

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cairn_cluster::agent::{Containment, Housekeeping, Isolation};
 use cairn_cluster::security::{Credentials, Roles, SecurityError};
 use cairn_cluster::{Cluster, ClusterOptions};
 
@@ -81,6 +82,41 @@ pub(crate) struct AgentArgs {
     /// Where agents are: once for all, or once for each
     #[arg(long, value_name = "REGION/ZONE")]
     pub(crate) domain: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tasks: TaskArgs,
+}
+
+/// What agents are told of their tasks.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TaskArgs {
+    /// What holds tasks to what they asked for: cgroups/cpu, cgroups/mem, or nothing (posix/cpu, posix/mem)
+    #[arg(long, value_name = "KINDS", default_value = "posix/cpu,posix/mem")]
+    isolation: Isolation,
+    /// Run tasks as the agent's user, not as the one that their framework names
+    #[arg(long)]
+    no_switch_user: bool,
+    /// How long the sandbox of a task that ended is kept, at most: less the fuller the disk is
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    gc_delay: cairn_units::Duration,
+    /// How large stdout and stderr of a task may grow before they move to stdout.1 and stderr.1; 0 for any size
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    max_log_size: cairn_units::Size,
+}
+
+impl TaskArgs {
+    /// What sets tasks apart.
+    pub(crate) fn containment(&self) -> Containment {
+        Containment { isolation: self.isolation, switch_user: !self.no_switch_user }
+    }
+
+    /// What becomes of what they leave and say.
+    pub(crate) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping {
+            gc_delay: self.gc_delay.into(),
+            max_log_size: self.max_log_size.mib().saturating_mul(1024 * 1024),
+            ..Housekeeping::default()
+        }
+    }
 }
 
 impl AgentArgs {
@@ -91,6 +127,8 @@ impl AgentArgs {
         options.domains.clone_from(&self.domain);
         options.first_address = self.first_address;
         options.attributes.clone_from(&self.attributes);
+        options.containment = self.tasks.containment();
+        options.housekeeping = self.tasks.housekeeping();
         options
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
 use super::core::{Core, Effect, Event, Ids, Key, Now, Settings, View};
+use super::housekeeping::Keeper;
 use super::http::{self, Web};
 use super::options::AgentOptions;
 use super::process;
@@ -121,6 +122,7 @@ impl Agent {
         let (core, recovery) = Core::recover(settings, agent, containers, clock.now());
         let (sender, inbox) = mpsc::channel(INBOX);
         let driver = Driver {
+            keeper: Keeper::new(options.housekeeping, work_dir.clone()),
             core,
             store,
             runner,
@@ -216,6 +218,7 @@ impl Ids for RandomIds {
 }
 
 struct Driver {
+    keeper: Keeper,
     core: Core,
     store: Store,
     runner: Arc<dyn Runner>,
@@ -264,6 +267,11 @@ impl Driver {
             Some(input) = self.inbox.recv() => self.input(input).await,
             () = sleep_until(deadline) => self.step(Event::Tick).await,
             Some(_) = self.work.join_next(), if !self.work.is_empty() => Ok(()),
+            () = self.keeper.next() => {
+                let tidy = self.keeper.tidy(self.core.sandboxes());
+                self.work.spawn(tidy);
+                Ok(())
+            }
         }
     }
 
@@ -346,19 +354,22 @@ impl Driver {
             Effect::Wait(id) => {
                 let Some(handle) = handle(&id) else { return };
                 self.work.spawn(async move {
-                    let status = runner.wait(handle).await;
-                    tell(Event::Exited { container: id, status }).await;
+                    let ended = runner.wait(handle).await;
+                    if let Some(most) = ended.out_of_memory {
+                        tell(Event::OutOfMemory { container: id.clone(), most }).await;
+                    }
+                    tell(Event::Exited { container: id, status: ended.status }).await;
                 });
             }
             Effect::End(id, grace) => {
                 let Some(handle) = handle(&id) else { return };
                 self.work.spawn(async move { runner.end(handle, grace).await });
             }
-            Effect::Mount(id, volumes) => {
+            Effect::Update(id, update) => {
                 let Some(handle) = handle(&id) else { return };
                 self.work.spawn(async move {
-                    if let Err(reason) = runner.mount(handle.sandbox, volumes).await {
-                        tell(Event::MountFailed { container: id, reason }).await;
+                    if let Err(reason) = runner.update(handle, update).await {
+                        tell(Event::UpdateFailed { container: id, reason }).await;
                     }
                 });
             }

@@ -16,10 +16,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
+use super::cgroup::{Cgroup, CgroupError, Cgroups, OUT_OF_MEMORY_LOOK};
 use super::fetch::Fetcher;
-use super::probe;
-use super::process::{self, ProcessId};
-use super::runner::{Answer, Container, ContainerPlan, Probe, Runner, VolumeMount, Work};
+use super::isolation::Containment;
+use super::process::{self, Marks, ProcessId};
+use super::runner::{
+    Answer, Container, ContainerPlan, Exit, Probe, ProbeKind, Runner, Update, VolumeMount, Work,
+};
+use super::user::Identity;
+use super::{garbage, probe};
 
 /// Time between SIGTERM and SIGKILL for what a first process leaves behind when it ends.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
@@ -32,14 +37,39 @@ pub struct LocalRunner {
     fetcher: Fetcher,
     /// Asks tasks how they are.
     client: probe::Client,
+    /// Where containers have their control groups.
+    groups: Cgroups,
+    /// Whether containers run as their frameworks' users.
+    switch_user: bool,
     /// Containers that this process started, whose exit status it will learn.
     children: Arc<Mutex<HashMap<String, Child>>>,
 }
 
 impl LocalRunner {
-    /// A runner that fetches through `fetcher`.
-    pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, client: probe::Client::default(), children: Arc::default() }
+    /// A runner that fetches through `fetcher` and sets containers apart as `containment` says.
+    ///
+    /// # Errors
+    /// The limits cannot be kept on this machine, or not by this process.
+    pub fn new(fetcher: Fetcher, containment: Containment) -> Result<Self, CgroupError> {
+        let Containment { isolation, switch_user } = containment;
+        let groups = Cgroups::detect(isolation)?;
+        let client = probe::Client::default();
+        Ok(Self { fetcher, client, groups, switch_user, children: Arc::default() })
+    }
+
+    /// The same for another agent, or for the next process of one: it knows of no containers.
+    pub fn anew(&self) -> Self {
+        Self { children: Arc::default(), ..self.clone() }
+    }
+
+    /// Whom a container has to become.
+    fn identity(&self, user: &str) -> Result<Option<Identity>, String> {
+        if self.switch_user { Identity::of(user) } else { Ok(None) }
+    }
+
+    fn marks(&self, container: Container) -> Marks {
+        let Container { id, sandbox, process } = container;
+        Marks { group: self.groups.of(&id), leader: process, sandbox }
     }
 
     fn take_child(&self, container: &str) -> Option<Child> {
@@ -50,9 +80,20 @@ impl LocalRunner {
 impl Runner for LocalRunner {
     fn start(&self, plan: ContainerPlan) -> Work<'_, Result<ProcessId, String>> {
         Box::pin(async move {
-            prepare(&plan).map_err(|e| format!("Cannot make sandbox {}: {e}", plan.sandbox.display()))?;
-            mount(&plan.sandbox, &plan.volumes)?;
+            let unmade = |e| format!("Cannot make sandbox {}: {e}", plan.sandbox.display());
+            let identity = self.identity(&plan.user)?;
+            prepare(&plan).map_err(unmade)?;
+            mount(&plan.sandbox, &plan.volumes, identity.as_ref())?;
             self.fetcher.fetch(&plan.uris, &plan.sandbox).await.map_err(|e| e.to_string())?;
+            let output = Output::open(&plan.sandbox).map_err(unmade)?;
+            if let Some(identity) = &identity {
+                identity.give_all(&plan.sandbox).map_err(unmade)?;
+            }
+            let group = self.groups.of(&plan.container);
+            let spawn = |plan: &ContainerPlan| {
+                let gates = group.make(&plan.limits)?;
+                spawn(plan, output.copy()?, gates, identity.clone())
+            };
             let child = spawn(&plan)
                 .or_else(|error| spawn(&not_started(&plan, &error)))
                 .map_err(|e| format!("Cannot start {}: {e}", plan.program))?;
@@ -62,40 +103,85 @@ impl Runner for LocalRunner {
         })
     }
 
-    fn wait(&self, container: Container) -> Work<'_, Option<i32>> {
+    fn wait(&self, container: Container) -> Work<'_, Exit> {
         Box::pin(async move {
-            let status = match self.take_child(&container.id) {
-                Some(mut child) => child.wait().await.ok().map(ExitStatusExt::into_raw),
-                None => {
-                    if let Some(process) = container.process {
-                        ended(process).await;
-                    }
-                    None
+            let child = self.take_child(&container.id);
+            let marks = self.marks(container);
+            let first = first_process(child, marks.leader);
+            tokio::pin!(first);
+            let status = tokio::select! {
+                status = &mut first => status,
+                () = out_of_memory(&marks.group) => {
+                    process::end(&marks, Duration::ZERO).await;
+                    first.await
                 }
             };
-            process::end(container.process, &container.sandbox, LEFTOVER_GRACE).await;
-            status
+            process::end(&marks, LEFTOVER_GRACE).await;
+            let out_of_memory = marks.group.out_of_memory();
+            marks.group.remove();
+            garbage::mark(&marks.sandbox);
+            Exit { status, out_of_memory }
         })
     }
 
     fn end(&self, container: Container, grace: Duration) -> Work<'_, ()> {
         Box::pin(async move {
-            process::end(container.process, &container.sandbox, grace).await;
+            process::end(&self.marks(container), grace).await;
         })
     }
 
-    fn mount(&self, sandbox: PathBuf, volumes: Vec<VolumeMount>) -> Work<'_, Result<(), String>> {
-        Box::pin(async move { mount(&sandbox, &volumes) })
+    fn update(&self, container: Container, update: Update) -> Work<'_, Result<(), String>> {
+        Box::pin(async move {
+            let identity = self.identity(&update.user)?;
+            mount(&container.sandbox, &update.volumes, identity.as_ref())?;
+            let limited = self.groups.of(&container.id).limit(&update.limits);
+            // The kernel refuses a limit below what is in use; then the container keeps the one it has, as with Mesos.
+            if let Err(error) = limited {
+                tracing::warn!(container = container.id, %error, "the container keeps the limits it has");
+            }
+            Ok(())
+        })
     }
 
     fn probe(&self, probe: Probe) -> Work<'_, Answer> {
-        Box::pin(self.client.ask(probe))
+        Box::pin(async move {
+            let identity = match &probe.kind {
+                ProbeKind::Command { user, .. } => self.identity(user),
+                ProbeKind::Http { .. } | ProbeKind::Tcp { .. } => Ok(None),
+            };
+            match identity {
+                Ok(identity) => self.client.ask(probe, identity).await,
+                Err(why) => Answer::None(why),
+            }
+        })
     }
 
     fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()> {
         Box::pin(async move {
             let _ = tokio::task::spawn_blocking(move || delete(&volumes)).await;
         })
+    }
+}
+
+/// Waits for the end of a container's first process, and gives its wait status if it is this one's child.
+async fn first_process(child: Option<Child>, process: Option<ProcessId>) -> Option<i32> {
+    match (child, process) {
+        (Some(mut child), _) => child.wait().await.ok().map(ExitStatusExt::into_raw),
+        (None, Some(process)) => {
+            ended(process).await;
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// Waits until a container has needed more memory than it may use; for ever if it may use any amount.
+async fn out_of_memory(group: &Cgroup) {
+    if !group.is_memory_limited() {
+        return std::future::pending().await;
+    }
+    while group.out_of_memory().is_none() {
+        tokio::time::sleep(OUT_OF_MEMORY_LOOK).await;
     }
 }
 
@@ -156,9 +242,11 @@ fn not_started(plan: &ContainerPlan, error: &io::Error) -> ContainerPlan {
     ContainerPlan { program: "/bin/sh".to_owned(), argv: argv.into(), ..plan.clone() }
 }
 
-fn mount(sandbox: &Path, volumes: &[VolumeMount]) -> Result<(), String> {
+fn mount(sandbox: &Path, volumes: &[VolumeMount], identity: Option<&Identity>) -> Result<(), String> {
     for volume in volumes {
         link_volume(sandbox, volume)
+            // What is in it belongs to those who made it; as in Mesos.
+            .and_then(|()| identity.map_or(Ok(()), |identity| identity.give(&volume.source)))
             .map_err(|e| format!("Cannot link volume {} into the sandbox: {e}", volume.source.display()))?;
     }
     Ok(())
@@ -190,9 +278,31 @@ fn delete(volumes: &[PathBuf]) {
     }
 }
 
-fn spawn(plan: &ContainerPlan) -> io::Result<Child> {
-    let output =
-        |name: &str| File::options().create(true).append(true).open(plan.sandbox.join(name)).map(Stdio::from);
+/// The files that hold what a container says.
+struct Output {
+    stdout: File,
+    stderr: File,
+}
+
+impl Output {
+    fn open(sandbox: &Path) -> io::Result<Self> {
+        let open = |name: &str| File::options().create(true).append(true).open(sandbox.join(name));
+        Ok(Self { stdout: open("stdout")?, stderr: open("stderr")? })
+    }
+
+    fn copy(&self) -> io::Result<Self> {
+        Ok(Self { stdout: self.stdout.try_clone()?, stderr: self.stderr.try_clone()? })
+    }
+}
+
+/// Starts the first process of a container. It passes the `gates` of its control groups and becomes its user before it
+/// is the program.
+fn spawn(
+    plan: &ContainerPlan,
+    output: Output,
+    gates: Vec<File>,
+    identity: Option<Identity>,
+) -> io::Result<Child> {
     let program = if plan.program.contains('/') {
         plan.sandbox.join(&plan.program)
     } else {
@@ -207,18 +317,26 @@ fn spawn(plan: &ContainerPlan) -> io::Result<Child> {
         .envs(plan.env.iter().map(|(k, v)| (k, v)))
         .current_dir(&plan.sandbox)
         .stdin(Stdio::null())
-        .stdout(output("stdout")?)
-        .stderr(output("stderr")?);
-    in_own_session(&mut command);
+        .stdout(output.stdout)
+        .stderr(output.stderr);
+    apart(&mut command, gates, identity);
     command.spawn()
 }
 
-/// Makes the process the leader of a new session, which no end of this one touches.
+/// Makes the process the leader of a new session, which no end of this one touches, in its own control groups and as its
+/// own user.
 #[allow(unsafe_code)]
-fn in_own_session(command: &mut Command) {
-    // SAFETY: between fork and exec the closure makes one system call, setsid, and touches no memory that another
-    // thread could have left locked or half written.
+fn apart(command: &mut Command, gates: Vec<File>, identity: Option<Identity>) {
+    let apart = move || {
+        rustix::process::setsid()?;
+        for gate in &gates {
+            rustix::io::write(gate, b"0")?;
+        }
+        identity.as_ref().map_or(Ok(()), Identity::assume)
+    };
+    // SAFETY: between fork and exec the closure makes system calls on what was there before, and touches no memory that
+    // another thread could have left locked or half written: setsid, write, setgroups, setgid, setuid.
     unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
+        command.pre_exec(apart);
     }
 }

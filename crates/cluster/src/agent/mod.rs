@@ -4,28 +4,39 @@
 //! [`Runner`] and the clock say, and carries out its effects in order. Containers outlive the process of their agent:
 //! an agent that starts again on the same directory finds them and goes on.
 
+mod cgroup;
 mod checkpoint;
 mod classic;
 mod core;
 mod driver;
 pub mod fetch;
 mod files;
+mod garbage;
+mod housekeeping;
 mod http;
+mod isolation;
 mod local;
 mod operator;
 mod options;
 mod probe;
 mod process;
+mod rotate;
 mod runner;
 mod usage;
+mod user;
 
+pub use cgroup::CgroupError;
 pub use checkpoint::CheckpointError;
 pub use core::Timeouts;
 pub use driver::{Agent, AgentError, Ended};
+pub use housekeeping::Housekeeping;
+pub use isolation::{Containment, Isolation, IsolationError, Limits};
 pub use local::LocalRunner;
 pub use options::AgentOptions;
 pub use process::ProcessId;
-pub use runner::{Answer, Container, ContainerPlan, Link, Probe, ProbeKind, Runner, VolumeMount, Work};
+pub use runner::{
+    Answer, Container, ContainerPlan, Exit, Link, Probe, ProbeKind, Runner, Update, VolumeMount, Work,
+};
 
 /// The agent's state machine and what it stores, for whoever drives it in a driver's place: a simulation.
 pub mod simulation {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use super::core::Timeouts;
+use super::housekeeping::Housekeeping;
 
 /// One agent.
 #[derive(Debug, Clone)]
@@ -31,4 +32,6 @@ pub struct AgentOptions {
     pub path: String,
     /// How long it waits for what.
     pub timeouts: Timeouts,
+    /// What becomes of what its containers leave and say.
+    pub housekeeping: Housekeeping,
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::runner::{Answer, Probe, ProbeKind};
+use super::user::Identity;
 
 /// Asks tasks how they are.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +21,8 @@ pub(crate) struct Client {
 
 impl Client {
     /// Asks, for no longer than the probe may take.
-    pub(crate) async fn ask(&self, probe: Probe) -> Answer {
+    /// A command runs as `identity`.
+    pub(crate) async fn ask(&self, probe: Probe, identity: Option<Identity>) -> Answer {
         match probe.kind {
             ProbeKind::Http { url } => match self.http.get_or_init(client) {
                 Some(client) => status(client, &url, probe.timeout).await,
@@ -32,8 +34,8 @@ impl Client {
                     Err(_) => late(probe.timeout),
                 }
             }
-            ProbeKind::Command { program, argv, env, sandbox } => {
-                match spawn(&program, &argv, &env, &sandbox) {
+            ProbeKind::Command { program, argv, env, sandbox, user: _ } => {
+                match spawn(&program, &argv, &env, &sandbox, identity) {
                     Ok(child) => exit_code(child, probe.timeout).await,
                     // As a shell would say of a program that cannot be run.
                     Err(_) => Answer::Exited(127),
@@ -67,7 +69,13 @@ fn late(timeout: Duration) -> Answer {
 }
 
 /// In a process group of its own, so that all of it can be ended.
-fn spawn(program: &str, argv: &[String], env: &[(String, String)], sandbox: &Path) -> std::io::Result<Child> {
+fn spawn(
+    program: &str,
+    argv: &[String],
+    env: &[(String, String)],
+    sandbox: &Path,
+    identity: Option<Identity>,
+) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     if let Some((zeroth, rest)) = argv.split_first() {
         command.arg0(zeroth).args(rest);
@@ -80,8 +88,20 @@ fn spawn(program: &str, argv: &[String], env: &[(String, String)], sandbox: &Pat
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
+        .kill_on_drop(true);
+    if let Some(identity) = identity {
+        become_user(&mut command, identity);
+    }
+    command.spawn()
+}
+
+#[allow(unsafe_code)]
+fn become_user(command: &mut Command, identity: Identity) {
+    // SAFETY: between fork and exec the closure makes three system calls and touches no memory that another thread could
+    // have left locked or half written.
+    unsafe {
+        command.pre_exec(move || identity.assume());
+    }
 }
 
 async fn exit_code(mut child: Child, timeout: Duration) -> Answer {

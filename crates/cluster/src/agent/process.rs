@@ -1,15 +1,17 @@
 //! Looking at processes, and ending whole containers.
 //!
-//! A container is one session: its first process is the session leader, and everything it starts belongs to the
-//! session unless it leaves on purpose. What left is still found by its environment, which carries the path of the
-//! sandbox, unique to each container.
+//! A container is one control group, where this process may make those: nothing leaves it. Elsewhere it is one session: its
+//! first process is the session leader, and everything it starts belongs to the session unless it leaves on purpose. What
+//! left is still found by its environment, which carries the path of the sandbox, unique to each container.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+
+use super::cgroup::Cgroup;
 
 /// Pause between two looks at a container that is about to end.
 const LOOK: Duration = Duration::from_millis(20);
@@ -74,11 +76,21 @@ impl Stat {
     }
 }
 
-/// Every living process of the container: of the session of `leader`, or with `sandbox` in its environment, as
-/// MESOS_SANDBOX or, where an executor sets that anew for its tasks, as MESOS_DIRECTORY.
-fn members(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
-    let session = leader.and_then(|leader| leader.session());
-    let markers = ["MESOS_SANDBOX", "MESOS_DIRECTORY"].map(|name| format!("{name}={}", sandbox.display()));
+/// By what the processes of a container are found.
+#[derive(Debug, Clone)]
+pub(crate) struct Marks {
+    pub(crate) group: Cgroup,
+    pub(crate) leader: Option<ProcessId>,
+    pub(crate) sandbox: PathBuf,
+}
+
+/// Every living process of the container: in its control group, of the session of its leader, or with its sandbox in the
+/// environment, as MESOS_SANDBOX or, where an executor sets that anew for its tasks, as MESOS_DIRECTORY.
+fn members(marks: &Marks) -> Vec<Pid> {
+    let session = marks.leader.and_then(|leader| leader.session());
+    let markers =
+        ["MESOS_SANDBOX", "MESOS_DIRECTORY"].map(|name| format!("{name}={}", marks.sandbox.display()));
+    let group = marks.group.processes();
     let me = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -87,7 +99,9 @@ fn members(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
         .filter(|&pid| pid.unsigned_abs() != me)
         .filter(|&pid| {
             Stat::read(pid).is_some_and(|stat| {
-                !stat.is_dead() && (session == Some(stat.session) || has_variable(pid, &markers))
+                let in_group = || Pid::from_raw(pid).is_some_and(|pid| group.contains(&pid));
+                !stat.is_dead()
+                    && (session == Some(stat.session) || in_group() || has_variable(pid, &markers))
             })
         })
         .filter_map(Pid::from_raw)
@@ -100,22 +114,23 @@ fn has_variable(pid: i32, variables: &[String]) -> bool {
 }
 
 /// Ends everything in the container: SIGTERM at once, SIGKILL when `grace` has passed. Returns when nothing is left.
-pub(crate) async fn end(leader: Option<ProcessId>, sandbox: &Path, grace: Duration) {
-    let mut left = look(leader, sandbox).await;
+pub(crate) async fn end(marks: &Marks, grace: Duration) {
+    let mut left = look(marks).await;
     if !grace.is_zero() {
         signal(&left, Signal::TERM);
     }
     let mut waited = Duration::ZERO;
     while !left.is_empty() && waited < grace + AFTER_KILL {
         if waited >= grace {
+            marks.group.kill();
             signal(&left, Signal::KILL);
         }
         tokio::time::sleep(LOOK).await;
         waited += LOOK;
-        left = look(leader, sandbox).await;
+        left = look(marks).await;
     }
     if !left.is_empty() {
-        tracing::warn!(sandbox = %sandbox.display(), ?left, "processes outlived SIGKILL");
+        tracing::warn!(sandbox = %marks.sandbox.display(), ?left, "processes outlived SIGKILL");
     }
 }
 
@@ -125,9 +140,9 @@ fn signal(pids: &[Pid], signal: Signal) {
     }
 }
 
-async fn look(leader: Option<ProcessId>, sandbox: &Path) -> Vec<Pid> {
-    let sandbox = sandbox.to_owned();
-    tokio::task::spawn_blocking(move || members(leader, &sandbox)).await.unwrap_or_default()
+async fn look(marks: &Marks) -> Vec<Pid> {
+    let marks = marks.clone();
+    tokio::task::spawn_blocking(move || members(&marks)).await.unwrap_or_default()
 }
 
 /// Identifies this boot of the machine: process numbers and start times of another boot mean nothing.

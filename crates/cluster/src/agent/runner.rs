@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::fetch::FetchUri;
+use super::isolation::Limits;
 use super::process::ProcessId;
 
 /// A future of a [`Runner`].
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Everything that is needed to start one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ContainerPlan {
     /// Unique id of the container.
     pub container: String,
@@ -30,6 +31,10 @@ pub struct ContainerPlan {
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
+    /// The user it runs as; empty for the agent's own.
+    pub user: String,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// A symbolic link.
@@ -63,6 +68,8 @@ pub enum ProbeKind {
         env: Vec<(String, String)>,
         /// Where it runs.
         sandbox: PathBuf,
+        /// The user it runs as; empty for the agent's own.
+        user: String,
     },
     /// GET.
     Http {
@@ -109,20 +116,40 @@ pub struct Container {
     pub process: Option<ProcessId>,
 }
 
+/// How a container has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// The wait status of its first process, where it can be known.
+    pub status: Option<i32>,
+    /// It was ended because it needed more memory than it may use: the most that it had, in bytes.
+    pub out_of_memory: Option<u64>,
+}
+
+/// What a running container is given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Update {
+    /// Volumes that it has from now on, beside those it has.
+    pub volumes: Vec<VolumeMount>,
+    /// The user it runs as; empty for the agent's own.
+    pub user: String,
+    /// What it may use from now on.
+    pub limits: Limits,
+}
+
 /// Runs containers. All waiting is asynchronous; a runner is shared by everything an agent does.
 pub trait Runner: Send + Sync + 'static {
     /// Makes the sandbox, fills it, and starts the first process. The error is told to the framework.
     fn start(&self, plan: ContainerPlan) -> Work<'_, Result<ProcessId, String>>;
 
     /// Waits until the first process has ended and everything else in the container is gone too: what the first
-    /// process leaves behind is killed. Gives the wait status, where it can be known.
-    fn wait(&self, container: Container) -> Work<'_, Option<i32>>;
+    /// process leaves behind is killed.
+    fn wait(&self, container: Container) -> Work<'_, Exit>;
 
     /// Ends the container: SIGTERM to all of it, SIGKILL after `grace`.
     fn end(&self, container: Container, grace: Duration) -> Work<'_, ()>;
 
-    /// Makes volumes appear in a sandbox that is in use.
-    fn mount(&self, sandbox: PathBuf, volumes: Vec<VolumeMount>) -> Work<'_, Result<(), String>>;
+    /// Makes volumes appear in the sandbox of a running container, and holds it to new limits.
+    fn update(&self, container: Container, update: Update) -> Work<'_, Result<(), String>>;
 
     /// Asks a task how it is.
     fn probe(&self, probe: Probe) -> Work<'_, Answer>;

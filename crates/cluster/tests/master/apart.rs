@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use cairn_cluster::agent::{AgentOptions, Timeouts};
+use cairn_cluster::agent::{AgentOptions, Containment, Housekeeping, Timeouts};
 use cairn_cluster::{Cluster, ClusterOptions, SoloAgent, agent_resources};
 use serde_json::json;
 
@@ -27,6 +27,7 @@ fn options(dir: &Path, port: u16) -> AgentOptions {
         executor_secret: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
+        housekeeping: Housekeeping::default(),
     }
 }
 
@@ -42,7 +43,7 @@ async fn agent_process() {
     let (Ok(dir), Ok(master)) = (std::env::var(DIR), std::env::var(MASTER)) else { return };
     let dir = Path::new(&dir);
     let port = std::fs::read_to_string(dir.join("port")).map_or(0, |text| text.parse().unwrap());
-    let agent = SoloAgent::start(&master, options(dir, port)).await.unwrap();
+    let agent = SoloAgent::start(&master, options(dir, port), Containment::default()).await.unwrap();
     std::fs::write(dir.join("port"), agent.address().port().to_string()).unwrap();
     std::future::pending::<()>().await;
 }

@@ -4,6 +4,7 @@
 
 mod allocation;
 mod apart;
+mod containment;
 mod environment;
 mod failover;
 mod fuzz;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_cluster::agent::fetch::Fetcher;
-use cairn_cluster::agent::{Agent, AgentOptions, LocalRunner, Timeouts};
+use cairn_cluster::agent::{Agent, AgentOptions, Containment, Housekeeping, LocalRunner, Timeouts};
 use cairn_cluster::wire::{FromAgent, MasterLink, ToAgent, link};
 use cairn_mesos::v1::resource::{DiskInfo, ReservationInfo, disk_info::Persistence};
 use cairn_mesos::v1::{
@@ -302,9 +302,10 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         executor_secret: Some(b"what tokens are signed with".to_vec()),
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
+        housekeeping: Housekeeping::default(),
     };
     let (agent, master) = link();
-    let runner = LocalRunner::new(Fetcher::new(dir.join("cache")));
+    let runner = LocalRunner::new(Fetcher::new(dir.join("cache")), Containment::default()).unwrap();
     (Agent::start(options, agent, Arc::new(runner)).await.unwrap(), master)
 }
 

@@ -318,7 +318,8 @@ impl Core {
             Asked::Command(command) => {
                 let (program, argv) = command_line(&command).ok()?;
                 let env = with_variables(self.task_environment(owner), &command);
-                ProbeKind::Command { program, argv, env, sandbox: owner.sandbox.clone() }
+                let (sandbox, user) = (owner.sandbox.clone(), owner.user().to_owned());
+                ProbeKind::Command { program, argv, env, sandbox, user }
             }
         };
         Some(Probe { kind, timeout })

@@ -78,6 +78,10 @@ impl Core {
         let Some(owner) = self.containers.get_mut(id) else { return };
         let killed =
             owner.tasks.iter().any(|t| t.kill.is_some()) || matches!(owner.phase, Phase::Stopping { .. });
+        if owner.verdict.as_ref().is_some_and(|v| v.reason == Reason::ContainerLimitationMemory) {
+            // No exit status tells what the verdict does; it is what the tasks are told when the container is closed.
+            return;
+        }
         let expired = owner.tasks.iter().any(|t| t.expired);
         let (mut state, message) = ending(status, killed);
         let reason = expired.then_some(Reason::MaxCompletionTimeReached);

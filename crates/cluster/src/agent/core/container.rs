@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cairn_mesos::v1::task_status::Reason;
-use cairn_mesos::v1::{ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo, TaskState, TaskStatus};
+use cairn_mesos::v1::{
+    ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskResourceLimitation, TaskState,
+    TaskStatus, value,
+};
 
 use super::checks::Checks;
 use super::plan::nanoseconds;
@@ -61,6 +64,31 @@ pub(crate) enum Phase {
 pub(crate) struct Verdict {
     pub(crate) reason: Reason,
     pub(crate) message: String,
+    /// The resource that it needed too much of.
+    pub(crate) limitation: Option<TaskResourceLimitation>,
+}
+
+impl Verdict {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), limitation: None }
+    }
+
+    /// It was `allowed` an amount of memory in MiB, and had `most` bytes of it when it needed more.
+    pub(crate) fn out_of_memory(allowed: f64, most: u64) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "mebibytes of memory are few")]
+        let most = (most / 1_048_576) as f64;
+        let memory = Resource {
+            name: "mem".to_owned(),
+            r#type: value::Type::Scalar as i32,
+            scalar: Some(value::Scalar { value: most }),
+            ..Resource::default()
+        };
+        Self {
+            reason: Reason::ContainerLimitationMemory,
+            message: format!("Memory limit exceeded: Requested: {allowed}MB Maximum Used: {most}MB\n"),
+            limitation: Some(TaskResourceLimitation { resources: vec![memory] }),
+        }
+    }
 }
 
 /// One task.

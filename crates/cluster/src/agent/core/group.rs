@@ -9,6 +9,7 @@ use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
 use super::master::uuid_text;
 use super::status::Words;
 use super::{Context, Core, Effect};
+use crate::agent::runner::Update;
 
 impl Core {
     /// Starts a group of tasks, and their executor if it is not there yet.
@@ -56,8 +57,8 @@ impl Core {
         cx.save(&id);
         match volumes {
             Ok(volumes) if volumes.is_empty() => {}
-            Ok(volumes) => cx.push(Effect::Mount(id.clone(), volumes)),
-            Err(why) => self.mount_failed(&id, &why, cx),
+            Ok(volumes) => cx.push(Effect::Update(id.clone(), Update { volumes, ..Update::default() })),
+            Err(why) => self.update_failed(&id, &why, cx),
         }
         id
     }

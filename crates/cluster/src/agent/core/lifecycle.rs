@@ -66,10 +66,8 @@ impl Core {
                 }
             }
             Err(why) => {
-                let verdict = Verdict {
-                    reason: Reason::ContainerLaunchFailed,
-                    message: format!("Failed to launch container: {why}"),
-                };
+                let message = format!("Failed to launch container: {why}");
+                let verdict = Verdict::new(Reason::ContainerLaunchFailed, message);
                 owner.verdict.get_or_insert(verdict);
                 self.over(id, None, cx);
             }
@@ -97,24 +95,31 @@ impl Core {
     pub(super) fn over(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
         let Some(owner) = self.containers.get_mut(id) else { return };
         owner.phase = Phase::Over;
-        let verdict = owner.verdict.clone().unwrap_or_else(|| Verdict {
-            reason: Reason::ExecutorTerminated,
-            message: "Executor terminated".to_owned(),
-        });
+        let verdict = owner
+            .verdict
+            .clone()
+            .unwrap_or_else(|| Verdict::new(Reason::ExecutorTerminated, "Executor terminated"));
         let left: Vec<String> =
             owner.tasks.iter().filter(|t| !t.is_over()).map(|t| t.id().to_owned()).collect();
         tracing::debug!(container = id, ?status, "container is gone");
         cx.save(id);
         for task in left {
-            let words = Words::agent(verdict.reason, &verdict.message);
+            let words = Words::verdict(&verdict);
             self.report(id, &task, TaskState::TaskFailed, words, cx);
         }
         self.nested_over(id, cx);
         self.forget_if_done(id, cx);
     }
 
-    pub(super) fn mount_failed(&mut self, id: &str, why: &str, cx: &mut Context<'_>) {
-        let verdict = Verdict { reason: Reason::ContainerUpdateFailed, message: why.to_owned() };
+    /// A container is ended because it needed more memory than it may use.
+    pub(super) fn out_of_memory(&mut self, id: &str, most: u64) {
+        let Some(owner) = self.containers.get_mut(id) else { return };
+        let allowed = owner.limits().mem_mib;
+        owner.verdict.get_or_insert_with(|| Verdict::out_of_memory(allowed, most));
+    }
+
+    pub(super) fn update_failed(&mut self, id: &str, why: &str, cx: &mut Context<'_>) {
+        let verdict = Verdict::new(Reason::ContainerUpdateFailed, why);
         self.shut_down(id, Some(verdict), cx);
     }
 
@@ -135,13 +140,13 @@ impl Core {
         match owner.phase {
             Phase::Registering { until } if until <= now => {
                 let message = format!("Executor did not register within {}", duration(timeouts.registration));
-                let verdict = Verdict { reason: Reason::ExecutorRegistrationTimeout, message };
+                let verdict = Verdict::new(Reason::ExecutorRegistrationTimeout, message);
                 self.shut_down(id, Some(verdict), cx);
             }
             Phase::Recovering { until } if until <= now => {
                 let message =
                     format!("Executor did not reregister within {}", duration(timeouts.reregistration));
-                let verdict = Verdict { reason: Reason::ExecutorReregistrationTimeout, message };
+                let verdict = Verdict::new(Reason::ExecutorReregistrationTimeout, message);
                 self.shut_down(id, Some(verdict), cx);
             }
             Phase::Stopping { until: Some(until) } if until <= now => {

@@ -10,6 +10,7 @@ use cairn_mesos::v1::{
 use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
 use super::status::{self, Words};
 use super::{Context, Core, Effect};
+use crate::agent::runner::Update;
 use crate::wire::{FromAgent, ToAgent};
 
 impl Core {
@@ -145,15 +146,14 @@ impl Core {
             tasks.into_iter().filter(|t| owner.task(&t.task_id.value).is_none()).collect();
         let names: Vec<String> = fresh.iter().map(|t| t.task_id.value.clone()).collect();
         owner.add(fresh, group);
+        let (user, limits) = (owner.user().to_owned(), owner.limits());
         let (stopping, listens) = (matches!(owner.phase, Phase::Stopping { .. }), owner.listens());
         cx.save(id);
         let refusal = match volumes {
             _ if stopping => Some((Reason::ExecutorTerminated, "Executor terminating".to_owned())),
             Err(why) => Some((Reason::ContainerUpdateFailed, why)),
             Ok(volumes) => {
-                if !volumes.is_empty() {
-                    cx.push(Effect::Mount(id.to_owned(), volumes));
-                }
+                cx.push(Effect::Update(id.to_owned(), Update { volumes, user, limits }));
                 None
             }
         };

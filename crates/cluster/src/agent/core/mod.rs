@@ -20,7 +20,7 @@ mod updates;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, DomainInfo, DrainConfig, Re
 
 use super::checkpoint::{AgentRecord, ContainerRecord};
 use super::process::ProcessId;
-use super::runner::{Answer, ContainerPlan, Probe, VolumeMount};
+use super::runner::{Answer, ContainerPlan, Probe, Update};
 use crate::security;
 use crate::wire::{FromAgent, ToAgent};
 
@@ -130,8 +130,15 @@ pub enum Event {
         /// The wait status, where it can be known.
         status: Option<i32>,
     },
-    /// Volumes could not be made visible in a running container.
-    MountFailed {
+    /// A container needed more memory than it may use. It is being ended.
+    OutOfMemory {
+        /// Which.
+        container: String,
+        /// The most that it had, in bytes.
+        most: u64,
+    },
+    /// A running container could not be given what it is to have.
+    UpdateFailed {
         /// Which.
         container: String,
         /// Why.
@@ -165,8 +172,8 @@ pub enum Effect {
     Wait(String),
     /// End a container, with so much time between SIGTERM and SIGKILL.
     End(String, Duration),
-    /// Show volumes in a running container.
-    Mount(String, Vec<VolumeMount>),
+    /// Give a running container what it has from now on; tell only if that fails, by [`Event::UpdateFailed`].
+    Update(String, Update),
     /// Ask a task how it is; tell by [`Event::Probed`].
     Probe {
         /// In which container.
@@ -266,7 +273,8 @@ impl Core {
             Event::Executor(key, call) => self.executor(&key, *call, &mut cx),
             Event::Started { container, result } => self.started(&container, result, &mut cx),
             Event::Exited { container, status } => self.exited(&container, status, &mut cx),
-            Event::MountFailed { container, reason } => self.mount_failed(&container, &reason, &mut cx),
+            Event::OutOfMemory { container, most } => self.out_of_memory(&container, most),
+            Event::UpdateFailed { container, reason } => self.update_failed(&container, &reason, &mut cx),
             Event::Probed { container, task, which, answer } => {
                 self.probed(&container, &task, which, &answer, &mut cx);
             }
@@ -298,6 +306,11 @@ impl Core {
     /// The container itself, for the runner.
     pub(crate) fn container(&self, id: &str) -> Option<&Container> {
         self.containers.get(id)
+    }
+
+    /// The sandboxes of all containers that run or have something to tell.
+    pub(crate) fn sandboxes(&self) -> BTreeSet<PathBuf> {
+        self.containers.values().map(|container| container.sandbox.clone()).collect()
     }
 
     /// Whether an executor may subscribe.

@@ -9,11 +9,15 @@ use cairn_mesos::v1::{CommandInfo, Resource};
 use super::Core;
 use super::container::{Container, Kind};
 use crate::agent::fetch::{FetchUri, inside};
+use crate::agent::isolation::Limits;
 use crate::agent::runner::{ContainerPlan, Link, VolumeMount};
 use crate::security::Claims;
 
 /// Longest pause between two attempts of an executor to reach the agent.
 const SUBSCRIPTION_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// What a command may use beside what it asked for.
+const COMMAND_OVERHEAD: Limits = Limits { cpus: 0.1, mem_mib: 32.0 };
 
 impl Core {
     /// Where the sandbox of a container is.
@@ -39,6 +43,8 @@ impl Core {
             program,
             argv,
             env: with_variables(self.environment(container), command),
+            user: container.user().to_owned(),
+            limits: container.limits(),
         })
     }
 
@@ -193,6 +199,28 @@ impl Container {
 
     fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.info.resources.iter().chain(self.tasks.iter().flat_map(|t| &t.info.resources))
+    }
+
+    /// Whom it runs as: whom its command names, else whom its framework does.
+    pub(super) fn user(&self) -> &str {
+        let own = self.command().and_then(|command| command.user.as_deref());
+        own.unwrap_or(&self.framework.user)
+    }
+
+    /// What it may use: what its executor and its tasks have asked for.
+    pub(super) fn limits(&self) -> Limits {
+        let tasks = self.tasks.iter().filter(|task| !task.is_over());
+        // A nested container has its executor's information, but not its resources.
+        let own: &[Resource] = if self.parent.is_none() { &self.info.resources } else { &[] };
+        let asked = Limits::of(own.iter().chain(tasks.flat_map(|task| &task.info.resources)));
+        match self.kind {
+            // Mesos's command executor adds this to what its task has asked for.
+            Kind::Command => Limits {
+                cpus: asked.cpus + COMMAND_OVERHEAD.cpus,
+                mem_mib: asked.mem_mib + COMMAND_OVERHEAD.mem_mib,
+            },
+            Kind::Custom | Kind::Default => asked,
+        }
     }
 
     fn allocation_role(&self) -> Option<&str> {

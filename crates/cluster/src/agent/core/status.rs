@@ -2,11 +2,11 @@
 
 use cairn_mesos::v1::task_status::{Reason, Source};
 use cairn_mesos::v1::{
-    CheckStatusInfo, ContainerId, ContainerStatus, ExecutorId, FrameworkId, NetworkInfo, Task, TaskState,
-    TaskStatus, network_info,
+    CheckStatusInfo, ContainerId, ContainerStatus, ExecutorId, FrameworkId, NetworkInfo, Task,
+    TaskResourceLimitation, TaskState, TaskStatus, network_info,
 };
 
-use super::container::{Container, TaskEntry};
+use super::container::{Container, TaskEntry, Verdict};
 use super::{Context, Core};
 use crate::terminal::is_terminal;
 use crate::wire::FromAgent;
@@ -19,6 +19,7 @@ pub(super) struct Words {
     pub(super) message: Option<String>,
     pub(super) healthy: Option<bool>,
     pub(super) check: Option<CheckStatusInfo>,
+    pub(super) limitation: Option<TaskResourceLimitation>,
 }
 
 impl Words {
@@ -29,6 +30,11 @@ impl Words {
             message: Some(message.to_owned()),
             ..Self::default()
         }
+    }
+
+    /// What the tasks of a container are told that was made to end.
+    pub(super) fn verdict(verdict: &Verdict) -> Self {
+        Self { limitation: verdict.limitation.clone(), ..Self::agent(verdict.reason, &verdict.message) }
     }
 }
 
@@ -56,6 +62,7 @@ impl Core {
             reason: words.reason.map(|r| r as i32),
             healthy: words.healthy,
             check_status: words.check,
+            limitation: words.limitation,
             agent_id: self.id.clone(),
             executor_id: Some(owner.info.executor_id.clone()),
             timestamp: Some(cx.now.wall),

@@ -168,7 +168,7 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::Start(_) => "start".into(),
             Effect::Wait(_) => "wait".into(),
             Effect::End(_, grace) => format!("end {}", grace.as_secs()),
-            Effect::Mount(..) => "mount".into(),
+            Effect::Update(_, update) => format!("update {}", update.volumes.len()),
             Effect::Probe { task, which, .. } => format!("probe {which:?} of {task}"),
             Effect::DeleteVolumes(paths) => format!("delete {paths:?}"),
         })
