@@ -4,7 +4,7 @@
 //! schema. Restarts go rack by rack. Who leaves has handed over its data and is out of the ring before it is stopped.
 
 use cairn_cassandra_admin::{State, Survey, shrink, statements};
-use cairn_framework::kit::{Decision, Errand};
+use cairn_framework::kit::{Decision, Errand, IN_USE};
 use cairn_framework::{Action, Ask, Moment, View};
 
 use crate::options::Options;
@@ -16,6 +16,8 @@ use crate::task::rack_of;
 pub(crate) enum Act {
     /// The task about to be rendered must take over this member's place in the ring.
     TakeOver { me: String, member: String },
+    /// Note that the cluster is in use, also if it was never complete.
+    InUse,
     /// Carry these statements out.
     Change(Vec<String>),
     /// Have this done; it may take hours.
@@ -42,9 +44,13 @@ pub(crate) fn decide(ask: &Ask, survey: &Survey, options: &Options) -> Decision<
     decided.into()
 }
 
-/// What is declared is there, and Cassandra's own data is on as many nodes as it should be.
-pub(crate) fn settle(survey: &Survey, options: &Options) -> Decision<Act> {
+/// What is declared is there, and Cassandra's own data is on as many nodes as it should be. Before there are keyspaces it is
+/// noted that whoever joins from now on has to be given rows.
+pub(crate) fn settle(view: &View, survey: &Survey, options: &Options) -> Decision<Act> {
     let Some((_, report)) = survey.reports().next() else { return Decision::wait("no node serves") };
+    if !view.facts.contains_key(IN_USE) {
+        return Decision::Do(Act::InUse);
+    }
     let sizes = survey.sizes(None);
     let statements = statements(options.keyspaces(&sizes), &sizes, &report.keyspaces);
     if statements.is_empty() { GO } else { Decision::Do(Act::Change(statements)) }
@@ -117,12 +123,22 @@ impl Question<'_> {
         }
         self.steady()?;
         self.one_version()?;
+        if self.unexpected().is_some() {
+            return Ok(Decision::Do(Act::InUse));
+        }
         match self.orphan() {
             Some(orphan) if self.view.observed.get(&replaces(self.me)).is_none_or(|v| *v != orphan) => {
                 Ok(Decision::Do(Act::TakeOver { me: self.me.to_owned(), member: orphan }))
             }
             _ => Ok(GO),
         }
+    }
+
+    /// A keyspace that somebody has made while the cluster is still being founded.
+    fn unexpected(&self) -> Option<&str> {
+        let founding = !self.view.facts.contains_key(IN_USE);
+        let mut keyspaces = self.survey.reports().flat_map(|(_, report)| &report.keyspaces);
+        keyspaces.find(|k| founding && !k.is_system()).map(|k| k.name.as_str())
     }
 
     /// Streams between versions break.
@@ -162,7 +178,15 @@ impl Question<'_> {
             }
         }
         self.one_schema()?;
-        Ok(GO)
+        match self.unexpected() {
+            // It was made since this node was told that there are none, so the node has joined without its share.
+            Some(keyspace) if self.others().next().is_some() => {
+                let what = format!("{} fetches its share of keyspace {keyspace}", self.me);
+                let rebuild = Errand::script(self.me, "rebuild", &["nodetool.sh", "rebuild"], what);
+                Ok(Decision::Do(Act::Run(rebuild)))
+            }
+            _ => Ok(GO),
+        }
     }
 
     /// A node that does not serve may be helped at any time.

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
 use cairn_cassandra_admin::{Client, Node, Report, Survey, owns};
-use cairn_framework::kit::{self, Clustered, Decision, Nodes, Performed, Ports, Site, ask_all};
+use cairn_framework::kit::{self, Clustered, Decision, IN_USE, Nodes, Performed, Ports, Site, ask_all};
 use cairn_framework::rest::Api;
 use cairn_framework::{
     Ask, Config, Handle, InstanceSpec, Model, Operate, OperationSpec, PortSpec, Problem, Progress, Service,
@@ -69,7 +69,8 @@ impl Service for Cassandra {
         let replaces =
             view.observed.get(&replaces(&instance.name)).and_then(Value::as_str).map(str::to_owned);
         let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
-        Ok(task::node(&options, cluster, &instance.name, place, &Launch { seeds, replaces }))
+        let empty = !view.facts.contains_key(IN_USE);
+        Ok(task::node(&options, cluster, &instance.name, place, &Launch { seeds, replaces, empty }))
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
@@ -144,8 +145,8 @@ impl Clustered for Cassandra {
         gate::decide(ask, survey, options)
     }
 
-    fn settled(&self, options: &Options, _: &View, survey: &Survey) -> Decision<Act> {
-        gate::settle(survey, options)
+    fn settled(&self, options: &Options, view: &View, survey: &Survey) -> Decision<Act> {
+        gate::settle(view, survey, options)
     }
 
     async fn perform(&self, site: Site<'_, Self>, act: Act) -> Performed {
@@ -153,6 +154,10 @@ impl Clustered for Cassandra {
             Act::TakeOver { me, member } => {
                 site.handle.observe(replaces(&me), member.clone().into()).await;
                 Err(format!("it takes over the place of {member}"))
+            }
+            Act::InUse => {
+                site.handle.remember(IN_USE, true.into()).await;
+                Err("there are keyspaces, so who joins from now on gets a share of their rows".into())
             }
             Act::Change(statements) => change(site.view, site.survey, &statements).await.map(|()| None),
             Act::Run(errand) => Ok(Some(errand.run(site.handle).await)),

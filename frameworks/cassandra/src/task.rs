@@ -22,6 +22,8 @@ pub(crate) struct Launch {
     pub(crate) seeds: Vec<String>,
     /// Address of the dead node whose place in the ring it takes.
     pub(crate) replaces: Option<String>,
+    /// There is no data yet that it would have to be given.
+    pub(crate) empty: bool,
 }
 
 /// The task of `instance` at `place`, in the cluster of that name.
@@ -44,7 +46,7 @@ pub(crate) fn node(
         // Nodes come and go while this one runs: that must not restart it, hence `keep`. The sandbox is new for every
         // task, so what is written is always what was known at its launch.
         kept("seeds.yaml", seeds(&launch.seeds)),
-        kept("launch.options", replace(launch)),
+        kept("launch.options", joining(launch)),
         ConfigFile::raw("cassandra-rackdc.properties", rack(options, instance, place)),
         ConfigFile::raw("jdk.options", if old { jdk } else { include_str!("files/jdk.options") }),
         ConfigFile::raw("jmx", format!("{}:{}\n", jmx_host(place), port(place, JMX))),
@@ -137,10 +139,14 @@ fn seeds(seeds: &[String]) -> String {
     format!("seed_provider: {provider}\n")
 }
 
-/// A node that has its data already ignores it.
-fn replace(launch: &Launch) -> String {
-    let flag = |address: &String| format!("-Dcassandra.replace_address_first_boot={address}\n");
-    launch.replaces.as_ref().map(flag).unwrap_or_default()
+/// How it joins the ring; a node that is a member already ignores it. Who takes a place always bootstraps: Cassandra
+/// refuses to replace a node without that.
+fn joining(launch: &Launch) -> String {
+    match &launch.replaces {
+        Some(address) => format!("-Dcassandra.replace_address_first_boot={address}\n"),
+        None if launch.empty => "-Dcassandra.auto_bootstrap=false\n".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// Data centre and rack, as GossipingPropertyFileSnitch reads them.
@@ -182,7 +188,7 @@ mod tests {
 
     #[test]
     fn rendered_task() {
-        let launch = Launch { seeds: vec!["127.0.0.1:31001".into()], replaces: None };
+        let launch = Launch { seeds: vec!["127.0.0.1:31001".into()], ..Launch::default() };
         let task = task(&Options::default(), &launch);
         let mut text = format!("$ {}\n", task.command.join(" "));
         let fixed =
@@ -200,11 +206,21 @@ mod tests {
             task
         };
         let options = Options::default();
-        let later = Launch { seeds: vec!["a".into(), "b".into()], replaces: Some("c".into()) };
+        let later = Launch { seeds: vec!["a".into(), "b".into()], replaces: Some("c".into()), empty: true };
         let (first, later) = (task(&options, &Launch::default()), task(&options, &later));
         assert_ne!(first, later);
         assert!(later.files.iter().any(|f| f.content == "-Dcassandra.replace_address_first_boot=c\n"));
         assert_eq!(without_kept(first), without_kept(later));
+    }
+
+    #[test]
+    fn who_joins_an_empty_cluster_waits_for_no_data() {
+        let flags = |launch: &Launch| {
+            let task = task(&Options::default(), launch);
+            task.files.into_iter().find(|f| f.path == "launch.options").expect("it is there").content
+        };
+        assert_eq!(flags(&Launch::default()), "");
+        assert_eq!(flags(&Launch { empty: true, ..Launch::default() }), "-Dcassandra.auto_bootstrap=false\n");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::{Ask, Command, Handle, View};
 
-/// Fact: the cluster was complete once, so there may be data in it.
-const IN_USE: &str = "in-use";
+/// Fact: the cluster was complete once, so there may be data in it. A service that finds data earlier remembers it itself.
+pub const IN_USE: &str = "in-use";
 /// Fact: the last instance that has joined since.
 const GROWN: &str = "grown";
 

@@ -23,6 +23,12 @@ fn at(instance: &str) -> String {
 
 impl Scene {
     fn new(nodes: &str) -> Self {
+        let mut scene = Self::founding(nodes);
+        scene.view.facts.insert(IN_USE.into(), true.into());
+        scene
+    }
+
+    fn founding(nodes: &str) -> Self {
         let names: Vec<&str> = nodes.split(' ').collect();
         let options = Options { racks: vec!["r1".into(), "r2".into()], ..Options::default() };
         let mut scene = Self { view: View::default(), survey: Survey::default(), options };
@@ -152,6 +158,34 @@ fn one_joins_at_a_time_and_only_a_ring_at_rest() {
     let mut upgrade = grown();
     upgrade.reports().for_each(|r| r.version = "4.1.10".into());
     upgrade.waits(launch.0, launch.1, "node-3", "upgrades come first");
+}
+
+#[test]
+#[allow(clippy::panic, reason = "a test's failure is a panic")]
+fn nodes_that_found_a_cluster_need_no_data_unless_somebody_has_put_some_there() {
+    let founding = || {
+        let mut scene = Scene::founding("node-0 node-1").keyspace("system_auth", 1);
+        scene.newcomer("node-2");
+        scene
+    };
+    let before = |scene: Scene| scene.ask(Moment::Before, Action::Launch, "node-2");
+    assert_eq!(before(founding()), GO);
+    assert_eq!(before(founding().keyspace("early", 1)), Decision::Do(Act::InUse));
+    let mut noted = founding().keyspace("early", 1);
+    noted.view.facts.insert(IN_USE.into(), true.into());
+    assert_eq!(before(noted), GO, "it bootstraps");
+
+    let after = |scene: &Scene, node| scene.ask(Moment::After, Action::Launch, node);
+    let meanwhile = Scene::founding(HEALTHY).keyspace("early", 1);
+    let Decision::Do(Act::Run(errand)) = after(&meanwhile, "node-2") else { panic!("it lacks its share") };
+    assert_eq!(
+        (errand.on.as_str(), &errand.action.argv[1..]),
+        ("node-2", &["nodetool.sh".to_owned(), "rebuild".into()][..])
+    );
+    assert_eq!(after(&Scene::founding(HEALTHY), "node-2"), GO);
+    let complete = Scene::founding(HEALTHY);
+    assert_eq!(settle(&complete.view, &complete.survey, &complete.options), Decision::Do(Act::InUse));
+    assert_eq!(after(&Scene::new(HEALTHY).keyspace("shop", 3), "node-2"), GO, "it has bootstrapped");
 }
 
 #[test]
