@@ -23,6 +23,7 @@ class Server:
     """One process with its directory and ports."""
 
     def __init__(self, kind, spec, work, number, host, port_names):
+        self.kind = kind
         self.name = f"{kind}-{number}"
         self.spec = spec
         self.dir = work / self.name
@@ -93,13 +94,28 @@ def zookeeper_serves(server):
     return b"\nMode: " in ask(server.address, b"srvr", lambda _: False)
 
 
+def whole(answer):
+    """Whether all of Kafka's answer is there."""
+    return len(answer) >= 4 and len(answer) >= 4 + struct.unpack(">i", answer[:4])[0]
+
+
 def kafka_lists(server, count):
     """Whether this broker's metadata names `count` brokers. Metadata request, version 0, for no topic in particular."""
     body = struct.pack(">hhih", 3, 0, 1, -1) + struct.pack(">i", 0)
     request = struct.pack(">i", len(body)) + body
-    complete = lambda a: len(a) >= 4 and len(a) >= 4 + struct.unpack(">i", a[:4])[0]
-    answer = ask(server.address, request, complete)
+    answer = ask(server.address, request, whole)
     return len(answer) >= 12 and struct.unpack(">i", answer[8:12])[0] == count
+
+
+def create_topic(brokers, name, partitions, replication):
+    """CreateTopics request, version 2, to each broker until the controller is found; the others refuse it."""
+    text = lambda value: struct.pack(">h", len(value)) + value.encode()
+    topic = text(name) + struct.pack(">ihii", partitions, replication, 0, 0)
+    body = struct.pack(">hhih", 19, 2, 1, -1) + struct.pack(">i", 1) + topic + struct.pack(">i?", 1000 * DEADLINE_S, False)
+    # After the size: correlation, time throttled, number of topics, the name, the error.
+    errors = [ask(b.address, struct.pack(">i", len(body)) + body, whole)[16 + 2 + len(name) :][:2] for b in brokers]
+    if struct.pack(">h", 0) not in errors:
+        sys.exit(f"no broker made the topic {name}: {errors}")
 
 
 class Elasticsearch(Server):
@@ -150,6 +166,11 @@ def http_json(url):
             return json.load(answer)
     except (OSError, ValueError):
         return {}
+
+
+def put_json(url, content):
+    request = urllib.request.Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"}, method="PUT")
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 def green(node, count):
