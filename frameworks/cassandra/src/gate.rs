@@ -163,7 +163,7 @@ impl Question<'_> {
         mine.or_else(|| ring.into_keys().find(|endpoint| !held(endpoint)))
     }
 
-    /// It serves; do the others see it, and is what it replaced gone?
+    /// It serves; does everybody who serves see it, and does it see them?
     fn arrived(&self) -> Decided {
         let node = self.survey.nodes.get(self.me).ok_or("it has no place")?;
         let report = node.report.as_ref().map_err(Clone::clone)?;
@@ -175,6 +175,14 @@ impl Question<'_> {
                 Some(State::Normal) => {}
                 Some(state) => return Err(format!("{by} sees it as {}", state.word())),
                 None => return Err(format!("{by} does not know it yet")),
+            }
+        }
+        for (other, _) in self.survey.reports() {
+            let endpoint = &self.survey.nodes[other].endpoint;
+            match report.members.get(endpoint).map(|m| m.state) {
+                Some(State::Normal) => {}
+                Some(state) => return Err(format!("it sees {other} as {}", state.word())),
+                None => return Err(format!("it does not know {other} yet")),
             }
         }
         self.one_schema()?;

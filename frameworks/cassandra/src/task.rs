@@ -139,12 +139,16 @@ fn seeds(seeds: &[String]) -> String {
     format!("seed_provider: {provider}\n")
 }
 
+/// What a node of a cluster without data does not wait for: rows to be streamed, and gossip that has nothing new to say for
+/// eight seconds. The gate asks all nodes whether they see each other, before the next one is launched.
+const EMPTY: &str = "-Dcassandra.auto_bootstrap=false\n-Dcassandra.skip_wait_for_gossip_to_settle=0\n";
+
 /// How it joins the ring; a node that is a member already ignores it. Who takes a place always bootstraps: Cassandra
 /// refuses to replace a node without that.
 fn joining(launch: &Launch) -> String {
     match &launch.replaces {
         Some(address) => format!("-Dcassandra.replace_address_first_boot={address}\n"),
-        None if launch.empty => "-Dcassandra.auto_bootstrap=false\n".to_owned(),
+        None if launch.empty => EMPTY.to_owned(),
         None => String::new(),
     }
 }
@@ -220,7 +224,7 @@ mod tests {
             task.files.into_iter().find(|f| f.path == "launch.options").expect("it is there").content
         };
         assert_eq!(flags(&Launch::default()), "");
-        assert_eq!(flags(&Launch { empty: true, ..Launch::default() }), "-Dcassandra.auto_bootstrap=false\n");
+        assert_eq!(flags(&Launch { empty: true, ..Launch::default() }), EMPTY);
     }
 
     #[test]

@@ -208,6 +208,10 @@ fn a_node_has_arrived_when_all_say_so() {
     let after = (Moment::After, Action::Launch);
     assert_eq!(Scene::new(HEALTHY).ask(after.0, after.1, "node-2"), GO);
     Scene::new(HEALTHY).seen(&at("node-2"), State::Joining).waits(after.0, after.1, "node-2", "as joining");
+    let mut alone = Scene::new(HEALTHY);
+    let mine = alone.survey.nodes.get_mut("node-2").and_then(|n| n.report.as_mut().ok()).expect("it serves");
+    mine.members.remove(&at("node-0"));
+    alone.waits(after.0, after.1, "node-2", "it does not know node-0 yet");
     let mut half = Scene::new(HEALTHY);
     half.survey.nodes.get_mut("node-2").expect("it is there").report = Ok(Report::default());
     half.waits(after.0, after.1, "node-2", "not all its data");
