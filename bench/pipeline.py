@@ -10,8 +10,8 @@ from common import ROOT, Run, wait_until
 SPECS = ROOT / "specs"
 # So many lines are pushed through at once.
 LINES = 10_000
-# Each of these is a dependency chain that everything.yaml holds, alone.
-CHAINS = ["kafka.yaml", "elasticsearch.yaml", "cassandra.yaml"]
+# The branches of everything.yaml, alone: the indexer with all that it depends on, and Cassandra.
+CHAINS = ["logging.yaml", "cassandra.yaml"]
 
 
 class Pipeline(Run):
@@ -81,7 +81,7 @@ def first_line_and_throughput():
 def overlap():
     """Time for everything.yaml, and for its chains alone."""
     def seconds(spec):
-        with (Pipeline(spec) if spec == "everything.yaml" else Run(SPECS / spec)) as run:
+        with (Run(SPECS / spec) if spec == "cassandra.yaml" else Pipeline(spec)) as run:
             run.start_dev()
             return round(run.apply(), 3)
 
