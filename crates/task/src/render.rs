@@ -47,7 +47,8 @@ impl Place {
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_keep_trailing_newline(true);
         env.render_str(template, minijinja::Value::from_serialize(self))
-            .map_err(|e| RenderError { what: what.to_owned(), reason: format!("{e:#}") })
+            // Not its debug form, which in a debug build draws the template and panics where a span ends before it begins.
+            .map_err(|e| RenderError { what: what.to_owned(), reason: e.to_string() })
     }
 
     pub(crate) fn render_all(&self, what: &str, templates: &[String]) -> Result<Vec<String>, RenderError> {
@@ -71,6 +72,12 @@ mod tests {
     fn fills_in_address_and_ports() {
         let out = place().render("x", "listeners=PLAINTEXT://{{ address }}:{{ ports.client }}\n");
         assert_eq!(out.as_deref(), Ok("listeners=PLAINTEXT://127.0.0.2:31005\n"));
+    }
+
+    #[test]
+    fn a_loop_without_a_name_is_an_error_in_words() {
+        let error = place().render("x", "{% for in ports %}{{ name }}\n{% endfor %}").unwrap_err();
+        assert!(error.reason.starts_with("syntax error") && !error.reason.contains('\n'), "{error}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ mod apart;
 mod containment;
 mod environment;
 mod failover;
-mod fuzz;
 mod launching;
 mod operating;
 mod reconciling;
