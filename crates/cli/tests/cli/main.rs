@@ -7,6 +7,7 @@ mod cairn;
 mod client;
 mod docs;
 mod help;
+mod load;
 mod offline;
 mod schemas;
 mod servers;

@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::cairn::{Cairn, Output, finish};
 
 /// A server that does not outlive its test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     log: PathBuf,
 }
 
 impl Server {
-    fn start(cairn: &Cairn, args: &[&str]) -> Self {
+    pub(crate) fn start(cairn: &Cairn, args: &[&str]) -> Self {
         let log = cairn.path(&format!("{}.log", args[0]));
         let out = File::create(&log).unwrap();
         let mut command = cairn.command(args);
@@ -31,7 +31,7 @@ impl Server {
     }
 
     /// Waits until the condition gives something.
-    fn until<T>(&mut self, what: &str, condition: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, condition: impl Fn() -> Option<T>) -> T {
         for _ in 0..1200 {
             if let Some(found) = condition() {
                 return found;
@@ -41,6 +41,10 @@ impl Server {
             std::thread::sleep(Duration::from_millis(25));
         }
         panic!("{what}: not within 30 s\n{}", self.log());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
