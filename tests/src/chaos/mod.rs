@@ -25,7 +25,7 @@ use view::{Places, View, places};
 
 use crate::{Cairn, checkout};
 
-/// How many agents there are: each instance of a service has one of its own.
+/// How many agents there are, each a process of its own.
 pub const AGENTS: usize = 3;
 
 /// The clock of these tests: real services take real time.
