@@ -62,7 +62,13 @@ impl World {
             }
             // Checks of plain commands; executors probe by themselves.
             Effect::Update(..) | Effect::Probe { .. } => {}
-            Effect::DeleteVolumes(paths) => self.delete_volumes(index, &paths),
+            Effect::DeleteVolumes(paths) => {
+                let (life, wait) = (machine.life, self.delays.between(0, 200));
+                self.after(
+                    wait,
+                    Happening::Agent { index, life, over: None, news: AgentNews::Delete(paths) },
+                );
+            }
             Effect::ToExecutor(key, event) => {
                 let life = machine.life;
                 let listens = |c: &Container| c.key == key && c.connected == Some(life);

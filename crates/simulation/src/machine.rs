@@ -31,6 +31,8 @@ pub(crate) enum AgentNews {
     /// The agent learns that it has.
     Started(String, i32),
     Exited(String, Option<i32>),
+    /// It gets to deleting the data of volumes.
+    Delete(Vec<PathBuf>),
     /// An executor's update.
     FromExecutor {
         container: u64,
@@ -257,6 +259,10 @@ impl World {
             }
             AgentNews::Exited(container, status) => {
                 self.agent_step(index, Event::Exited { container, status });
+            }
+            AgentNews::Delete(volumes) => {
+                self.delete_volumes(index, &volumes);
+                self.agent_step(index, Event::Deleted(volumes));
             }
             AgentNews::FromExecutor { container, key, call, uuid } => {
                 let life = self.machines[index].life;

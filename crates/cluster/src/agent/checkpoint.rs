@@ -26,6 +26,9 @@ pub struct AgentRecord {
     pub(crate) resources: Vec<Resource>,
     #[prost(bool, tag = "3")]
     pub(crate) has_resources: bool,
+    /// Directories of destroyed volumes that may still be there.
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) deleting: Vec<String>,
 }
 
 /// One container.

@@ -380,7 +380,10 @@ impl Driver {
                 });
             }
             Effect::DeleteVolumes(paths) => {
-                self.work.spawn(async move { runner.delete(paths).await });
+                self.work.spawn(async move {
+                    let deleted = runner.delete(paths).await;
+                    tell(Event::Deleted(deleted)).await;
+                });
             }
             Effect::Leave { .. }
             | Effect::ToMaster(_)

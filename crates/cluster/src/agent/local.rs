@@ -156,9 +156,10 @@ impl Runner for LocalRunner {
         })
     }
 
-    fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()> {
+    fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, Vec<PathBuf>> {
         Box::pin(async move {
-            let _ = tokio::task::spawn_blocking(move || delete(&volumes)).await;
+            let all = move || volumes.into_iter().filter(|volume| delete(volume)).collect();
+            tokio::task::spawn_blocking(all).await.unwrap_or_default()
         })
     }
 }
@@ -267,13 +268,16 @@ fn link_volume(sandbox: &Path, volume: &VolumeMount) -> io::Result<()> {
     }
 }
 
-fn delete(volumes: &[PathBuf]) {
-    for volume in volumes {
-        match fs::remove_dir_all(volume) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(volume = %volume.display(), %error, "cannot delete a destroyed volume");
-            }
-            _ => tracing::info!(volume = %volume.display(), "deleted a destroyed volume"),
+/// Whether nothing is left of a volume's data.
+fn delete(volume: &Path) -> bool {
+    match fs::remove_dir_all(volume) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::error!(volume = %volume.display(), %error, "cannot delete a destroyed volume");
+            false
+        }
+        _ => {
+            tracing::info!(volume = %volume.display(), "deleted a destroyed volume");
+            true
         }
     }
 }

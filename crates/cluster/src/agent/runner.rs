@@ -154,6 +154,6 @@ pub trait Runner: Send + Sync + 'static {
     /// Asks a task how it is.
     fn probe(&self, probe: Probe) -> Work<'_, Answer>;
 
-    /// Deletes the data of volumes.
-    fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, ()>;
+    /// Deletes the data of volumes; gives those of which nothing is left.
+    fn delete(&self, volumes: Vec<PathBuf>) -> Work<'_, Vec<PathBuf>>;
 }

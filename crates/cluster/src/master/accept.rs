@@ -187,10 +187,14 @@ impl Master {
         if !std::mem::take(&mut work.unsaved) {
             return;
         }
-        let Some(agent) = self.agents.get(&work.agent) else { return };
+        self.checkpoint(&work.agent, std::mem::take(&mut work.destroyed));
+    }
+
+    /// Have an agent store what it has by now, and delete the data of volumes that it had.
+    pub(crate) fn checkpoint(&mut self, agent_id: &str, destroyed: Vec<Resource>) {
+        let Some(agent) = self.agents.get(agent_id) else { return };
         let resources = agent.total().list();
-        let destroyed = std::mem::take(&mut work.destroyed);
-        self.tell(&work.agent, ToAgent::Checkpoint { resources, destroyed });
+        self.tell(agent_id, ToAgent::Checkpoint { resources, destroyed });
     }
 
     /// Tell the framework how an operation went, if it asked to be told.

@@ -166,8 +166,9 @@ impl Master {
 
     /// The agent was away for too long: its tasks may be alive, but nobody can say.
     pub(crate) fn mark_unreachable(&mut self, id: &str, now: Time) {
+        let total = self.agents.get(id).map(|agent| agent.total().clone());
         let Some(info) = self.drop_agent(id) else { return };
-        self.unreachable.insert(id.to_owned(), Unreachable { info, since: now });
+        self.unreachable.insert(id.to_owned(), Unreachable { info, since: now, total });
         self.counters.add("master/slave_unreachable_completed");
         self.publish_agent_removed(id);
         for (owner, task) in self.take_tasks_on(id) {

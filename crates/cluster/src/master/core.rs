@@ -71,6 +71,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Unreachable {
     pub(crate) info: AgentInfo,
     pub(crate) since: Time,
+    /// What it had by then, unless this master has never seen it.
+    pub(crate) total: Option<Pool>,
 }
 
 /// The master without I/O, clock and randomness.

@@ -192,7 +192,8 @@ fn without_last_reservation(resource: &Resource) -> Resource {
     plain
 }
 
-fn without_volume(volume: &Resource) -> Resource {
+/// The disk that a volume is on.
+pub(crate) fn without_volume(volume: &Resource) -> Resource {
     let mut plain = volume.clone();
     plain.disk = plain.disk.and_then(|mut disk| {
         disk.persistence = None;

@@ -9,6 +9,8 @@ use cairn_mesos::v1::resource::{AllocationInfo, ReservationInfo};
 
 use super::allocator::{Amounts, thousandths, whole};
 
+use super::operations::{is_volume, without_volume};
+
 /// A set of resources, with or without allocation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Pool(Resources);
@@ -81,6 +83,24 @@ impl Pool {
             None => true,
             Some(reservation) => covers(reservation.role(), role),
         }))
+    }
+
+    /// What there is, whoever it is reserved for and whatever volumes are on it.
+    pub(crate) fn bare(&self) -> Self {
+        let bare = |resource: Resource| Resource {
+            reservations: Vec::new(),
+            allocation_info: None,
+            ..without_volume(&resource)
+        };
+        Self(Resources::from(self.0.iter().map(bare).collect::<Vec<_>>()))
+    }
+
+    /// The volumes that `other` does not have.
+    pub(crate) fn volumes_missing_in(&self, other: &Self) -> Vec<Resource> {
+        let missing = |volume: &Resource| {
+            is_volume(volume) && !other.contains(&Self(Resources::from(vec![volume.clone()])))
+        };
+        self.0.iter().filter(missing).collect()
     }
 
     pub(crate) fn has_reserved(&self) -> bool {

@@ -1,7 +1,9 @@
 //! An agent registers: for the first time, after a restart of its own, or with a new master.
 //!
-//! What the agent says about its reservations, executors and tasks is true; the master takes it over and tells
-//! frameworks of what has changed for them.
+//! What the agent says about its executors and tasks is true; the master takes it over and tells frameworks of what has
+//! changed for them. Reservations and volumes are the master's to make: frameworks have acted upon what it offered since,
+//! so an agent that comes back to the same master, and may have missed the last of them, is told again. A master that
+//! has not seen the agent before believes it.
 
 use std::collections::BTreeSet;
 
@@ -47,14 +49,19 @@ impl Master {
         }
         self.replace_link(&id, link);
         let old = self.agents.get(&id).map(|old| old.registered);
+        let mut known = self.agents.get(&id).map(|old| old.total().clone());
         if let Some(old) = self.agents.remove(&id) {
             old.forget(&mut self.sorter);
         }
-        let was_away = self.unreachable.remove(&id).is_some();
+        let away = self.unreachable.remove(&id);
+        let again = old.is_some() || away.is_some();
+        known = known.or(away.and_then(|away| away.total));
         self.recovered.remove(&id);
         let mut running = registration.running;
-        let again = old.is_some() || was_away;
-        let total = Pool::unallocated_from(registration.resources);
+        let brought = Pool::unallocated_from(registration.resources);
+        let missed = known.filter(|known| *known != brought && known.bare() == brought.bare());
+        let destroyed = missed.as_ref().map(|known| brought.volumes_missing_in(known));
+        let total = missed.unwrap_or(brought);
         let mut agent = Agent::new(registration.info, registration.ip, link, total, old.unwrap_or(now));
         agent.reregistered = again.then_some(now);
         let counter =
@@ -67,6 +74,9 @@ impl Master {
         }
         self.persist();
         self.tell(&id, ToAgent::Registered { agent_id: AgentId { value: id.clone() } });
+        if let Some(destroyed) = destroyed {
+            self.checkpoint(&id, destroyed);
+        }
         self.stop_removed(&id, &mut running);
         self.adopt_executors(&id, running.executors);
         self.adopt_tasks(&id, running.tasks, now);

@@ -79,7 +79,7 @@ impl Master {
         let missing = self.recovered.extract_if(.., |_, agent| agent.deadline <= now);
         let missing: Vec<_> = missing.collect();
         for (id, agent) in missing {
-            self.unreachable.insert(id, Unreachable { info: agent.info, since: now });
+            self.unreachable.insert(id, Unreachable { info: agent.info, since: now, total: None });
         }
     }
 }

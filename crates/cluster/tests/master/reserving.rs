@@ -100,6 +100,58 @@ fn reserve_create_and_launch_in_one_go_and_back() {
     assert_eq!(states, ["OPERATION_FINISHED", "OPERATION_UNKNOWN"]);
 }
 
+fn checkpoint(told: &[ToAgent]) -> Option<(&Vec<Resource>, &Vec<Resource>)> {
+    told.iter().find_map(|message| match message {
+        ToAgent::Checkpoint { resources, destroyed } => Some((resources, destroyed)),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_agent_that_missed_what_was_destroyed_is_told_again() {
+    for minutes_away in [0.0, 11.0] {
+        let mut scene = Scene::new();
+        let agent = scene.add_agent();
+        let client = scene.subscribe(capable("fw", "db"));
+        let offer = scene.one_offer(&client);
+        let create = json!({"type": "CREATE", "create": {"volumes": [volume("vol-1")]}});
+        scene.call(&client, accept(&offer, vec![reserve(), create], 0.0));
+        scene.pass(1.0);
+        let offer = scene.one_offer(&client);
+        scene.agents_answer = false;
+        let destroy = json!({"type": "DESTROY", "destroy": {"volumes": [volume("vol-1")]}});
+        scene.call(&client, accept(&offer, vec![destroy], 0.0));
+        let missed = scene.lose(agent);
+        scene.pass(minutes_away * 60.0);
+        scene.agents_answer = true;
+        scene.told.clear();
+        let agent = scene.join(missed);
+        let (resources, destroyed) = checkpoint(&scene.told).expect("it is told again");
+        assert_eq!(Resources::from(resources).only_volumes().total_disk(), 0.0);
+        assert_eq!(Resources::from(resources).only_reserved("db").total_mem(), 128.0);
+        assert_eq!(destroyed.len(), 1);
+
+        let again = scene.lose(agent);
+        scene.told.clear();
+        scene.join(again);
+        assert_eq!(checkpoint(&scene.told), None, "it knows by now");
+    }
+}
+
+#[test]
+fn a_new_master_believes_what_agents_bring() {
+    let mut scene = Scene::new();
+    scene.add_agent();
+    let client = scene.subscribe(capable("fw", "db"));
+    let offer = scene.one_offer(&client);
+    scene.call(&client, accept(&offer, vec![reserve()], 0.0));
+    for agent in scene.restart() {
+        scene.told.clear();
+        scene.join(agent);
+        assert_eq!(checkpoint(&scene.told), None);
+    }
+}
+
 #[test]
 fn a_bad_operation_is_silent_without_an_id() {
     let mut scene = Scene::new();

@@ -7,6 +7,7 @@ mod agents;
 mod asks;
 mod backoff;
 mod commands;
+mod doubt;
 mod event;
 mod gang;
 mod job;
@@ -97,8 +98,7 @@ pub struct Core {
     /// Offers are asked for anew then: a gang did not fit into the last ones and needs all of them together, or a call
     /// got lost, which may have asked for them.
     revive_at: Option<Millis>,
-    /// Until then the master may hold offers back that it takes for unanswered: what the others lack may be in those.
-    doubt_until: Millis,
+    doubt: doubt::Doubt,
     /// What a destroyed service has brought about elsewhere is gone.
     farewell: bool,
 }
@@ -159,7 +159,7 @@ impl Core {
             refusals: Vec::new(),
             taken: BTreeMap::new(),
             revive_at: None,
-            doubt_until: 0,
+            doubt: doubt::Doubt::default(),
             farewell: false,
         };
         core.remodel();
@@ -209,6 +209,7 @@ impl Core {
     /// Takes one event and says what is to be done about it, in order.
     pub fn step(&mut self, event: Event, now: Millis) -> Vec<Effect> {
         let mut out = Out::default();
+        self.doubt.pass(now);
         match event {
             Event::Subscribed { framework_id } => self.subscribed(framework_id, now),
             Event::Disconnected => self.disconnected(),
@@ -239,7 +240,7 @@ impl Core {
         }
         self.link = Link::Registered;
         self.wants.fresh();
-        self.doubt_until = 0;
+        self.doubt.end();
         self.reconcile.start(now);
     }
 
@@ -253,7 +254,7 @@ impl Core {
     fn call_failed(&mut self, now: Millis) {
         self.reconcile.soon(now);
         self.revive_at.get_or_insert(now + offers::REVIVE_AGAIN);
-        self.doubt_until = now + offers::DOUBT;
+        self.doubt.begin(now);
     }
 
     fn noted(&mut self, changed: bool) {

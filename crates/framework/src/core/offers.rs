@@ -19,10 +19,6 @@ const LONG: f64 = 86_400.0;
 /// After resources were given back: the next offer tells whether they are really gone.
 const NOW: f64 = 0.1;
 
-/// How long after a lost call the absence of something in an offer proves nothing: longer than the embedded master waits
-/// for an answer to an offer.
-pub(crate) const DOUBT: Millis = 90_000;
-
 /// Pause before offers are asked for anew that did not hold a whole gang, or that may not have been asked for.
 pub(crate) const REVIVE_AGAIN: Millis = 2_000;
 
@@ -120,7 +116,7 @@ impl Core {
         let mut placed = BTreeSet::new();
         for (name, purpose) in self.purposes(now) {
             match purpose {
-                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses, now),
+                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
                 Purpose::Launch { .. } if placed.contains(&name) => {}
                 Purpose::Launch { .. } => match self.gang_to_launch(&name) {
                     None => {
@@ -155,11 +151,13 @@ impl Core {
         }
     }
 
-    /// Gives back what replaced instances have left on their former agents.
+    /// Gives back what replaced instances have left on their former agents. Of a service that goes with its data, all
+    /// that no record knows any more too: a master that failed may have forgotten that it was given back.
     fn give_up(&self, supplies: &[Supply], uses: &mut [Use]) {
+        let all_goes = self.state.target.destroy == Some(true);
         for (supply, used) in supplies.iter().zip(uses) {
             let left = |name: &&String| {
-                self.state.instances.get(*name).is_some_and(|record| {
+                self.state.instances.get(*name).map_or(all_goes, |record| {
                     let lives_there =
                         record.placement.as_ref().is_some_and(|p| p.agent_id == supply.agent_id);
                     record.given_up.contains(&supply.agent_id) && !lives_there
@@ -169,7 +167,7 @@ impl Core {
         }
     }
 
-    fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use], now: Millis) {
+    fn clean_up(&mut self, name: &str, supplies: &[Supply], uses: &mut [Use]) {
         let Some(agent) =
             self.state.instances.get(name).and_then(|r| Some(r.placement.as_ref()?.agent_id.clone()))
         else {
@@ -179,7 +177,7 @@ impl Core {
         // What an offer of its agent does not hold is not reserved any more: nothing is left to give back.
         if supplies[index].own.contains_key(name) {
             uses[index].cleanups.push(name.to_owned());
-        } else if self.doubt_until <= now {
+        } else if self.doubt.is_over() {
             if let Some(record) = self.state.instances.get_mut(name) {
                 record.placement = None;
             }

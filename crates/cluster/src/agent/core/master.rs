@@ -1,7 +1,7 @@
 //! What the master says.
 
 use cairn_mesos::v1::{
-    ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskState,
+    ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo, TaskState,
     executor::{Event as ExecutorEvent, event},
     executor_info,
     task_status::{Reason, Source},
@@ -106,15 +106,6 @@ impl Core {
                 entry.updates.restart();
             }
             self.send_first(&container, &task, cx);
-        }
-    }
-
-    fn checkpoint(&mut self, resources: Vec<Resource>, destroyed: &[Resource], cx: &mut Context<'_>) {
-        self.resources = Some(resources);
-        cx.push(Effect::SaveAgent);
-        let paths: Vec<_> = destroyed.iter().filter_map(|r| self.volume_path(r)).collect();
-        if !paths.is_empty() {
-            cx.push(Effect::DeleteVolumes(paths));
         }
     }
 

@@ -16,6 +16,7 @@ mod plan;
 mod show;
 mod status;
 mod updates;
+mod volumes;
 
 #[cfg(test)]
 mod tests;
@@ -155,6 +156,8 @@ pub enum Event {
         /// What came back.
         answer: Answer,
     },
+    /// Nothing is left of the data of these volumes.
+    Deleted(Vec<PathBuf>),
     /// Time passed.
     Tick,
 }
@@ -185,7 +188,7 @@ pub enum Effect {
         /// What is asked.
         probe: Box<Probe>,
     },
-    /// Delete the data of volumes.
+    /// Delete the data of volumes; tell by [`Event::Deleted`].
     DeleteVolumes(Vec<PathBuf>),
     /// Send an event on the stream of an executor.
     ToExecutor(Key, Box<ExecutorEvent>),
@@ -230,6 +233,8 @@ pub struct Core {
     id: Option<AgentId>,
     /// Reservations and volumes included, as the master told; none before it told anything.
     resources: Option<Vec<Resource>>,
+    /// Directories of destroyed volumes that may still be there.
+    deleting: BTreeSet<PathBuf>,
     containers: BTreeMap<String, Container>,
     /// Whether the master has accepted the registration.
     registered: bool,
@@ -253,13 +258,15 @@ impl Core {
             settings,
             id: agent.agent_id,
             resources,
+            deleting: agent.deleting.into_iter().map(PathBuf::from).collect(),
             containers: BTreeMap::new(),
             registered: false,
             draining: None,
             leaving: None,
             history: History::default(),
         };
-        let effects = core.recover_containers(containers, now);
+        let mut effects = core.recover_containers(containers, now);
+        effects.extend(core.delete_again());
         (core, effects)
     }
 
@@ -278,6 +285,7 @@ impl Core {
             Event::Probed { container, task, which, answer } => {
                 self.probed(&container, &task, which, &answer, &mut cx);
             }
+            Event::Deleted(volumes) => self.deleted(&volumes, &mut cx),
             Event::Tick => self.tick(&mut cx),
         }
         self.leave_when_empty(&mut cx);
@@ -295,6 +303,7 @@ impl Core {
             agent_id: self.id.clone(),
             resources: self.resources.clone().unwrap_or_default(),
             has_resources: self.resources.is_some(),
+            deleting: self.deleting.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         }
     }
 

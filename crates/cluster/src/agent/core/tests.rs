@@ -400,6 +400,16 @@ fn destroyed_volumes_are_deleted_after_the_list_is_saved() {
     let effects =
         agent.master(ToAgent::Checkpoint { resources: Vec::new(), destroyed: vec![volume, climbing] });
     assert_eq!(words(&effects), ["save agent", "delete [\"/w/volumes/roles/a b/v1\"]"]);
+
+    let (mut agent, effects) = Agent::recover(agent.core.agent_record(), Vec::new());
+    assert_eq!(
+        words(&effects),
+        ["delete [\"/w/volumes/roles/a b/v1\"]"],
+        "an earlier process may have ended first"
+    );
+    assert_eq!(words(&agent.step(Event::Deleted(vec!["/w/volumes/roles/a b/v1".into()]))), ["save agent"]);
+    let (_, effects) = Agent::recover(agent.core.agent_record(), Vec::new());
+    assert_eq!(words(&effects), [""; 0]);
 }
 
 #[test]

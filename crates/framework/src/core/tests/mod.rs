@@ -501,3 +501,18 @@ fn after_a_lost_call_what_an_offer_lacks_may_be_in_another() {
     world.pass(10_000);
     assert_eq!(world.volumes().len(), 1, "its record was kept, and so its data is deleted");
 }
+
+#[test]
+fn what_a_failed_master_has_forgotten_goes_with_the_service() {
+    let mut world = deployed(json!({ "count": 2 }));
+    world.give(2, json!({ "count": 1 }));
+    world.pass(2_000);
+    let held = world.agents.clone();
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.pass(10_000);
+    assert_eq!(world.volumes().len(), 1);
+    world.agents = held;
+    world.command(Command::Destroy { delete_data: true }).unwrap();
+    world.pass(10_000);
+    assert_eq!(world.volumes().len(), 0);
+}

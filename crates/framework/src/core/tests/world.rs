@@ -120,7 +120,7 @@ pub(crate) struct World {
     pub(crate) rules: Rules,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) now: Millis,
-    agents: BTreeMap<String, Resources>,
+    pub(crate) agents: BTreeMap<String, Resources>,
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) killed: Vec<String>,
     /// How operations go on an instance; done unless told otherwise.
