@@ -61,6 +61,7 @@ fn soak(first: u64, many: u64) -> ExitCode {
         }
     });
     say(&count, start, threads);
+    println!("{} events in all", count.steps.load(Ordering::Relaxed));
     if count.failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
