@@ -42,6 +42,11 @@ impl SimAgent {
         }
     }
 
+    /// It listens on this port.
+    pub fn listens_on(&mut self, port: u16) {
+        self.info.port = Some(port.into());
+    }
+
     /// The id the master gave it.
     pub fn id(&self) -> Option<&AgentId> {
         self.info.id.as_ref()

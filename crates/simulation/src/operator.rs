@@ -171,8 +171,8 @@ impl World {
         }
     }
 
-    /// An agent that crashed before it had stored its first id comes back under another one: what was launched on it in
-    /// between is out of reach for ever, and an operator has to say so.
+    /// An agent that ended before it had stored its first id, and whose master ended as well, comes back under another
+    /// id: what was launched on it in between is out of reach for ever, and an operator has to say so.
     fn replace_unreachable(&mut self, index: usize, view: &View) {
         let lost = view.instances.iter().filter(|(_, i)| i.phase == Phase::Unreachable);
         for name in lost.map(|(n, _)| n.clone()).collect::<Vec<_>>() {

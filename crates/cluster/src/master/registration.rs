@@ -39,7 +39,10 @@ pub(crate) struct Running {
 impl Master {
     pub(crate) fn register(&mut self, link: LinkKey, mut registration: Registration, now: Time) {
         let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
-        let id = given.unwrap_or_else(|| self.new_agent_id());
+        let named = given.is_some();
+        let id = given
+            .or_else(|| self.nameless_at(&registration.info, &registration.ip))
+            .unwrap_or_else(|| self.new_agent_id());
         registration.info.id = Some(AgentId { value: id.clone() });
         if self.is_gone(&id) {
             return self.turn_away(link, true);
@@ -64,6 +67,7 @@ impl Master {
         let total = missed.unwrap_or(brought);
         let mut agent = Agent::new(registration.info, registration.ip, link, total, old.unwrap_or(now));
         agent.reregistered = again.then_some(now);
+        agent.knows_its_id = named;
         let counter =
             if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
         self.counters.add(counter);
@@ -84,6 +88,12 @@ impl Master {
         if !again {
             self.publish_agent(&id);
         }
+    }
+
+    /// The id of an agent that comes back without it. What was launched there in the meantime is lost, and frameworks
+    /// learn so at once; under a new id they would wait for the old one.
+    fn nameless_at(&self, info: &AgentInfo, ip: &str) -> Option<String> {
+        self.agents.iter().find(|(_, agent)| agent.is_nameless(info, ip)).map(|(id, _)| id.clone())
     }
 
     /// The agent comes on a new link: what was on the old one is void.

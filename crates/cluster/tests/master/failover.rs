@@ -197,3 +197,29 @@ fn a_framework_that_never_comes_back_after_a_restart_is_removed() {
     assert_eq!(scene.agents.values().next().unwrap().tasks().count(), 0);
     assert!(scene.registry.frameworks.is_empty());
 }
+
+#[test]
+fn an_agent_that_ends_before_it_stores_its_id_gets_it_again() {
+    let mut scene = Scene::new();
+    let mut nameless = Scene::new_agent();
+    nameless.listens_on(5051);
+    let link = scene.join(nameless.clone());
+    let id = scene.agent_id(link);
+    let client = scene.subscribe(capable("fw", "r"));
+    let offer = scene.one_offer(&client);
+    scene.agents_answer = false;
+    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t1", &offer, 0.1)])], 0.0));
+    scene.lose(link);
+    scene.agents_answer = true;
+    let link = scene.join(nameless.clone());
+    assert_eq!(scene.agent_id(link), id);
+    let events = scene.events(&client);
+    let update = events.iter().find(|event| event["type"] == "UPDATE").unwrap();
+    assert_eq!(update["update"]["status"]["state"], "TASK_GONE", "it never got the task");
+    let offers = events.iter().rfind(|event| event["type"] == "OFFERS").unwrap();
+    let offer = offers["offers"]["offers"][0].clone();
+    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t2", &offer, 0.1)])], 0.0));
+    scene.lose(link);
+    let link = scene.join(nameless);
+    assert_ne!(scene.agent_id(link), id, "it had stored the first: this is another one in its place");
+}

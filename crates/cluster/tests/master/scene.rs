@@ -137,8 +137,12 @@ impl Scene {
 
     /// An agent with 4 cpus, 4096 MiB, 10000 MiB of disk and ports 31000-31100.
     pub(crate) fn add_agent(&mut self) -> LinkKey {
+        self.join(Self::new_agent())
+    }
+
+    pub(crate) fn new_agent() -> SimAgent {
         let resources: Resources = "cpus:4;mem:4096;disk:10000;ports:[31000-31100]".parse().unwrap();
-        self.join(SimAgent::new("localhost", resources.to_vec()))
+        SimAgent::new("localhost", resources.to_vec())
     }
 
     pub(crate) fn lose(&mut self, link: LinkKey) -> SimAgent {
