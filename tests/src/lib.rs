@@ -8,7 +8,9 @@ pub mod http;
 pub mod kcat;
 pub mod processes;
 pub mod wait;
+pub mod zookeeper;
 
 pub use cairn::{Cairn, Output, checkout};
 pub use http::Http;
 pub use wait::until;
+pub use zookeeper::ZooKeeperServer;

@@ -1,9 +1,8 @@
 //! When a step on a child scheduler may happen, and when it is really done.
 
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cairn_framework::store::{Place, StoreError};
 use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
 
 use crate::child::Observed;
@@ -12,7 +11,7 @@ use crate::state::{StoredStack, locate};
 use cairn_framework::http::reason;
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(20);
-/// Lies in a scheduler's state directory once its service is down: only then may the directory go.
+/// A mark on a scheduler's state once its service is down: only then may the state go.
 const DOWN: &str = "destroyed";
 
 /// Judges a step.
@@ -50,10 +49,10 @@ struct Step<'a> {
 impl Step<'_> {
     /// What an earlier life has left behind says nothing about this one.
     async fn launch(&self) -> Verdict {
-        let Some(dir) = self.state_dir() else { return Verdict::Go };
-        match tokio::fs::remove_file(dir.join(DOWN)).await.or_else(absent_is_fine) {
+        let Some(state) = self.state() else { return Verdict::Go };
+        match state.unmark(DOWN).await {
             Ok(()) => Verdict::Go,
-            Err(e) => Verdict::Wait(format!("its state directory cannot be written: {e}")),
+            Err(e) => Verdict::Wait(format!("its state cannot be written: {e}")),
         }
     }
 
@@ -75,14 +74,14 @@ impl Step<'_> {
         if observed.destroyed() {
             return match self.note_down().await {
                 Ok(()) => Verdict::Go,
-                Err(e) => Verdict::Wait(format!("its state directory cannot be written: {e}")),
+                Err(e) => Verdict::Wait(format!("its state cannot be written: {e}")),
             };
         }
         let Some(endpoint) = self.endpoint() else {
-            return if self.never_launched() {
-                Verdict::Go
-            } else {
-                Verdict::Wait("its scheduler has to run to take its service down".into())
+            return match self.never_launched().await {
+                Ok(true) => Verdict::Go,
+                Ok(false) => Verdict::Wait("its scheduler has to run to take its service down".into()),
+                Err(e) => Verdict::Wait(format!("its state cannot be looked at: {e}")),
             };
         };
         match self.request_destroy(&endpoint).await {
@@ -104,16 +103,18 @@ impl Step<'_> {
         instance.placement.as_ref()?.endpoint(crate::model::API)
     }
 
-    fn never_launched(&self) -> bool {
-        let untouched = |dir: PathBuf| !dir.exists();
+    async fn never_launched(&self) -> Result<bool, StoreError> {
         let known = self.ask.view.instances.get(&self.ask.instance);
-        known.is_none_or(|i| i.phase == Phase::Waiting && i.task_id.is_none())
-            && self.state_dir().is_none_or(untouched)
+        let idle = known.is_none_or(|i| i.phase == Phase::Waiting && i.task_id.is_none());
+        match self.state() {
+            Some(state) if idle => Ok(!state.exists().await?),
+            _ => Ok(idle),
+        }
     }
 
-    fn state_dir(&self) -> Option<PathBuf> {
+    fn state(&self) -> Option<Place> {
         let (service, _) = self.stack.service(self.service)?;
-        Some(self.settings.state_dir(&self.stack.spec.name, &service.name, &service.framework))
+        Some(self.settings.state(&self.stack.spec.name, &service.name, &service.framework))
     }
 
     async fn request_destroy(&self, endpoint: &str) -> Result<(), String> {
@@ -129,51 +130,34 @@ impl Step<'_> {
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answers {}", answer.status())) }
     }
 
-    async fn note_down(&self) -> io::Result<()> {
-        let Some(dir) = self.state_dir() else { return Ok(()) };
-        tokio::fs::create_dir_all(&dir).await?;
-        tokio::fs::write(dir.join(DOWN), b"").await
+    async fn note_down(&self) -> Result<(), StoreError> {
+        match self.state() {
+            Some(state) => state.mark(DOWN).await,
+            None => Ok(()),
+        }
     }
 
     /// With its data, the state of the scheduler goes; but never while its service may still run.
     async fn clean_up(&self) -> Verdict {
-        let Some(dir) = self.state_dir().filter(|d| d.exists()) else { return Verdict::Go };
-        if !dir.join(DOWN).exists() && !Observed::of(&self.ask.view, &self.ask.instance).destroyed() {
-            return Verdict::Wait("its scheduler stopped before its service was down".into());
-        }
-        if !self.stack.going(self.service).is_some_and(|d| d.delete_data) {
-            return Verdict::Go;
-        }
-        match remove_below(&self.settings.state_root, &dir).await {
-            Ok(()) => Verdict::Go,
-            Err(e) => Verdict::Wait(format!("{} cannot be cleaned up: {e}", dir.display())),
-        }
+        let Some(state) = self.state() else { return Verdict::Go };
+        self.remove(&state)
+            .await
+            .unwrap_or_else(|e| Verdict::Wait(format!("its state cannot be removed: {e}")))
     }
-}
 
-fn absent_is_fine(e: io::Error) -> io::Result<()> {
-    if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }
-}
-
-/// Removes a directory strictly below `root`, and the directories between that are empty then.
-async fn remove_below(root: &Path, dir: &Path) -> io::Result<()> {
-    let inside = dir.strip_prefix(root).ok().filter(|rest| {
-        let mut parts = rest.components();
-        parts.next().is_some() && rest.components().all(|c| matches!(c, std::path::Component::Normal(_)))
-    });
-    if inside.is_none() {
-        let reason = format!("{} is not below {}", dir.display(), root.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    tokio::fs::remove_dir_all(dir).await.or_else(absent_is_fine)?;
-    let mut parent = dir.parent();
-    while let Some(empty) = parent.filter(|p| *p != root && p.starts_with(root)) {
-        if tokio::fs::remove_dir(empty).await.is_err() {
-            break;
+    async fn remove(&self, state: &Place) -> Result<Verdict, StoreError> {
+        if !state.exists().await? {
+            return Ok(Verdict::Go);
         }
-        parent = empty.parent();
+        if !state.below(DOWN).exists().await? && !Observed::of(&self.ask.view, &self.ask.instance).destroyed()
+        {
+            return Ok(Verdict::Wait("its scheduler stopped before its service was down".into()));
+        }
+        if self.stack.going(self.service).is_some_and(|d| d.delete_data) {
+            state.remove_below(&self.settings.states).await?;
+        }
+        Ok(Verdict::Go)
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -207,13 +191,13 @@ mod tests {
     #[tokio::test]
     async fn a_provider_stays_until_its_dependents_are_gone() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = Settings { state_root: dir.path().to_owned(), ..settings() };
+        let settings = Settings { states: dir.path().to_owned().into(), ..settings() };
         let mut ask = ask(Moment::Before, Action::Remove, "demo-zookeeper", Some(false));
         ask.view.instances.entry("demo-kafka".into()).or_default();
         assert_eq!(judge(&settings, &ask).await, Verdict::Wait("waits until kafka is gone".into()));
         ask.view.instances.remove("demo-kafka");
         assert_eq!(judge(&settings, &ask).await, Verdict::Go, "it never ran");
-        std::fs::create_dir_all(settings.state_dir("demo", "zookeeper", "zookeeper")).unwrap();
+        settings.state("demo", "zookeeper", "zookeeper").mark("anything").await.unwrap();
         assert!(
             matches!(judge(&settings, &ask).await, Verdict::Wait(_)),
             "it has run: its scheduler must come back"
@@ -223,8 +207,9 @@ mod tests {
     #[tokio::test]
     async fn state_goes_only_with_its_data_and_only_when_the_service_is_down() {
         let root = tempfile::tempdir().unwrap();
-        let settings = Settings { state_root: root.path().join("schedulers"), ..settings() };
-        let dir = settings.state_dir("demo", "kafka", "kafka");
+        let states = root.path().join("schedulers");
+        let settings = Settings { states: states.clone().into(), ..settings() };
+        let dir = states.join("demo/kafka/kafka");
         std::fs::create_dir_all(&dir).unwrap();
         let keep = ask(Moment::After, Action::Remove, "demo-kafka", Some(false));
         let delete = ask(Moment::After, Action::Remove, "demo-kafka", Some(true));
@@ -245,16 +230,6 @@ mod tests {
         assert_eq!(judge(&settings, &before).await, Verdict::Go);
         assert_eq!(judge(&settings, &delete).await, Verdict::Go);
         assert!(!dir.exists());
-        assert!(settings.state_root.exists(), "the root itself stays");
-    }
-
-    #[tokio::test]
-    async fn nothing_outside_the_root_is_ever_removed() {
-        let root = tempfile::tempdir().unwrap();
-        let below = root.path().join("a");
-        std::fs::create_dir_all(&below).unwrap();
-        assert!(remove_below(&below, &below).await.is_err());
-        assert!(remove_below(&below, root.path()).await.is_err());
-        assert!(remove_below(&below, &below.join("../b")).await.is_err());
+        assert!(states.exists(), "the root itself stays");
     }
 }

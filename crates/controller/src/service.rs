@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cairn_framework::driver::Given;
 use cairn_framework::rest::Problem as RestProblem;
+use cairn_framework::store::Place;
 use cairn_framework::{
     Ask, Command, Config, Handle, InstanceSpec, Model, Problem, Published, RunError, RunOptions, Service,
     Verdict, View, Wait,
@@ -79,10 +80,11 @@ pub async fn run(options: ControllerOptions) -> Result<(), ControllerError> {
     let run = RunOptions {
         master: options.master.clone(),
         framework: options.framework.clone(),
-        state: options.state.join("controller"),
+        state: options.states().below("controller"),
         config: Given::Default(Box::default()),
         listen: options.listen.ip(),
         port: options.listen.port(),
+        advertise: options.advertise.clone(),
         token: Some(options.token_file.clone()),
         executor: options.executor.clone(),
     };
@@ -104,13 +106,19 @@ impl Controller {
             Secret::from_file(path)
                 .map_err(|source| ControllerError::Secret { path: path.to_owned(), source })
         };
+        let key = stack_key(&options)
+            .map_err(|source| ControllerError::Secret { path: options.key_file.clone(), source })?;
         // Tasks on agents use this path from other directories.
-        let state = std::path::absolute(&options.state)
-            .map_err(|source| ControllerError::Secret { path: options.state.clone(), source })?;
+        let states = match options.states() {
+            Place::Directory(directory) => std::path::absolute(&directory)
+                .map(Place::Directory)
+                .map_err(|source| ControllerError::Secret { path: directory, source })?,
+            shared @ Place::ZooKeeper(_) => shared,
+        };
         let settings = Settings {
             master: options.master,
             advertise: options.advertise.unwrap_or_else(|| options.listen.to_string()),
-            state_root: state.join("schedulers"),
+            states: states.below("schedulers"),
             dist: options.dist,
             catalog: options.catalog,
             vault: Vault {
@@ -118,9 +126,18 @@ impl Controller {
                     .map_err(|source| ControllerError::Secret { path: options.key_file.clone(), source })?,
                 path: options.key_file,
             },
-            key: secret(&state.join("stack-key"))?,
+            key,
         };
         Ok(Self(Arc::new(Shared::new(settings, secret(&options.token_file)?)?)))
+    }
+}
+
+/// What the tokens of stacks are derived from. Candidates on several machines must come to the same tokens, and have the
+/// key of the secrets in common.
+fn stack_key(options: &ControllerOptions) -> io::Result<Secret> {
+    match &options.state {
+        Some(Place::ZooKeeper(_)) => Ok(Secret::from_file(&options.key_file)?.derived("stack key")),
+        _ => Secret::from_file(&options.work_dir.join("stack-key")),
     }
 }
 

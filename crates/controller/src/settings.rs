@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cairn_framework::store::Place;
 use cairn_stack::Catalog;
 
 use crate::secrets::Vault;
@@ -11,12 +12,16 @@ use crate::token::Secret;
 /// How a controller is started.
 #[derive(Debug, Clone)]
 pub struct ControllerOptions {
-    /// Master: `host:port`, or several separated by commas.
+    /// Master: `host:port`, several separated by commas, or `zk://host:port,host:port/path`.
     pub master: String,
     /// Name on the cluster, also the role; `cairn` unless several controllers share a cluster.
     pub framework: String,
-    /// Directory of the controller's own state, and, below `schedulers/`, of that of the child schedulers.
-    pub state: PathBuf,
+    /// Directory of what belongs to this machine alone: the key of the stacks' tokens, and all state unless `state` is
+    /// elsewhere.
+    pub work_dir: PathBuf,
+    /// The controller's own state, below `controller`, and, below `schedulers`, that of the child schedulers. Absent: in
+    /// `work_dir`.
+    pub state: Option<Place>,
     /// Address of REST. The port must be a fixed one, since agents fetch archives from it.
     pub listen: SocketAddr,
     /// `host:port` under which agents reach REST. Absent: `listen`.
@@ -33,6 +38,13 @@ pub struct ControllerOptions {
     pub executor: Option<PathBuf>,
 }
 
+impl ControllerOptions {
+    /// Above all states.
+    pub(crate) fn states(&self) -> Place {
+        self.state.clone().unwrap_or_else(|| self.work_dir.clone().into())
+    }
+}
+
 /// What rendering a child scheduler takes.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -40,8 +52,8 @@ pub(crate) struct Settings {
     pub(crate) master: String,
     /// `host:port` of this controller's REST.
     pub(crate) advertise: String,
-    /// Directory above the state directories of the children.
-    pub(crate) state_root: PathBuf,
+    /// Above the states of the children.
+    pub(crate) states: Place,
     /// Directory of distribution archives.
     pub(crate) dist: PathBuf,
     /// The frameworks.
@@ -53,10 +65,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// State directory of a service's scheduler. One for each framework: a service that changes its framework must
-    /// not find the state of the old one.
-    pub(crate) fn state_dir(&self, stack: &str, service: &str, framework: &str) -> PathBuf {
-        // No name has a dot, so a service of a nested stack has no directory within that of another one.
-        self.state_root.join(stack).join(service.replace('/', ".")).join(framework)
+    /// State of a service's scheduler. One for each framework: a service that changes its framework must not find the
+    /// state of the old one.
+    pub(crate) fn state(&self, stack: &str, service: &str, framework: &str) -> Place {
+        // No name has a dot, so a service of a nested stack has no place within that of another one.
+        self.states.below(stack).below(&service.replace('/', ".")).below(framework)
     }
 }

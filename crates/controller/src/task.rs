@@ -78,11 +78,11 @@ fn command_line(
     if let Some(program) = command.first_mut().filter(|p| *p == "cairn") {
         *program = "./cairn".into();
     }
-    let state = settings.state_dir(&stack.spec.name, &service.name, &service.framework);
+    let state = settings.state(&stack.spec.name, &service.name, &service.framework);
     let flags = [
         ("--master", settings.master.clone()),
         ("--framework", stack.instance(&service.name)),
-        ("--state", state.to_string_lossy().into_owned()),
+        ("--state", state.to_string()),
         ("--config", CONFIG_FILE.into()),
         ("--listen", "{{ address }}".into()),
         ("--port", "{{ ports.api }}".into()),

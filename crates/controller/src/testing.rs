@@ -120,7 +120,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         master: "127.0.0.1:5050".into(),
         advertise: "127.0.0.1:7000".into(),
-        state_root: PathBuf::from("/state"),
+        states: "/state".parse().unwrap(),
         dist: PathBuf::from("/dist"),
         catalog: catalog(),
         vault: vault(),

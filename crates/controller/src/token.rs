@@ -59,12 +59,21 @@ impl Secret {
         a.iter().zip(b.iter()).fold(0, |differs, (x, y)| differs | (x ^ y)) == 0
     }
 
+    /// Another secret, for another purpose. Without this one nobody can tell it from chance.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        Self(self.hash("purpose", purpose))
+    }
+
     /// The token of a stack: what its schedulers ask for. Without the key nobody can tell it from chance.
     pub fn for_stack(&self, stack: &str) -> Self {
-        let inner =
-            Sha256::new().chain_update(&self.0).chain_update(b"\0stack\0").chain_update(stack).finalize();
-        let outer = Sha256::new().chain_update(&self.0).chain_update(inner).finalize();
-        Self(hex(&outer))
+        Self(self.hash("stack", stack))
+    }
+
+    fn hash(&self, kind: &str, name: &str) -> String {
+        let named = format!("\0{kind}\0{name}");
+        let inner = Sha256::new().chain_update(&self.0).chain_update(named).finalize();
+        hex(&Sha256::new().chain_update(&self.0).chain_update(inner).finalize())
     }
 }
 
@@ -111,6 +120,7 @@ mod tests {
         let key = Secret::new("k");
         assert_eq!(key.for_stack("a"), key.for_stack("a"));
         assert_ne!(key.for_stack("a"), key.for_stack("b"));
+        assert_ne!(key.for_stack("a"), key.derived("a"));
         assert_eq!(key.for_stack("a").reveal().len(), 64);
         assert_eq!(format!("{:?}", key.for_stack("a")), "Secret(…)");
     }

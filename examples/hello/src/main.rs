@@ -114,7 +114,7 @@ impl Service for Hello {
     }
 }
 
-/// Reads the command line that a controller gives its schedulers: `--master HOST:PORT --framework NAME --state DIR
+/// Reads the command line that a controller gives its schedulers: `--master HOST:PORT --framework NAME --state STATE
 /// --config FILE --listen IP --port P --token-file FILE`.
 fn options() -> Result<RunOptions, String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -127,7 +127,8 @@ fn options() -> Result<RunOptions, String> {
     Ok(RunOptions {
         master: need("master")?.into(),
         framework: need("framework")?.into(),
-        state: need("state")?.into(),
+        state: need("state")?.parse().map_err(|e| format!("--state: {e}"))?,
+        advertise: None,
         config: given.get("config").map_or(Given::Default(Box::new(start)), |file| Given::File(file.into())),
         listen: listen.parse().map_err(|e| format!("--listen {listen}: {e}"))?,
         port: port.parse().map_err(|e| format!("--port {port}: {e}"))?,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cairn_controller::ControllerOptions;
+use cairn_framework::store;
 
 use super::dev::{cannot_listen, is_free};
 use crate::args::Globals;
@@ -15,15 +16,20 @@ use crate::{logging, paths, runtime};
 /// What a controller is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where the master is; several are separated by commas
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
+    #[arg(long, value_name = "MASTER")]
     master: String,
     /// Address of its REST
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
-    /// Where its state is kept, and that of the schedulers it launches
+    /// Where its files are kept, and its state and that of the schedulers it launches unless --state says otherwise
     #[arg(long, value_name = "DIR")]
     work_dir: PathBuf,
+    /// Keep state elsewhere: in a directory, or in ZooKeeper, zk://HOST:PORT,HOST:PORT/PATH, where any number of controllers
+    /// may be started, on any machine: one leads and the others stand by. Give all of them the same --token-file and
+    /// --secrets-key
+    #[arg(long, value_name = "STATE")]
+    state: Option<store::Place>,
     /// Its name and role on the cluster
     #[arg(long, value_name = "NAME", default_value = "cairn")]
     framework: String,
@@ -56,8 +62,8 @@ pub(crate) struct Place {
     pub(crate) master: String,
     /// Address of REST.
     pub(crate) listen: SocketAddr,
-    /// Directory of the state.
-    pub(crate) state: PathBuf,
+    /// Directory of its files.
+    pub(crate) work_dir: PathBuf,
     /// Where the token is when nobody says.
     pub(crate) token_file: PathBuf,
 }
@@ -74,9 +80,10 @@ impl FileArgs {
             listen: place.listen,
             advertise: None,
             token_file: self.token_file.clone().unwrap_or(place.token_file),
-            dist: paths::distributions(self.dist.clone(), &place.state),
-            key_file: self.secrets_key.clone().unwrap_or_else(|| place.state.join("secrets.key")),
-            state: place.state,
+            dist: paths::distributions(self.dist.clone(), &place.work_dir),
+            key_file: self.secrets_key.clone().unwrap_or_else(|| place.work_dir.join("secrets.key")),
+            work_dir: place.work_dir,
+            state: None,
             catalog: self.frameworks.catalog()?,
             executor: None,
         })
@@ -86,17 +93,18 @@ impl FileArgs {
 /// Runs it until SIGTERM, which leaves everything running.
 pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
-    let state = paths::directory(&args.work_dir)?;
+    let work_dir = paths::directory(&args.work_dir)?;
     is_free(args.listen).map_err(|error| cannot_listen(args.listen, &error, "--listen"))?;
     let place = Place {
         master: args.master,
         listen: args.listen,
-        token_file: state.join("token"),
-        state: state.clone(),
+        token_file: work_dir.join("token"),
+        work_dir: work_dir.clone(),
     };
     let options = ControllerOptions {
         framework: args.framework,
         advertise: args.advertise,
+        state: args.state,
         ..args.files.options(place)?
     };
     let context = Context::new(args.listen, &options.token_file);
@@ -104,7 +112,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
         let running = cairn_controller::run(options);
         let telling = async {
             context::when_up(args.listen).await;
-            tell(&context, &state);
+            tell(&context, &work_dir);
             std::future::pending().await
         };
         tokio::select! {

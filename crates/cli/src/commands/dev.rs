@@ -63,7 +63,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
         let place = Place {
             master: master.to_string(),
             listen,
-            state: work_dir.clone(),
+            work_dir: work_dir.clone(),
             token_file: work_dir.join("token"),
         };
         let options = args.files.options(place)?;

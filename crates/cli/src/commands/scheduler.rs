@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use cairn_framework::store::Place;
 use cairn_framework::{Given, RunOptions};
 
 use crate::args::Globals;
@@ -14,15 +15,16 @@ use crate::{frameworks, logging, runtime};
 pub(crate) struct Args {
     /// Which service; `cairn frameworks` lists them
     name: String,
-    /// Where the master is; several are separated by commas
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
+    #[arg(long, value_name = "MASTER")]
     master: String,
     /// Its name and role on the cluster, for example `demo-kafka`
     #[arg(long, value_name = "NAME")]
     framework: String,
-    /// Directory of its state
-    #[arg(long, value_name = "DIR")]
-    state: PathBuf,
+    /// Where its state is: a directory, or zk://HOST:PORT,HOST:PORT/PATH, where any number of them may be started: one leads
+    /// and the others stand by
+    #[arg(long, value_name = "STATE")]
+    state: Place,
     /// Its configuration, as JSON
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -48,6 +50,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
         config: Given::File(args.config),
         listen: args.listen,
         port: args.port,
+        advertise: None,
         token: args.token_file,
         executor: None,
     };

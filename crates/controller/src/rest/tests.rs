@@ -27,7 +27,8 @@ impl Controller {
         let options = ControllerOptions {
             master: free_address(),
             framework: "cairn".into(),
-            state: dir.path().join("state"),
+            work_dir: dir.path().join("state"),
+            state: None,
             listen: address.parse().unwrap(),
             advertise: None,
             token_file: dir.path().join("token"),

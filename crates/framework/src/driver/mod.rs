@@ -13,6 +13,7 @@ mod probe;
 mod publish;
 mod sandbox;
 mod shell;
+mod standby;
 pub(crate) mod start;
 
 pub use foreign::Foreign;
@@ -23,21 +24,25 @@ pub use start::run;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::store::Place;
+
 /// How a scheduler is started.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Master: `host:port`, or several separated by commas.
+    /// Master: `host:port`, several separated by commas, or `zk://host:port,host:port/path`.
     pub master: String,
     /// Name on the cluster, also the role; unique there, at most 24 characters of `[a-z0-9-]`.
     pub framework: String,
-    /// Directory of its state.
-    pub state: PathBuf,
+    /// Where its state is.
+    pub state: Place,
     /// Its configuration.
     pub config: Given,
     /// Address of its REST.
     pub listen: IpAddr,
     /// Port of its REST. 0: any.
     pub port: u16,
+    /// `host:port` under which others reach its REST. Absent: where it listens.
+    pub advertise: Option<String>,
     /// File with the bearer token that writes need. Absent: none is needed.
     pub token: Option<PathBuf>,
     /// This program, served to agents as the executor. Absent: the running executable.

@@ -135,10 +135,7 @@ impl Shell {
         match request {
             Request::Observe(key, value) => self.step(Event::Observe(key, value)).await,
             Request::Remember(key, value) => self.step(Event::Remember(key, value)).await,
-            Request::Send(call) => {
-                self.call(*call).await;
-                Ok(())
-            }
+            Request::Send(call) => self.call(*call).await,
             Request::Command(command, answer) => {
                 self.wake = None;
                 let (result, effects) = self.core.command(command, now());
@@ -161,8 +158,11 @@ impl Shell {
                     let written = tokio::task::spawn_blocking(move || store.apply(&changes)).await;
                     written.map_err(|e| broken(&e.to_string()))??;
                 }
-                Effect::Call(call) => self.call(*call).await,
-                Effect::Ask(number, question) => self.ask(number, *question),
+                Effect::Call(call) => self.call(*call).await?,
+                Effect::Ask(number, question) => {
+                    hold(&self.store).await?;
+                    self.ask(number, *question);
+                }
                 Effect::WakeAt(at) => self.wake = Some(at),
             }
         }
@@ -174,10 +174,12 @@ impl Shell {
         Ok(())
     }
 
-    async fn call(&mut self, call: cairn_mesos::v1::scheduler::Call) {
+    async fn call(&mut self, call: cairn_mesos::v1::scheduler::Call) -> Result<(), RunError> {
+        hold(&self.store).await?;
         if let Some(link) = &self.link {
             link.call(call).await;
         }
+        Ok(())
     }
 
     fn ask(&self, number: u64, question: Question) {
@@ -231,7 +233,17 @@ impl Shell {
     }
 }
 
-fn broken(reason: &str) -> StoreError {
+/// What others see is done only by who leads: a process that has been stopped for a while asks first.
+async fn hold(store: &Arc<dyn Store>) -> Result<(), RunError> {
+    if store.is_held() {
+        return Ok(());
+    }
+    let store = Arc::clone(store);
+    let confirmed = tokio::task::spawn_blocking(move || store.confirm()).await;
+    Ok(confirmed.map_err(|e| broken(&e.to_string()))??)
+}
+
+pub(crate) fn broken(reason: &str) -> StoreError {
     StoreError::Broken { place: "the state".into(), reason: reason.into() }
 }
 

@@ -1,24 +1,23 @@
 //! Starting a scheduler: state, configuration, REST, registration.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cairn_mesos::client::Masters;
 use cairn_task::{LABEL_SERVICE, LABEL_STACK};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::clock::now;
 use super::handle::Handle;
 use super::link::Registration;
 use super::publish::Publisher;
-use super::shell::Shell;
-use super::{Given, RunError, RunOptions};
+use super::shell::{Shell, broken};
+use super::{Given, RunError, RunOptions, standby};
 use crate::core::{Core, Effect, Setup, reveal};
 use crate::rest::{Executable, Server, Token, router};
-use crate::store::{SledStore, Store};
+use crate::store::{Place, SledStore, Store, StoreError, ZooKeeperStore};
 use crate::{Config, Service};
 
 /// Who our schedulers are to the master; reservations carry it.
@@ -29,13 +28,72 @@ const REQUESTS: usize = 256;
 /// Runs a scheduler until SIGTERM or SIGINT, which detach: nothing that runs is stopped.
 ///
 /// # Errors
-/// When it cannot start, its state is held by another process, or its state cannot be written any more.
+/// When it cannot start, its state is held by another process, its state cannot be written any more, or another candidate
+/// leads.
 pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), RunError> {
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    // A directory that is in use is found out before anything else.
+    let directory = match &options.state {
+        Place::Directory(directory) => Some(SledStore::open(directory)?),
+        Place::ZooKeeper(_) => None,
+    };
+    let listener = listen(SocketAddr::new(options.listen, options.port))?;
+    let address = local(&listener)?;
+    let state = match (&options.state, directory) {
+        (Place::ZooKeeper(zookeeper), _) => {
+            let url = format!("http://{}", options.advertise.clone().unwrap_or_else(|| address.to_string()));
+            tokio::select! {
+                store = standby::lead(zookeeper, &url, &listener) => State::Shared(Arc::new(store?)),
+                () = &mut stop => return Ok(()),
+            }
+        }
+        (Place::Directory(_), Some(store)) => State::Own(Arc::new(store)),
+        (Place::Directory(directory), None) => State::Own(Arc::new(SledStore::open(directory)?)),
+    };
+    let ended = tokio::select! {
+        ended = serve(service, options, state.store(), listener, stop) => ended,
+        lost = state.lost() => Err(lost.into()),
+    };
+    if let State::Shared(store) = &state {
+        store.release().await;
+    }
+    ended
+}
+
+/// A state that this process holds.
+enum State {
+    Own(Arc<SledStore>),
+    Shared(Arc<ZooKeeperStore>),
+}
+
+impl State {
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Own(store) => Arc::<SledStore>::clone(store),
+            Self::Shared(store) => Arc::<ZooKeeperStore>::clone(store),
+        }
+    }
+
+    /// Ends when it is not held any more.
+    async fn lost(&self) -> StoreError {
+        match self {
+            Self::Own(_) => std::future::pending().await,
+            Self::Shared(store) => store.lost().await,
+        }
+    }
+}
+
+async fn serve(
+    service: Arc<dyn Service>,
+    options: RunOptions,
+    store: Arc<dyn Store>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let masters: Masters = options.master.parse()?;
     let token = options.token.as_deref().map(read_token).transpose()?.unwrap_or_default();
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(&options.state)?);
     let executable = open_executable(options.executor.clone()).await?;
-    let listener = listen(SocketAddr::new(options.listen, options.port)).await?;
     let address = local(&listener)?;
     let setup = Setup {
         framework: options.framework.clone(),
@@ -46,7 +104,7 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
     let config = read_config(&options.config)?;
     let damaged = |p| RunError::Config(vec![p]);
-    let mut entries = store.load()?;
+    let mut entries = load(&store).await?;
     reveal(&mut entries, &config, service.secrets()).map_err(damaged)?;
     let mut core = Core::new(Arc::clone(&service), setup, &entries, ids).map_err(damaged)?;
     let first = give(&mut core, &options.config, config)?;
@@ -64,9 +122,16 @@ pub async fn run(service: Arc<dyn Service>, options: RunOptions) -> Result<(), R
     let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, handle.clone());
     service.start(handle);
     tracing::info!(%address, "serving");
-    let _server = Server::start(listener, rest)
+    let _server = Server::start(serving(&listener)?, rest)
         .map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })?;
-    shell.run(first, stop_signal()).await
+    shell.run(first, stop).await
+}
+
+/// What it holds; reading may take its time.
+async fn load(store: &Arc<dyn Store>) -> Result<BTreeMap<String, Vec<u8>>, RunError> {
+    let store = Arc::clone(store);
+    let loaded = tokio::task::spawn_blocking(move || store.load()).await;
+    Ok(loaded.map_err(|e| broken(&e.to_string()))??)
 }
 
 /// What a framework says of itself on the cluster beside its name, from which stack and service cannot be told.
@@ -96,10 +161,15 @@ async fn open_executable(path: Option<PathBuf>) -> Result<Executable, RunError> 
         .map_err(|reason| RunError::File { path: shown.display().to_string(), reason })
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })
+fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    let bound = TcpListener::bind(address).and_then(|l| l.set_nonblocking(true).map(|()| l));
+    bound.map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })
+}
+
+/// For one of the servers that take turns on the same address.
+pub(crate) fn serving(listener: &TcpListener) -> Result<tokio::net::TcpListener, RunError> {
+    let cloned = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+    cloned.map_err(|e| RunError::Listen { address: "its port".into(), reason: e.to_string() })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, RunError> {

@@ -1,13 +1,20 @@
 //! Where intent is kept before anything happens.
 //!
 //! A store is a small ordered map from keys to JSON. It has a single writer, applies a batch as a whole or not at all, and
-//! has made it durable when `apply` returns. Entities have a key each, so that a later ZooKeeper store has a node each.
+//! has made it durable when `apply` returns. Entities have a key each, and in ZooKeeper a node each.
 
+#[cfg(test)]
+mod conformance;
 mod memory;
+mod outside;
+mod place;
 mod sled;
+mod zookeeper;
 
 pub use memory::MemoryStore;
+pub use place::Place;
 pub use sled::SledStore;
+pub use zookeeper::{Candidate, ZooKeeperStore};
 
 use std::collections::BTreeMap;
 
@@ -43,6 +50,22 @@ pub enum StoreError {
         /// The schema found.
         found: String,
     },
+    /// Another candidate leads, or may lead.
+    #[error(
+        "{place}: another scheduler may lead now, so this one stops; start it again, and it stands by until it is needed"
+    )]
+    Fenced {
+        /// Which state.
+        place: String,
+    },
+    /// Nobody answers; that may pass.
+    #[error("{place} cannot be reached: {reason}; check that ZooKeeper runs there")]
+    Unreachable {
+        /// Which state.
+        place: String,
+        /// What fails.
+        reason: String,
+    },
     /// The machine refuses.
     #[error("{place}: {reason}")]
     Broken {
@@ -66,4 +89,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When it cannot be written; nothing has changed then.
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// This process is for certain the only one that may act on this state, also for the next moment. If not, who wants
+    /// to act asks [`Self::confirm`].
+    fn is_held(&self) -> bool {
+        true
+    }
+
+    /// Finds out whether this process is the only one that may act on this state.
+    ///
+    /// # Errors
+    /// When it is not, or that cannot be found out in time.
+    fn confirm(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

@@ -14,6 +14,7 @@ mod masters;
 mod operator;
 mod scheduler;
 mod stream;
+mod zookeeper;
 
 pub use self::backoff::Backoff;
 pub use self::crypto::install_crypto;
@@ -25,4 +26,5 @@ pub use self::http::{Credentials, Options};
 pub use self::masters::Masters;
 pub use self::operator::{AgentClient, OperatorClient};
 pub use self::scheduler::{SchedulerClient, SchedulerEvent};
+pub use self::zookeeper::ZooKeeperAddress;
 pub use reqwest::Url;
