@@ -152,7 +152,8 @@ impl Cairn {
         self
     }
 
-    fn spawn(&self, log: &str, args: &[&str]) -> Child {
+    /// Starts `cairn` with arguments; what it prints goes into a file of the folder.
+    pub fn spawn(&self, log: &str, args: &[&str]) -> Child {
         let log = File::options().create(true).append(true).open(self.folder().join(log)).unwrap();
         let mut command = self.command();
         if let Some(path) = &self.path {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use zookeeper_client::{Acls, Client, CreateMode};
+
 use crate::{checkout, until};
 
 /// A tick is short, so that sessions end soon after their time-out.
@@ -81,6 +83,19 @@ impl ZooKeeperServer {
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Makes a node as the leading master of a cluster does; `master` is `host:port`.
+    pub fn announce_master(&self, path: &str, master: &str) {
+        let (ip, port) = master.rsplit_once(':').unwrap();
+        let info = format!(r#"{{"address":{{"ip":"{ip}","port":{port}}}}}"#);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = Client::connect(&self.address()).await.unwrap();
+            client.mkdir(path, &CreateMode::Persistent.with_acls(Acls::anyone_all())).await.unwrap();
+            let node = CreateMode::PersistentSequential.with_acls(Acls::anyone_all());
+            client.create(&format!("{path}/json.info_"), info.as_bytes(), &node).await.unwrap();
+        });
     }
 
     /// `zk://host:port/path`.

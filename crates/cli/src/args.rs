@@ -3,8 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, apply, cluster, completions, controller, destroy, dev, docs, endpoints, frameworks, instance,
-    kafka, logs, operate, plan, render, scale, scheduler, schema, secret, status, validate,
+    agent, apply, cluster, completions, controller, destroy, dev, docs, doctor, endpoints, frameworks,
+    instance, kafka, logs, operate, plan, render, reregister, scale, scheduler, schema, secret, status,
+    validate,
 };
 use crate::output::Format;
 
@@ -56,6 +57,10 @@ pub(crate) enum Command {
     Secret(secret::Args),
     /// Take a stack down, in reverse order; its data is kept unless told otherwise
     Destroy(destroy::Args),
+    /// Say what is wrong with state, cluster and services, and which command mends it
+    Doctor(doctor::Args),
+    /// Register a scheduler anew that the master has removed; its data is kept
+    Reregister(reregister::Args),
     /// Restart, stop, start or replace one instance of a service
     Instance(instance::Args),
     /// Have work done inside a service's instances: repairs, cleanups, snapshots, whatever its framework offers

@@ -12,6 +12,7 @@ mod apply;
 mod child;
 mod clock;
 mod distribution;
+pub mod doctor;
 mod events;
 mod gate;
 mod model;

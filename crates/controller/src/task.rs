@@ -50,8 +50,12 @@ pub(crate) fn task(
             private(CONFIG_FILE, content),
             private(TOKEN_FILE, settings.key.for_stack(&stack.spec.name).reveal().to_owned()),
         ],
-        ready: Some(ReadySpec { probe: health_probe(100, 2_000), deadline_ms: READY_DEADLINE_MS }),
-        health: Some(HealthSpec { probe: health_probe(10_000, 5_000), failures: 6, kill: true }),
+        ready: Some(ReadySpec { probe: health_probe("", 100, 2_000), deadline_ms: READY_DEADLINE_MS }),
+        health: Some(HealthSpec {
+            probe: health_probe("?alive=true", 10_000, 5_000),
+            failures: 6,
+            kill: true,
+        }),
         grace_ms: GRACE_MS,
         ..TaskSpec::default()
     })
@@ -61,8 +65,8 @@ fn private(path: &str, content: String) -> ConfigFile {
     ConfigFile { path: path.into(), content, raw: true, mode: FileMode::Private, keep: false }
 }
 
-fn health_probe(interval_ms: u64, timeout_ms: u64) -> Probe {
-    let url = "http://{{ address }}:{{ ports.api }}/v1/health".to_owned();
+fn health_probe(query: &str, interval_ms: u64, timeout_ms: u64) -> Probe {
+    let url = format!("http://{{{{ address }}}}:{{{{ ports.api }}}}/v1/health{query}");
     Probe { kind: ProbeKind::Http { url, headers: BTreeMap::new() }, interval_ms, timeout_ms }
 }
 

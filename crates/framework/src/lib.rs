@@ -25,7 +25,8 @@ pub mod store;
 
 pub use cairn_units::{Constraint, Missed, Overlap};
 pub use driver::{
-    Accepted, Command, Foreign, Given, Handle, Published, RunError, RunOptions, Sandbox, SandboxError, run,
+    Accepted, Cluster, Command, Foreign, Given, Handle, Published, Registered, RunError, RunOptions, Sandbox,
+    SandboxError, run,
 };
 pub use model::{
     Artifact, Config, GoalState, InstanceSpec, Model, Options, PortSpec, Problem, Rolling, Strategy, Timing,

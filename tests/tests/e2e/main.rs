@@ -8,6 +8,7 @@ mod chaos;
 mod elasticsearch;
 mod example;
 mod examples;
+mod failover;
 mod kafka;
 mod kraft;
 mod logging;
@@ -92,6 +93,7 @@ fn main() {
         service::story(),
         logging::story(),
         secrets::story(),
+        failover::story(),
         shipped::story(),
         trouble::story(),
         chaos::story(),

@@ -18,7 +18,7 @@ pub(crate) fn story() -> Vec<Trial> {
 }
 
 /// The code block of the docs that follows `<!-- name -->`.
-fn block(name: &str) -> String {
+pub(crate) fn block(name: &str) -> String {
     let path = cairn::checkout().join("docs/framework-specs.md");
     let text = std::fs::read_to_string(path).expect("the docs are there");
     let after = text.split(&format!("<!-- {name} -->\n```yaml\n")).nth(1).expect("the block is there");

@@ -8,6 +8,7 @@ pub(crate) mod controller;
 pub(crate) mod destroy;
 pub(crate) mod dev;
 pub(crate) mod docs;
+pub(crate) mod doctor;
 pub(crate) mod endpoints;
 pub(crate) mod executor;
 pub(crate) mod frameworks;
@@ -17,6 +18,7 @@ pub(crate) mod logs;
 pub(crate) mod operate;
 pub(crate) mod plan;
 pub(crate) mod render;
+pub(crate) mod reregister;
 pub(crate) mod scale;
 pub(crate) mod scheduler;
 pub(crate) mod schema;
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Scale(args) => scale::run(&globals, &args),
         Command::Secret(args) => secret::run(&globals, &args),
         Command::Destroy(args) => destroy::run(&globals, &args),
+        Command::Doctor(args) => doctor::run(&globals, &args),
+        Command::Reregister(args) => reregister::run(&globals, &args),
         Command::Instance(args) => instance::run(&globals, &args),
         Command::Operate(args) => operate::run(&globals, &args),
         Command::Kafka(args) => kafka::run(&globals, &args),

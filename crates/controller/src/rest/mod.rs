@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod auth;
+mod doctor;
 mod events;
 mod frameworks;
 mod logs;
@@ -58,6 +59,7 @@ pub const RESOURCES: &[Resource] = &[
     ("put", "/v1/secrets/{name}", "Set the secret to the text in the body; ?stack=NAME for one stack alone"),
     ("delete", "/v1/secrets/{name}", "Forget the secret; refused while a stack uses it"),
     ("get", "/v1/events", "Server-sent events: every change of state; Last-Event-ID goes on from there"),
+    ("get", "/v1/doctor", "What is wrong with state, cluster and services, and what mends it"),
     ("get", "/v1/frameworks", "All frameworks"),
     ("get", "/v1/frameworks/{name}", "One framework spec"),
     ("get", "/v1/artifacts/{file}", "A distribution archive; needs no token"),
@@ -92,6 +94,7 @@ pub(crate) fn routes(shared: Arc<Shared>, handle: Handle) -> Router {
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::remove))
         .route("/v1/events", get(events::stream))
+        .route("/v1/doctor", get(doctor::show))
         .route("/v1/frameworks", get(frameworks::list))
         .route("/v1/frameworks/{name}", get(frameworks::show))
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_token));

@@ -114,6 +114,7 @@ impl Core {
                 self.begin_operation(id, &operation, &instances, arguments, now)
             }
             Command::AbortOperation(id) => self.abort_operation(&id),
+            Command::Reregister => self.reregister(),
             Command::Destroy { delete_data } => self.destroy(delete_data),
         }
     }

@@ -10,6 +10,7 @@ mod commands;
 mod doubt;
 mod event;
 mod gang;
+mod identity;
 mod job;
 mod live;
 mod matching;

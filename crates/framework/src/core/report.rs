@@ -56,7 +56,7 @@ impl Core {
         match &self.link {
             Link::Connecting => Health::Connecting,
             Link::Registered => Health::Ok,
-            Link::Failed(reason) => Health::Failed(reason.clone()),
+            Link::Failed(reason) => Health::Failed(self.refusal(reason)),
         }
     }
 

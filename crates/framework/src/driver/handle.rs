@@ -55,6 +55,8 @@ pub enum Command {
     AbortOperation(String),
     /// Delete the volume of a removed instance.
     DeleteData(String),
+    /// Register as a new framework, after the master has removed this one.
+    Reregister,
     /// Stop everything, in order, and leave the cluster.
     Destroy {
         /// Volumes too.

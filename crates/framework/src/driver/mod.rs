@@ -6,6 +6,7 @@
 mod actions;
 mod capacities;
 mod clock;
+mod cluster;
 mod foreign;
 mod handle;
 pub(crate) mod link;
@@ -16,6 +17,7 @@ mod shell;
 mod standby;
 pub(crate) mod start;
 
+pub use cluster::{Cluster, Registered};
 pub use foreign::Foreign;
 pub use handle::{Accepted, Command, Handle, Published};
 pub use sandbox::{Sandbox, SandboxError, agent_address, file_url, sandbox_path};

@@ -7,7 +7,11 @@ use crate::Service;
 
 /// What every scheduler serves.
 pub const SKELETON: &[Resource] = &[
-    ("get", "/v1/health", "How the scheduler is"),
+    (
+        "get",
+        "/v1/health",
+        "How the scheduler is: 503 when it cannot go on without an operator, unless ?alive=true asks only whether it runs",
+    ),
     ("get", "/v1/status", "Everything; ?after=VERSION&wait_ms=N waits for a change"),
     ("get", "/v1/plans", "Names of the plans"),
     ("get", "/v1/plans/{plan}", "A plan: 200 complete, 202 under way, 417 errors"),
@@ -26,6 +30,11 @@ pub const SKELETON: &[Resource] = &[
     ("get", "/v1/config", "Effective options and inputs"),
     ("put", "/v1/config", "Replace the options: {options, generation?}"),
     ("get", "/v1/debug/offers", "Why offers were refused"),
+    (
+        "post",
+        "/v1/reregister",
+        "Register as a new framework, once the master has removed this one; data is kept",
+    ),
     ("post", "/v1/destroy", "Stop everything and leave the cluster; ?delete_data=true deletes volumes too"),
     ("get", "/metrics", "Prometheus metrics"),
     ("get", "/v1/artifacts/cairn", "The executor's program"),

@@ -43,6 +43,7 @@ pub(crate) fn router(
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}/run", post(run_job))
         .route("/v1/debug/offers", get(offers))
+        .route("/v1/reregister", post(reregister))
         .route("/v1/destroy", post(destroy))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(move || async move { Json(api) }))
@@ -66,9 +67,17 @@ async fn unknown(uri: axum::http::Uri) -> Problem {
         .hint("/openapi.json lists what there is")
 }
 
-async fn health(State(handle): State<Handle>) -> Response {
+#[derive(Deserialize)]
+struct HealthQuery {
+    /// Whether it runs is the question, not whether it can go on: starting it again mends nothing of that.
+    #[serde(default)]
+    alive: bool,
+}
+
+async fn health(State(handle): State<Handle>, Query(query): Query<HealthQuery>) -> Response {
     let health = handle.published().status.health.clone();
-    let code = if let Health::Failed(_) = health { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let failed = matches!(health, Health::Failed(_)) && !query.alive;
+    let code = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, Json(health)).into_response()
 }
 
@@ -230,6 +239,11 @@ async fn endpoints(State(handle): State<Handle>) -> Json<Value> {
 
 async fn offers(State(handle): State<Handle>) -> Json<Value> {
     Json(json!({ "refusals": *handle.published().refusals }))
+}
+
+/// After the master has removed the framework; refused otherwise.
+async fn reregister(State(handle): State<Handle>) -> Refused<Response> {
+    Ok(accepted(&handle.command(Command::Reregister).await?))
 }
 
 #[derive(Deserialize)]

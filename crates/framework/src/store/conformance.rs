@@ -141,7 +141,7 @@ pub(super) fn random_batches_leave_what_they_say<B: Bench>(bench: &B) {
                 .map(|_| {
                     let key = format!("instance/i-{}", next(&mut seed) % 20);
                     let value = format!("{}", next(&mut seed));
-                    if next(&mut seed) % 3 == 0 { remove(&key) } else { put(&key, &value) }
+                    if next(&mut seed).is_multiple_of(3) { remove(&key) } else { put(&key, &value) }
                 })
                 .collect();
             store.apply(&batch).unwrap();

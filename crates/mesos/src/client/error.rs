@@ -67,6 +67,17 @@ pub enum ClientError {
         /// What is wrong with it, and what would be right.
         reason: String,
     },
+    /// ZooKeeper does not say which master leads.
+    #[error("cannot find the leading master through {address}: {reason}")]
+    Detection {
+        /// Where it was looked for.
+        address: String,
+        /// Why it was not found.
+        reason: String,
+    },
+    /// Another master leads now.
+    #[error("{0} does not lead any more")]
+    Replaced(Url),
     /// The HTTP client could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Setup(String),

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod crypto;
+mod detect;
 mod duration;
 mod environment;
 mod error;

@@ -200,7 +200,13 @@ async fn keep_subscribed(shared: Arc<Shared>, sender: mpsc::Sender<SchedulerEven
     let mut failures = 0u32;
     let mut choice = 0usize;
     loop {
-        let ended = shared.subscribe(shared.masters.pick(choice), &mut failures, &sender).await;
+        let ended = match shared.masters.pick(choice).await {
+            Ok(master) => tokio::select! {
+                ended = shared.subscribe(&master, &mut failures, &sender) => ended,
+                () = shared.masters.replaced(&master) => Err(ClientError::Replaced(master.clone())),
+            },
+            Err(error) => Err(error),
+        };
         shared.state().session = None;
         let Err(reason) = ended else { return };
         failures = failures.saturating_add(1);

@@ -1,6 +1,7 @@
 //! Whole stories: deploy, crash, change, scale, restart, destroy.
 
 mod gangs;
+mod identity;
 mod jobs;
 mod operations;
 mod world;
