@@ -261,6 +261,12 @@ impl Cairn {
         kill(self.cluster.take());
     }
 
+    /// Waits until the controller has ended by itself.
+    pub fn wait_for_controller(&mut self) {
+        let mut controller = self.controller.take().expect("it has been started");
+        until("the controller ends", Duration::from_secs(30), || controller.try_wait().ok().flatten());
+    }
+
     /// kill -9 of the controller process.
     pub fn kill_controller(&mut self) {
         kill(self.controller.take());

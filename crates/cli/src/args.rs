@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agent, apply, cluster, completions, controller, destroy, dev, docs, doctor, endpoints, frameworks,
-    instance, kafka, logs, operate, plan, render, reregister, scale, scheduler, schema, secret, status,
-    validate,
+    instance, kafka, logs, operate, plan, render, reregister, scale, scheduler, schema, secret, state,
+    status, validate,
 };
 use crate::output::Format;
 
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Destroy(destroy::Args),
     /// Say what is wrong with state, cluster and services, and which command mends it
     Doctor(doctor::Args),
+    /// Back up what Cairn has stored, bring it back, move it to another place
+    State(state::Args),
     /// Register a scheduler anew that the master has removed; its data is kept
     Reregister(reregister::Args),
     /// Restart, stop, start or replace one instance of a service

@@ -16,6 +16,7 @@ mod nested;
 mod secrets;
 mod service;
 mod shipped;
+mod state;
 mod trouble;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,6 +95,7 @@ fn main() {
         logging::story(),
         secrets::story(),
         failover::story(),
+        state::story(),
         shipped::story(),
         trouble::story(),
         chaos::story(),

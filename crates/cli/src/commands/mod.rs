@@ -23,6 +23,7 @@ pub(crate) mod scale;
 pub(crate) mod scheduler;
 pub(crate) mod schema;
 pub(crate) mod secret;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod validate;
 
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Destroy(args) => destroy::run(&globals, &args),
         Command::Doctor(args) => doctor::run(&globals, &args),
         Command::Reregister(args) => reregister::run(&globals, &args),
+        Command::State(args) => state::run(&globals, &args),
         Command::Instance(args) => instance::run(&globals, &args),
         Command::Operate(args) => operate::run(&globals, &args),
         Command::Kafka(args) => kafka::run(&globals, &args),

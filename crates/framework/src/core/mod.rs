@@ -167,6 +167,16 @@ impl Core {
         Ok(core)
     }
 
+    /// Whether a core can be made of these entries.
+    ///
+    /// # Errors
+    /// The key that cannot be read.
+    pub(crate) fn readable(entries: &crate::store::Entries) -> Result<(), Problem> {
+        let bytes =
+            entries.iter().map(|(key, value)| (key.clone(), value.to_string().into_bytes())).collect();
+        State::load(&bytes).map(|_| ())
+    }
+
     /// Framework id to subscribe with, if there is one.
     pub fn framework_id(&self) -> Option<&str> {
         self.state.identity.id.as_deref()

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::actions::SharedBoard;
 use super::probe::Lateness;
 use crate::rest::Problem;
+use crate::store::Entries;
 use crate::{Config, Operation, Secrets, Status, View};
 
 /// What an operator can ask of a scheduler.
@@ -77,6 +78,11 @@ pub(crate) enum Request {
     Command(Command, oneshot::Sender<Result<Accepted, Problem>>),
     Observe(String, Value),
     Remember(String, Value),
+    /// What is stored.
+    Export(oneshot::Sender<Result<Entries, Problem>>),
+    /// Store this and nothing else, and end: who starts this program again starts it on that.
+    /// It ends once the answer, with what it gets here, has been dropped.
+    Restore(Entries, oneshot::Sender<Result<oneshot::Sender<()>, Problem>>),
     /// A call that changes nothing here.
     Send(Box<cairn_mesos::v1::scheduler::Call>),
 }
@@ -123,10 +129,7 @@ impl Handle {
     /// # Errors
     /// Why it is refused.
     pub async fn command(&self, command: Command) -> Result<Accepted, Problem> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || Problem::unavailable("this scheduler is shutting down");
-        self.requests.send(Request::Command(command, answer)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.asked(|answer| Request::Command(command, answer)).await
     }
 
     /// Changes the options of the effective configuration.
@@ -172,6 +175,32 @@ impl Handle {
             expected: Some(published.status.plan.generation),
         })
         .await
+    }
+
+    /// What is stored.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) async fn export(&self) -> Result<Entries, Problem> {
+        self.asked(Request::Export).await
+    }
+
+    /// Replaces what is stored, and ends this program once what this gives is dropped.
+    ///
+    /// # Errors
+    /// Why it is refused, or cannot be written.
+    pub(crate) async fn restore(&self, entries: Entries) -> Result<oneshot::Sender<()>, Problem> {
+        self.asked(|answer| Request::Restore(entries, answer)).await
+    }
+
+    async fn asked<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Request,
+    ) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || Problem::unavailable("this scheduler is shutting down");
+        self.requests.send(request(answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 
     /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_mesos::client::SchedulerEvent;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::RunError;
 use super::capacities;
@@ -14,11 +14,14 @@ use super::link::{Link, Registration, meaning};
 use super::probe::Probe;
 use super::publish::Publisher;
 use crate::core::{Core, Effect, Event, Millis, Question};
-use crate::store::{Store, StoreError};
+use crate::rest::Problem;
+use crate::store::{Entries, Store, StoreError, read, replacing};
 use crate::{Progress, Service, Verdict};
 
 /// A gate that has not answered by then counts as closed.
 const GATE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer may take that says that this process ends.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Events of helpers that wait for the loop.
 const EVENTS: usize = 256;
 /// The loop looks around at least so often.
@@ -38,6 +41,7 @@ pub(crate) struct Shell {
     events: mpsc::Receiver<Event>,
     wake: Option<Millis>,
     looked: Millis,
+    restored: bool,
     probe: Probe,
 }
 
@@ -66,6 +70,7 @@ impl Shell {
             events,
             wake: None,
             looked: 0,
+            restored: false,
             probe,
         }
     }
@@ -90,7 +95,13 @@ impl Shell {
                 () = &mut stop => return Ok(()),
                 event = next(&mut self.link) => self.heard(event).await?,
                 Some(event) = self.events.recv() => self.step(event).await?,
-                Some(request) = self.requests.recv() => self.request(request).await?,
+                Some(request) = self.requests.recv() => {
+                    self.request(request).await?;
+                    if self.restored {
+                        tracing::info!("the state was replaced; started again, this scheduler goes on with the new one");
+                        return Ok(());
+                    }
+                }
                 () = sleep(wake) => self.step(Event::Tick).await?,
                 never = self.probe.beats() => match never {},
             }
@@ -136,6 +147,23 @@ impl Shell {
             Request::Observe(key, value) => self.step(Event::Observe(key, value)).await,
             Request::Remember(key, value) => self.step(Event::Remember(key, value)).await,
             Request::Send(call) => self.call(*call).await,
+            Request::Export(answer) => {
+                let store = Arc::clone(&self.store);
+                let loaded = blocking(move || read("the state", store.load()?)).await;
+                // Who asked may have gone away.
+                let _ = answer.send(loaded.map_err(|e| Problem::unavailable(e.to_string())));
+                Ok(())
+            }
+            Request::Restore(entries, answer) => {
+                let restored = self.restore(entries).await;
+                self.restored = restored.is_ok();
+                let (told, heard) = oneshot::channel();
+                if answer.send(restored.map(|()| told)).is_ok() && self.restored {
+                    // It is dropped with the answer: then who has brought the state knows that it was taken.
+                    let _ = tokio::time::timeout(LAST_ANSWER, heard).await;
+                }
+                Ok(())
+            }
             Request::Command(command, answer) => {
                 self.wake = None;
                 let (result, effects) = self.core.command(command, now());
@@ -148,6 +176,14 @@ impl Shell {
                 Ok(())
             }
         }
+    }
+
+    /// From here on the core and the store differ, so this process does nothing more.
+    async fn restore(&self, entries: Entries) -> Result<(), Problem> {
+        Core::readable(&entries).map_err(|p| Problem::invalid(vec![p]))?;
+        let store = Arc::clone(&self.store);
+        let written = blocking(move || store.apply(&replacing(&store.load()?, &entries))).await;
+        written.map_err(|e| Problem::unavailable(e.to_string()))
     }
 
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), RunError> {
@@ -241,6 +277,12 @@ async fn hold(store: &Arc<dyn Store>) -> Result<(), RunError> {
     let store = Arc::clone(store);
     let confirmed = tokio::task::spawn_blocking(move || store.confirm()).await;
     Ok(confirmed.map_err(|e| broken(&e.to_string()))??)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| broken(&e.to_string()))?
 }
 
 pub(crate) fn broken(reason: &str) -> StoreError {

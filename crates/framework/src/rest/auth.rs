@@ -39,11 +39,14 @@ pub async fn writes_need_token(State(token): State<Token>, request: Request, nex
     if read || token.admits(&request) {
         return next.run(request).await;
     }
+    token_needed().into_response()
+}
+
+pub(crate) fn token_needed() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "token-needed",
-        "this request changes something and carries no valid token",
+        "this request needs a token and carries no valid one",
     )
     .hint("send `Authorization: Bearer <token>`; the token file's path is in the configuration")
-    .into_response()
 }

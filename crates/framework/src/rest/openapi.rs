@@ -30,6 +30,12 @@ pub const SKELETON: &[Resource] = &[
     ("get", "/v1/config", "Effective options and inputs"),
     ("put", "/v1/config", "Replace the options: {options, generation?}"),
     ("get", "/v1/debug/offers", "Why offers were refused"),
+    ("get", "/v1/state", "What is stored; needs the token"),
+    (
+        "put",
+        "/v1/state",
+        "Replace what is stored with an earlier answer; the scheduler ends, and goes on with it when it is started again",
+    ),
     (
         "post",
         "/v1/reregister",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,13 +12,16 @@ use axum::{Extension, Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::{Token, writes_need_token};
+use super::auth::{Token, token_needed, writes_need_token};
 use super::limits::{BODY_LIMIT, Limits, bounded};
-use super::{Executable, Problem, Refused, openapi};
+use super::{Body, Executable, Problem, Refused, openapi};
+use crate::store::Entries;
 use crate::{
     Accepted, Command, GoalState, Handle, Health, InstanceStatus, Plan, PlanStatus, Service, Status,
 };
 
+/// Largest state that can be brought back.
+const STATE_LIMIT: usize = 16 << 20;
 /// Longest long poll.
 const WAIT_MAX: u64 = 60_000;
 
@@ -43,6 +46,7 @@ pub(crate) fn router(
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}/run", post(run_job))
         .route("/v1/debug/offers", get(offers))
+        .route("/v1/state", get(export).put(restore).layer(DefaultBodyLimit::max(STATE_LIMIT)))
         .route("/v1/reregister", post(reregister))
         .route("/v1/destroy", post(destroy))
         .route("/metrics", get(metrics))
@@ -239,6 +243,27 @@ async fn endpoints(State(handle): State<Handle>) -> Json<Value> {
 
 async fn offers(State(handle): State<Handle>) -> Json<Value> {
     Json(json!({ "refusals": *handle.published().refusals }))
+}
+
+/// It shows more than a status does, so reading needs the token too. Secrets are not in it in the open.
+async fn export(
+    State(handle): State<Handle>,
+    Extension(token): Extension<Token>,
+    request: Request,
+) -> Refused<Json<Entries>> {
+    if !token.admits(&request) {
+        return Err(token_needed());
+    }
+    handle.export().await.map(Json)
+}
+
+/// The scheduler ends when it has answered; started again, it goes on with this state.
+async fn restore(State(handle): State<Handle>, Body(entries): Body<Entries>) -> Refused<Response> {
+    let told = handle.restore(entries).await?;
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    // It is dropped when the answer is on its way.
+    answer.extensions_mut().insert(Arc::new(told));
+    Ok(answer)
 }
 
 /// After the master has removed the framework; refused otherwise.

@@ -4,6 +4,7 @@
 //! Every transaction writes the node `leader` at the version that this leader has left it at. A new leader writes it too,
 //! so whoever led before can write nothing from then on, whatever it believes: ZooKeeper refuses the transaction.
 
+pub(super) mod copy;
 mod election;
 mod layout;
 mod lease;

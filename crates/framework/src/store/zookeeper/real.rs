@@ -186,3 +186,43 @@ fn seen_from_outside() {
         all(&root).await;
     });
 }
+
+#[test]
+#[ignore = "needs Java and the distribution of ZooKeeper"]
+fn a_state_is_copied_while_it_is_written() {
+    use super::super::copy::tests::a_state_is_read_and_written_whole as all;
+    let node = Node::new();
+    let root = super::super::Place::ZooKeeper(node.address.clone());
+    node.runtime.block_on(all(&root.below("copies")));
+    let place = root.below("busy");
+    let super::super::Place::ZooKeeper(address) = &place else { unreachable!("it is below one") };
+    let store = node.runtime.block_on(copy::hold(address)).unwrap();
+    let batch = |n: u32| {
+        [
+            put("a", &n.to_string()),
+            put("large", &format!("\"{}\"", "x".repeat(600_000))),
+            put("b", &n.to_string()),
+        ]
+    };
+    store.apply(&batch(0)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for n in 1..20 {
+                store.apply(&batch(n)).unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut read = 0;
+        while !done.load(Ordering::Relaxed) {
+            if let Ok(entries) = node.runtime.block_on(place.read()) {
+                assert_eq!(entries["a"], entries["b"], "no batch is seen by halves");
+                read += 1;
+            }
+        }
+        assert!(read > 0);
+    });
+    let refused = node.runtime.block_on(place.write(&super::super::Entries::new(), true));
+    assert!(matches!(refused, Err(StoreError::Held { .. })), "{refused:?}");
+}
