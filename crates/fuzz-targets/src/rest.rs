@@ -77,7 +77,8 @@ impl World {
         let options = ControllerOptions {
             master: nowhere.to_string(),
             framework: "cairn".into(),
-            state: folder.path().join("state"),
+            work_dir: folder.path().join("state"),
+            state: None,
             listen: controller,
             advertise: None,
             token_file: token.clone(),

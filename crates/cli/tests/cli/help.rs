@@ -2,7 +2,7 @@
 
 use crate::cairn::Cairn;
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 25] = [
     "validate",
     "plan",
     "render",
@@ -25,6 +25,9 @@ const VERBS: [&str; 22] = [
     "controller",
     "scheduler",
     "executor",
+    "doctor",
+    "reregister",
+    "state",
 ];
 
 #[test]

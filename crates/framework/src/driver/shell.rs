@@ -155,7 +155,7 @@ impl Shell {
                 Ok(())
             }
             Request::Restore(entries, answer) => {
-                let restored = self.restore(entries).await;
+                let restored = restore(Arc::clone(&self.store), entries).await;
                 self.restored = restored.is_ok();
                 let (told, heard) = oneshot::channel();
                 if answer.send(restored.map(|()| told)).is_ok() && self.restored {
@@ -176,14 +176,6 @@ impl Shell {
                 Ok(())
             }
         }
-    }
-
-    /// From here on the core and the store differ, so this process does nothing more.
-    async fn restore(&self, entries: Entries) -> Result<(), Problem> {
-        Core::readable(&entries).map_err(|p| Problem::invalid(vec![p]))?;
-        let store = Arc::clone(&self.store);
-        let written = blocking(move || store.apply(&replacing(&store.load()?, &entries))).await;
-        written.map_err(|e| Problem::unavailable(e.to_string()))
     }
 
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), RunError> {
@@ -277,6 +269,13 @@ async fn hold(store: &Arc<dyn Store>) -> Result<(), RunError> {
     let store = Arc::clone(store);
     let confirmed = tokio::task::spawn_blocking(move || store.confirm()).await;
     Ok(confirmed.map_err(|e| broken(&e.to_string()))??)
+}
+
+/// From here on the core and the store differ, so this process does nothing more.
+async fn restore(store: Arc<dyn Store>, entries: Entries) -> Result<(), Problem> {
+    Core::readable(&entries).map_err(|p| Problem::invalid(vec![p]))?;
+    let written = blocking(move || store.apply(&replacing(&store.load()?, &entries))).await;
+    written.map_err(|e| Problem::unavailable(e.to_string()))
 }
 
 async fn blocking<T: Send + 'static>(
