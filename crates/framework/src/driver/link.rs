@@ -113,9 +113,11 @@ fn labels(labels: &BTreeMap<String, String>) -> Option<v1::Labels> {
     (!labels.is_empty()).then(|| v1::Labels { labels: labels.iter().map(label).collect() })
 }
 
-/// The user that tasks run as: the one who runs this scheduler. Agents without the right to switch ignore it.
+/// The user that tasks run as: the one who runs this scheduler, whatever its environment says. Agents without the right to
+/// switch ignore it; one without a name becomes none.
 fn user() -> String {
-    std::env::var("USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| "root".into())
+    let found = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    found.map(|user| user.name).unwrap_or_default()
 }
 
 /// What a message of the subscription means for the core. `None`: nothing.
