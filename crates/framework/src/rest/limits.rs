@@ -2,17 +2,20 @@
 //! that nothing piles up.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{self, StreamExt};
-use tokio::sync::Semaphore;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Sleep;
 
 use super::Problem;
 
@@ -24,6 +27,9 @@ const REQUESTS: usize = 1_536;
 const BODIES: usize = 32 << 20;
 /// How long a client may take to send a body.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much is read, and for how long, of a body that is refused.
+const LINGER_BYTES: usize = 16 << 20;
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What is left.
 #[derive(Debug, Clone)]
@@ -59,14 +65,38 @@ pub fn too_many(what: &str) -> Response {
 
 /// Middleware: admits so many requests at a time, memory for so many bodies, and so much time for each body.
 pub(crate) async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let Ok(_place) = limits.requests.try_acquire() else { return too_many("requests") };
-    let Ok(_memory) = limits.bodies.try_acquire_many(memory(request.body())) else {
-        return too_many("large bodies");
+    let (head, body) = request.into_parts();
+    let Ok(_place) = limits.requests.try_acquire() else {
+        return refused(too_many("requests"), body.into_data_stream()).await;
+    };
+    let Ok(_memory) = limits.bodies.try_acquire_many(memory(&body)) else {
+        return refused(too_many("large bodies"), body.into_data_stream()).await;
     };
     let late = Arc::new(AtomicBool::new(false));
-    let answer = next.run(request.map(|body| timed(body, limits.patience, Arc::clone(&late)))).await;
-    // The handler saw a body that broke off, and knows no reason.
-    if late.load(Ordering::Relaxed) { slow(limits.patience) } else { answer }
+    let (lent, mut back) = lend(body, limits.patience, Arc::clone(&late));
+    let answer = next.run(Request::from_parts(head, lent)).await;
+    match back.try_recv() {
+        // The handler saw a body that broke off, and knows no reason.
+        _ if late.load(Ordering::Relaxed) => slow(limits.patience),
+        Ok(rest) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => refused(answer, rest).await,
+        _ => answer,
+    }
+}
+
+/// The answer to a client that may still be sending. The rest of its body is read for a while and thrown away: a connection
+/// that is closed while bytes are on their way is reset, and the client might never see the answer.
+async fn refused(answer: Response, mut rest: BodyDataStream) -> Response {
+    let thrown_away = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(piece)) = rest.next().await {
+            match left.checked_sub(piece.len()) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, thrown_away).await;
+    answer
 }
 
 /// What a body may take: what it says itself, up to what handlers read of it. One that does not say how large it is may
@@ -77,27 +107,53 @@ fn memory(body: &Body) -> u32 {
     u32::try_from(size.unwrap_or(most).min(most)).unwrap_or(u32::MAX)
 }
 
-/// The same body, which breaks off when its time is over.
-fn timed(body: Body, patience: Duration, late: Arc<AtomicBool>) -> Body {
+/// The same body, which breaks off when its time is over; and what comes back of it once it has been dropped, if it was not
+/// read to its end.
+fn lend(body: Body, patience: Duration, late: Arc<AtomicBool>) -> (Body, oneshot::Receiver<BodyDataStream>) {
+    let (back, returned) = oneshot::channel();
     if body.is_end_stream() {
-        return body;
+        return (body, returned);
     }
     let time_is_over = Box::pin(tokio::time::sleep(patience));
-    let pieces = stream::unfold(Some((body.into_data_stream(), time_is_over)), move |state| {
-        let late = Arc::clone(&late);
-        async move {
-            let (mut pieces, mut time_is_over) = state?;
-            tokio::select! {
-                piece = pieces.next() => piece.map(|piece| (piece, Some((pieces, time_is_over)))),
-                () = &mut time_is_over => {
-                    late.store(true, Ordering::Relaxed);
-                    let broken = io::Error::new(io::ErrorKind::TimedOut, "the body did not come in time");
-                    Some((Err(axum::Error::new(broken)), None))
-                }
+    let lent = Lent { pieces: Some(body.into_data_stream()), time_is_over, late, back: Some(back) };
+    (Body::from_stream(lent), returned)
+}
+
+struct Lent {
+    /// None when nothing more comes.
+    pieces: Option<BodyDataStream>,
+    time_is_over: Pin<Box<Sleep>>,
+    late: Arc<AtomicBool>,
+    back: Option<oneshot::Sender<BodyDataStream>>,
+}
+
+impl Stream for Lent {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let me = &mut *self;
+        let Some(pieces) = &mut me.pieces else { return Poll::Ready(None) };
+        if let Poll::Ready(piece) = pieces.poll_next_unpin(cx) {
+            if piece.is_none() {
+                me.pieces = None;
             }
+            return Poll::Ready(piece);
         }
-    });
-    Body::from_stream(pieces)
+        ready!(me.time_is_over.as_mut().poll(cx));
+        me.late.store(true, Ordering::Relaxed);
+        me.pieces = None;
+        let broken = io::Error::new(io::ErrorKind::TimedOut, "the body did not come in time");
+        Poll::Ready(Some(Err(axum::Error::new(broken))))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(pieces), Some(back)) = (self.pieces.take(), self.back.take()) {
+            // Nobody wants it if the request was given up.
+            let _ = back.send(pieces);
+        }
+    }
 }
 
 fn slow(patience: Duration) -> Response {
@@ -108,7 +164,6 @@ fn slow(patience: Duration) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::Router;
-    use axum::body::Bytes;
     use axum::middleware::from_fn_with_state;
     use axum::routing::post;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -216,5 +271,15 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let _server = Server::start(listener, app).unwrap();
         assert_eq!(ask(&address, vec![b' '; BODY_LIMIT + 1]).await.0, 413);
+        // Also if all of it is sent before the answer is looked at.
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * BODY_LIMIT);
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; 8 * BODY_LIMIT]).await.unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 413");
+        }
     }
 }
