@@ -30,7 +30,7 @@ pub(crate) fn admits(id: ServerId, view: &View) -> Result<(), Wait> {
     match Stage::of(view) {
         Stage::Exists if known || id as usize <= view.target.len() / 2 + 1 => Ok(()),
         Stage::Exists => Err(Wait::For("it joins as soon as the ensemble serves".into())),
-        _ => founding::founders(&name_of(id), view).map(drop),
+        _ => founding::admits(&name_of(id), view).map(drop),
     }
 }
 

@@ -29,13 +29,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// What it waits for.
 pub fn founders(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
+    let names = admits(instance, view)?;
+    places(&names, view)?;
+    Ok(names)
+}
+
+/// The same before anybody has a place: for gates, which are asked before one is looked for.
+///
+/// # Errors
+/// What it waits for.
+pub fn admits(instance: &str, view: &View) -> Result<Vec<String>, Wait> {
     match Stage::of(view) {
         Stage::Unknown => Err(Wait::For("it is being looked whether the cluster exists".into())),
         Stage::Exists => Ok(Vec::new()),
-        Stage::By(names) if names.iter().any(|name| name == instance) => {
-            places(&names, view)?;
-            Ok(names)
-        }
+        Stage::By(names) if names.iter().any(|name| name == instance) => Ok(names),
         Stage::By(_) => Err(Wait::For("it joins as soon as the cluster is founded".into())),
     }
 }
@@ -141,6 +148,9 @@ mod tests {
     fn founders_wait_for_all_places_and_are_told_alike() {
         let waiting = founders("node-0", &view(3, 1, three())).unwrap_err();
         assert_eq!(waiting, Wait::Peers("places for node-1, node-2".into()));
+        let nowhere = view(3, 0, three());
+        assert_eq!(admits("node-0", &nowhere).unwrap().len(), 3, "or nobody would ever get a place");
+        assert!(admits("node-3", &nowhere).is_err());
         let all = view(4, 4, three());
         assert_eq!(founders("node-2", &all).unwrap(), ["node-0", "node-1", "node-2"]);
         assert!(matches!(founders("node-3", &all), Err(Wait::For(_))), "it joins later");
