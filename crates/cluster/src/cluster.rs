@@ -18,6 +18,9 @@ use crate::options::{AgentPlan, ClusterOptions, OptionsError, plan};
 /// How long an agent whose link was closed waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
 
+/// How long the next agent waits for the one before it to register. It takes milliseconds.
+const REGISTRATION: Duration = Duration::from_secs(2);
+
 /// How long an agent waits before it asks whether an operator wants it back.
 const AWAY: Duration = Duration::from_secs(5);
 
@@ -152,7 +155,7 @@ async fn start_agent(
     let failed = |source| ClusterError::Agent { number, source };
     let own = || Arc::new(runner.anew());
     let first = Agent::start(agent_options.clone(), connector.connect().await, own()).await;
-    let agent = match first {
+    let mut agent = match first {
         Err(AgentError::Listen { address, source })
             if known_port.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
         {
@@ -165,6 +168,8 @@ async fn start_agent(
         }
         other => other.map_err(failed)?,
     };
+    // One after the other, so that the first agent is the first for the master too.
+    let _ = tokio::time::timeout(REGISTRATION, agent.registered()).await;
     let address = agent.address();
     agent_options.port = address.port();
     std::fs::write(&port_file, format!("{}\n", address.port()))

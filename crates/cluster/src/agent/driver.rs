@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cairn_mesos::v1::executor::{Call, Event as ExecutorEvent};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -79,6 +79,7 @@ pub struct Agent {
     address: SocketAddr,
     driver: JoinHandle<Ended>,
     over: Option<Ended>,
+    registered: watch::Receiver<bool>,
     server: JoinHandle<()>,
     closing: Option<oneshot::Sender<()>>,
 }
@@ -121,7 +122,9 @@ impl Agent {
         let clock = Clock::start();
         let (core, recovery) = Core::recover(settings, agent, containers, clock.now());
         let (sender, inbox) = mpsc::channel(INBOX);
+        let (registers, registered) = watch::channel(false);
         let driver = Driver {
+            registers,
             keeper: Keeper::new(options.housekeeping, work_dir.clone()),
             core,
             store,
@@ -140,6 +143,7 @@ impl Agent {
             address,
             driver: tokio::spawn(driver.run(recovery)),
             over: None,
+            registered,
             server: tokio::spawn(http::serve(listener, web, closed)),
             closing: Some(closing),
         })
@@ -148,6 +152,11 @@ impl Agent {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until the master has taken the agent in, or the agent has ended.
+    pub async fn registered(&mut self) {
+        let _ = self.registered.wait_for(|registered| *registered).await;
     }
 
     /// Waits until the agent has ended by itself.
@@ -218,6 +227,8 @@ impl Ids for RandomIds {
 }
 
 struct Driver {
+    /// Whether the master has taken the agent in.
+    registers: watch::Sender<bool>,
     keeper: Keeper,
     core: Core,
     store: Store,
@@ -303,7 +314,12 @@ impl Driver {
 
     async fn step(&mut self, event: Event) -> Result<(), Ended> {
         let effects = self.core.step(event, self.clock.now(), &mut RandomIds);
-        self.carry_out(effects).await
+        self.carry_out(effects).await?;
+        self.registers.send_if_modified(|told| {
+            let registered = self.core.is_registered();
+            std::mem::replace(told, registered) != registered
+        });
+        Ok(())
     }
 
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Ended> {

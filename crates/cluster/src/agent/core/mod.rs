@@ -317,6 +317,11 @@ impl Core {
         self.containers.get(id)
     }
 
+    /// Whether the master has taken this agent in.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered
+    }
+
     /// The sandboxes of all containers that run or have something to tell.
     pub(crate) fn sandboxes(&self) -> BTreeSet<PathBuf> {
         self.containers.values().map(|container| container.sandbox.clone()).collect()
