@@ -60,9 +60,10 @@ impl Place {
                 remove_directory(root, directory).await.map_err(|e| self.refused(&e))
             }
             (Self::ZooKeeper(address), Self::ZooKeeper(root)) => {
-                let inside = address.servers() == root.servers()
-                    && address.path().strip_prefix(root.path()).is_some_and(|rest| rest.starts_with('/'));
-                if inside {
+                let below = address.path().strip_prefix(root.path()).and_then(|rest| rest.strip_prefix('/'));
+                // ZooKeeper has no paths with dots: what is meant by one is not for it to guess.
+                let named = |rest: &str| rest.split('/').all(|part| !matches!(part, "" | "." | ".."));
+                if address.servers() == root.servers() && below.is_some_and(named) {
                     zookeeper::remove_below(root, address).await
                 } else {
                     Err(self.broken(&format!("it is not below {root}")))
