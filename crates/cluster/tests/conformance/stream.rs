@@ -206,31 +206,32 @@ fn shortly(event: &Value) -> String {
     }
 }
 
-/// One offer of Mesos as two or more of ours, of the same agent.
+/// Most offers of one agent that are looked at together: there are so many choices of them as subsets.
+const TOGETHER: usize = 12;
+
+/// One offer of Mesos as two or more of ours, of the same agent. Which of ours came first does not count: what tasks and their
+/// executor leave may be offered in any order.
 fn several(waiting: &mut Vec<Value>, theirs: &Value, names: &mut Names) -> bool {
     let agent = |offer: &Value| offer["offer"]["agent_id"]["value"].clone();
     let wanted = sum(&[theirs["offer"]["resources"].clone()]);
     let theirs_agent = names.translate(&agent(theirs));
     let mine: Vec<usize> = (0..waiting.len())
         .filter(|at| waiting[*at]["type"] == "OFFERS" && agent(&waiting[*at]) == theirs_agent)
+        .take(TOGETHER)
         .collect();
-    for from in 0..mine.len() {
-        for to in from + 2..=mine.len() {
-            let chosen: Vec<Value> =
-                mine[from..to].iter().map(|at| waiting[*at]["offer"]["resources"].clone()).collect();
-            if sum(&chosen) == wanted {
-                let id =
-                    |at: &usize| waiting[*at]["offer"]["id"]["value"].as_str().unwrap_or_default().to_owned();
-                names.bind(
-                    theirs["offer"]["id"]["value"].as_str().unwrap_or_default(),
-                    mine[from..to].iter().map(id).collect(),
-                );
-                for at in mine[from..to].iter().rev() {
-                    waiting.remove(*at);
-                }
-                return true;
-            }
-        }
+    let subset = |bits: u32| -> Vec<usize> {
+        mine.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, at)| *at).collect()
+    };
+    let comes_to_it = |chosen: &Vec<usize>| {
+        let resources: Vec<Value> =
+            chosen.iter().map(|at| waiting[*at]["offer"]["resources"].clone()).collect();
+        chosen.len() >= 2 && sum(&resources) == wanted
+    };
+    let Some(chosen) = (0..1 << mine.len()).map(subset).find(comes_to_it) else { return false };
+    let id = |offer: &Value| offer["offer"]["id"]["value"].as_str().unwrap_or_default().to_owned();
+    names.bind(&id(theirs), chosen.iter().map(|at| id(&waiting[*at])).collect());
+    for at in chosen.iter().rev() {
+        waiting.remove(*at);
     }
-    false
+    true
 }
