@@ -1,7 +1,8 @@
 //! When an agent looks after what its containers leave and say.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -40,6 +41,8 @@ pub(crate) struct Keeper {
     options: Housekeeping,
     work_dir: PathBuf,
     interval: Interval,
+    /// Held by a look: on a slow disk one may outlast the interval, and two must not move the same output.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Keeper {
@@ -47,7 +50,7 @@ impl Keeper {
     pub(crate) fn new(options: Housekeeping, work_dir: PathBuf) -> Self {
         let mut interval = interval_at(Instant::now() + options.interval, options.interval);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { options, work_dir, interval }
+        Self { options, work_dir, interval, looking: Arc::default() }
     }
 
     /// Waits until it is time for the next look.
@@ -58,7 +61,9 @@ impl Keeper {
     /// One look, with the sandboxes that are in use: whose tasks run, or are waited for.
     pub(crate) fn tidy(&self, in_use: BTreeSet<PathBuf>) -> impl Future<Output = ()> + use<> {
         let (options, work_dir) = (self.options, self.work_dir.clone());
+        let looking = Arc::clone(&self.looking);
         let work = move || {
+            let Ok(_alone) = looking.try_lock() else { return };
             if options.max_log_size > 0 {
                 for sandbox in &in_use {
                     shorten(sandbox, options.max_log_size);
@@ -72,14 +77,14 @@ impl Keeper {
     }
 }
 
-fn shorten(sandbox: &std::path::Path, limit: u64) {
+fn shorten(sandbox: &Path, limit: u64) {
     if let Err(error) = rotate::rotate(sandbox, limit) {
         tracing::warn!(sandbox = %sandbox.display(), %error, "cannot move the output of a container aside");
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is a driver's clock")]
-fn collect(work_dir: &std::path::Path, in_use: &BTreeSet<PathBuf>, delay: Duration) {
+fn collect(work_dir: &Path, in_use: &BTreeSet<PathBuf>, delay: Duration) {
     let kept = garbage::kept(delay, garbage::used(work_dir));
     let Some(before) = SystemTime::now().checked_sub(kept) else { return };
     let gone = garbage::sweep(work_dir, in_use, before);

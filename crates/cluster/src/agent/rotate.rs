@@ -6,9 +6,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 /// Both streams of a container.
 const OUTPUTS: [&str; 2] = ["stdout", "stderr"];
@@ -31,8 +32,9 @@ pub(crate) fn rotate(sandbox: &Path, limit: u64) -> io::Result<()> {
 }
 
 fn cut(path: &Path, aside: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    // A link that the task has put there would be followed.
+    // The task may put a link in its place at any moment; what that leads to is not its to shorten.
+    let own = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).write(true).custom_flags(own).open(path)?;
     match fs::remove_file(aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
