@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cairn_mesos::v1::FrameworkInfo;
+use cairn_mesos::v1::{FrameworkInfo, Resource};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,8 @@ pub(crate) async fn version() -> Response {
 pub(crate) async fn state(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
     let view = look(&web).await?;
     let (alive, past) = frameworks_of(&view);
-    let (full, used) = (&format::both(format::refined(view.resources.clone())), used(&view));
+    let full = &format::both(format::refined(view.resources.clone()));
+    let used: Vec<Resource> = view.executors.iter().flat_map(ExecutorView::resources).cloned().collect();
     let shown =
         |infos: &[FrameworkInfo]| -> Vec<Value> { infos.iter().map(|info| framework(info, &view)).collect() };
     Ok(Json(json!({
@@ -52,12 +53,6 @@ pub(crate) async fn state(State(web): State<Web>) -> Result<Json<Value>, Refusal
     })))
 }
 
-fn used(view: &View) -> Vec<cairn_mesos::v1::Resource> {
-    let tasks = view.executors.iter().flat_map(ExecutorView::tasks).flat_map(|task| &task.resources);
-    let own = view.executors.iter().flat_map(|executor| &executor.info.resources);
-    tasks.chain(own).cloned().collect()
-}
-
 fn framework(info: &FrameworkInfo, view: &View) -> Value {
     let own = |executors: &[ExecutorView]| -> Vec<Value> {
         executors.iter().filter(|one| one.framework.id == info.id).map(executor).collect()
@@ -81,13 +76,7 @@ fn framework(info: &FrameworkInfo, view: &View) -> Value {
 fn executor(executor: &ExecutorView) -> Value {
     let list = |tasks: &[cairn_mesos::v1::Task]| -> Vec<Value> { tasks.iter().map(classic::task).collect() };
     let tasks: Vec<Value> = executor.launched.iter().chain(&executor.terminated).map(classic::task).collect();
-    let all: Vec<_> = executor
-        .info
-        .resources
-        .iter()
-        .chain(executor.tasks().flat_map(|task| &task.resources))
-        .cloned()
-        .collect();
+    let all: Vec<Resource> = executor.resources().cloned().collect();
     let mut shown = json!({
         "id": executor.info.executor_id.value,
         "name": executor.info.name(),

@@ -195,10 +195,7 @@ fn container(executor: &ExecutorView) -> response::get_containers::Container {
 pub(crate) fn statistics(executor: &ExecutorView) -> ResourceStatistics {
     const MIB: f64 = 1024.0 * 1024.0;
     // As Mesos counts: the executor of a command has the resources of its task as well.
-    let own = &executor.info.resources;
-    let tasks = executor.queued.iter().chain(&executor.launched).flat_map(|task| &task.resources);
-    let all: Vec<_> = own.iter().chain(tasks).cloned().collect();
-    let sum = cairn_mesos::resources::Resources::from(all);
+    let sum = cairn_mesos::resources::Resources::from(executor.used().cloned().collect::<Vec<_>>());
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
     let limit = Some((sum.total_mem() * MIB) as u64);
     let used = executor.status.executor_pid.and_then(usage::of);
@@ -241,13 +238,7 @@ pub(crate) fn flags(view: &View) -> Vec<(String, String)> {
 #[allow(clippy::cast_precision_loss, reason = "counts are small")]
 pub(crate) fn metrics(view: &View) -> Vec<(String, f64)> {
     let total = cairn_mesos::resources::Resources::from(view.resources.clone());
-    let used = view.executors.iter().flat_map(|executor| {
-        executor
-            .info
-            .resources
-            .iter()
-            .chain(executor.queued.iter().chain(&executor.launched).flat_map(|task| &task.resources))
-    });
+    let used = view.executors.iter().flat_map(ExecutorView::used);
     let used = cairn_mesos::resources::Resources::from(used.cloned().collect::<Vec<_>>());
     let mut values = Vec::new();
     for name in ["cpus", "gpus", "mem", "disk"] {

@@ -48,6 +48,11 @@ impl ProcessId {
     }
 }
 
+/// The fields of `/proc/PID/stat` after the name, which is in parentheses and may hold anything: state first.
+pub(crate) fn fields(stat: &str) -> Option<Vec<&str>> {
+    Some(stat.rsplit_once(')')?.1.split_ascii_whitespace().collect())
+}
+
 /// What is read from `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -61,9 +66,8 @@ impl Stat {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name, in parentheses, may hold anything, so fields are counted from its end.
     fn parse(text: &str) -> Option<Self> {
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let fields = fields(text)?;
         Some(Self {
             state: fields.first()?.chars().next()?,
             session: fields.get(3)?.parse().ok()?,

@@ -1,5 +1,7 @@
 //! What the process of a container has used so far.
 
+use super::process;
+
 /// CPU times in seconds, memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usage {
@@ -17,10 +19,9 @@ pub(crate) fn of(pid: u32) -> Option<Usage> {
     parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// From the text of `/proc/PID/stat`; the name, in parentheses, may hold anything.
+/// From the text of `/proc/PID/stat`.
 fn parse(stat: &str) -> Option<Usage> {
-    let after = &stat[stat.rfind(')')? + 1..];
-    let fields: Vec<&str> = after.split_whitespace().collect();
+    let fields = process::fields(stat)?;
     let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
     #[allow(clippy::cast_precision_loss, reason = "nothing runs for 2^53 ticks")]
     let seconds = |place: usize| number(place).map(|ticks| ticks as f64 / TICKS);

@@ -160,6 +160,17 @@ impl ExecutorView {
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.queued.iter().chain(&self.launched).chain(&self.terminated)
     }
+
+    /// Its own resources, and those of its tasks, whether or not their end is acknowledged.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.info.resources.iter().chain(self.tasks().flat_map(|task| &task.resources))
+    }
+
+    /// Its own resources, and those of its tasks that have not ended.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Resource> {
+        let tasks = self.queued.iter().chain(&self.launched);
+        self.info.resources.iter().chain(tasks.flat_map(|task| &task.resources))
+    }
 }
 
 impl View {
