@@ -15,6 +15,7 @@ mod distribution;
 pub mod doctor;
 mod events;
 mod gate;
+pub mod layout;
 mod model;
 mod rest;
 mod scale;

@@ -23,7 +23,7 @@ use crate::secrets::{Key, Vault};
 use crate::settings::{ControllerOptions, Settings};
 use crate::state::Options;
 use crate::token::Secret;
-use crate::{apply, clock, gate, model, rest, task, view, watch};
+use crate::{apply, clock, gate, layout, model, rest, task, view, watch};
 
 /// How often the distribution directory is looked at.
 const RESCAN: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ pub async fn run(options: ControllerOptions) -> Result<(), ControllerError> {
     let run = RunOptions {
         master: options.master.clone(),
         framework: options.framework.clone(),
-        state: options.states().below("controller"),
+        state: options.states().below(layout::CONTROLLER),
         config: Given::Default(Box::default()),
         listen: options.listen.ip(),
         port: options.listen.port(),
@@ -118,7 +118,7 @@ impl Controller {
         let settings = Settings {
             master: options.master,
             advertise: options.advertise.unwrap_or_else(|| options.listen.to_string()),
-            states: states.below("schedulers"),
+            states: states.below(layout::SCHEDULERS),
             dist: options.dist,
             catalog: options.catalog,
             vault: Vault {

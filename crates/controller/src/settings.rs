@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cairn_framework::store::Place;
 use cairn_stack::Catalog;
 
+use crate::layout;
 use crate::secrets::Vault;
 use crate::token::Secret;
 
@@ -65,10 +66,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// State of a service's scheduler. One for each framework: a service that changes its framework must not find the
-    /// state of the old one.
+    /// State of a service's scheduler.
     pub(crate) fn state(&self, stack: &str, service: &str, framework: &str) -> Place {
-        // No name has a dot, so a service of a nested stack has no place within that of another one.
-        self.states.below(stack).below(&service.replace('/', ".")).below(framework)
+        self.states.below(&layout::scheduler(stack, service, framework))
     }
 }

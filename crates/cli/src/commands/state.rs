@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use cairn_controller::layout::{self, CONTROLLER, SCHEDULERS};
 use cairn_controller::view::{StackSummary, StackView};
 use cairn_framework::store::{Backup, Entries, Place, StoreError};
 use reqwest::Method;
@@ -17,9 +18,6 @@ use crate::client::target::TargetArgs;
 use crate::console;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::runtime;
-
-const CONTROLLER: &str = "controller";
-const SCHEDULERS: &str = "schedulers";
 
 /// What it is told.
 #[derive(Debug, clap::Args)]
@@ -168,9 +166,8 @@ async fn services(client: &Client) -> Result<BTreeMap<String, ServiceName>, Fail
     Ok(all)
 }
 
-/// As the controller lays them out: no name has a dot.
 fn path(stack: &str, service: &str, framework: &str) -> String {
-    format!("{SCHEDULERS}/{stack}/{}/{framework}", service.replace('/', "."))
+    format!("{SCHEDULERS}/{}", layout::scheduler(stack, service, framework))
 }
 
 fn import(args: &Import) -> Outcome {
