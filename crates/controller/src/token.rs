@@ -34,15 +34,8 @@ impl Secret {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        match create_private(path) {
-            Ok(mut file) => {
-                let text = random();
-                io::Write::write_all(&mut file, text.as_bytes())?;
-                file.sync_all()?;
-                return Ok(Self(text));
-            }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e),
+        if !path.try_exists()? {
+            make(path)?;
         }
         let text = std::fs::read_to_string(path)?.trim().to_owned();
         if text.is_empty() {
@@ -77,9 +70,23 @@ impl Secret {
     }
 }
 
-fn create_private(path: &Path) -> io::Result<std::fs::File> {
+/// Makes the file of a secret, unless somebody else has by then: candidates for the lead share it and may start at once. It is
+/// there only when it is whole.
+fn make(path: &Path) -> io::Result<()> {
+    let draft = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
+    let made = write_private(&draft, &random()).and_then(|()| match std::fs::hard_link(&draft, path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    });
+    let removed = std::fs::remove_file(&draft);
+    made.and(removed)
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()
 }
 
 fn random() -> String {
@@ -113,6 +120,20 @@ mod tests {
         assert!(!made.matches("guess"));
         std::fs::write(&path, " \n").unwrap();
         assert!(Secret::from_file(&path).unwrap_err().to_string().contains("is empty"));
+    }
+
+    #[test]
+    fn all_who_start_at_once_have_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let path = dir.path().join(format!("key-{round}"));
+            let found: Vec<Secret> = std::thread::scope(|threads| {
+                let starts: Vec<_> = (0..4).map(|_| threads.spawn(|| Secret::from_file(&path))).collect();
+                starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
+            });
+            assert!(found.iter().all(|one| *one == found[0]));
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 50, "no drafts are left");
     }
 
     #[test]
