@@ -27,9 +27,9 @@ const REQUESTS: usize = 1_536;
 const BODIES: usize = 32 << 20;
 /// How long a client may take to send a body.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much is read, and for how long, of a body that is refused.
+/// How much is read of a body that is refused, and how long a pause in it may be; altogether no longer than any body may take.
 const LINGER_BYTES: usize = 16 << 20;
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What is left.
 #[derive(Debug, Clone)]
@@ -52,6 +52,22 @@ impl Limits {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self { requests: permits(requests), bodies: permits(bodies), patience }
     }
+
+    /// The answer to a client that may still be sending. The rest of its body is read for a while and thrown away: a
+    /// connection that is closed while bytes are on their way is reset, and the client might never see the answer.
+    async fn refused(&self, answer: Response, mut rest: BodyDataStream) -> Response {
+        let thrown_away = async {
+            let mut left = LINGER_BYTES;
+            while let Ok(Some(Ok(piece))) = tokio::time::timeout(LINGER, rest.next()).await {
+                match left.checked_sub(piece.len()) {
+                    Some(less) => left = less,
+                    None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(self.patience, thrown_away).await;
+        answer
+    }
 }
 
 /// Answer to a client that should come again in a second.
@@ -66,37 +82,24 @@ pub fn too_many(what: &str) -> Response {
 /// Middleware: admits so many requests at a time, memory for so many bodies, and so much time for each body.
 pub(crate) async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(_place) = limits.requests.try_acquire() else {
-        return refused(too_many("requests"), body.into_data_stream()).await;
+    let Ok(place) = limits.requests.try_acquire() else {
+        return limits.refused(too_many("requests"), body.into_data_stream()).await;
     };
-    let Ok(_memory) = limits.bodies.try_acquire_many(memory(&body)) else {
-        return refused(too_many("large bodies"), body.into_data_stream()).await;
+    let Ok(memory) = limits.bodies.try_acquire_many(memory(&body)) else {
+        drop(place);
+        return limits.refused(too_many("large bodies"), body.into_data_stream()).await;
     };
     let late = Arc::new(AtomicBool::new(false));
     let (lent, mut back) = lend(body, limits.patience, Arc::clone(&late));
     let answer = next.run(Request::from_parts(head, lent)).await;
+    // What is read from here on is thrown away.
+    drop((place, memory));
     match back.try_recv() {
         // The handler saw a body that broke off, and knows no reason.
         _ if late.load(Ordering::Relaxed) => slow(limits.patience),
-        Ok(rest) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => refused(answer, rest).await,
+        Ok(rest) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => limits.refused(answer, rest).await,
         _ => answer,
     }
-}
-
-/// The answer to a client that may still be sending. The rest of its body is read for a while and thrown away: a connection
-/// that is closed while bytes are on their way is reset, and the client might never see the answer.
-async fn refused(answer: Response, mut rest: BodyDataStream) -> Response {
-    let thrown_away = async {
-        let mut left = LINGER_BYTES;
-        while let Some(Ok(piece)) = rest.next().await {
-            match left.checked_sub(piece.len()) {
-                Some(less) => left = less,
-                None => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LINGER, thrown_away).await;
-    answer
 }
 
 /// What a body may take: what it says itself, up to what handlers read of it. One that does not say how large it is may
