@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::{Change, SCHEMA, Store, StoreError};
 
 const SCHEMA_KEY: &str = "schema";
-/// A holder that has just ended may hold the lock for a moment yet: sled's own threads are the last to let go of the file.
+/// A holder that has just ended may hold the lock for a moment yet: sled's own threads are the last to let go of the file, and
+/// a process that is being started has it until it is another program.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
 
@@ -26,14 +27,7 @@ impl SledStore {
     /// When another process holds it, a newer program wrote it, or the disk refuses.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let place = directory.display().to_string();
-        let mut tries = 1;
-        let db = loop {
-            match open(directory).map_err(|e| open_error(&place, &e)) {
-                Err(StoreError::Held { .. }) if tries < TRIES => std::thread::sleep(BETWEEN),
-                opened => break opened?,
-            }
-            tries += 1;
-        };
+        let db = open(directory).map_err(|e| open_error(&place, &e))?;
         // Nobody but this scheduler has a reason to look at it.
         std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
             .map_err(|e| StoreError::Broken { place: place.clone(), reason: e.to_string() })?;
@@ -68,6 +62,16 @@ impl SledStore {
 }
 
 fn open(directory: &Path) -> sled::Result<sled::Db> {
+    for _ in 1..TRIES {
+        match open_now(directory) {
+            Err(error) if is_held(&error) => std::thread::sleep(BETWEEN),
+            opened => return opened,
+        }
+    }
+    open_now(directory)
+}
+
+fn open_now(directory: &Path) -> sled::Result<sled::Db> {
     sled::Config::new()
         .path(directory)
         // A few kilobytes of state: sled's default of a gigabyte only makes room for what never comes.
@@ -79,13 +83,17 @@ fn open(directory: &Path) -> sled::Result<sled::Db> {
 }
 
 fn open_error(place: &str, error: &sled::Error) -> StoreError {
-    let reason = error.to_string();
-    if reason.contains("lock")
-        || matches!(error, sled::Error::Io(e) if e.kind() == std::io::ErrorKind::WouldBlock)
-    {
-        return StoreError::Held { place: place.to_owned() };
+    let place = place.to_owned();
+    if is_held(error) {
+        return StoreError::Held { place };
     }
-    StoreError::Broken { place: place.to_owned(), reason }
+    StoreError::Broken { place, reason: error.to_string() }
+}
+
+/// Whether somebody else has the lock.
+fn is_held(error: &sled::Error) -> bool {
+    error.to_string().contains("lock")
+        || matches!(error, sled::Error::Io(e) if e.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 impl Store for SledStore {
