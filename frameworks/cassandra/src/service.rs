@@ -156,16 +156,12 @@ impl Clustered for Cassandra {
                 Err(format!("it takes over the place of {member}"))
             }
             Act::InUse => {
-                site.handle.remember(IN_USE, true.into()).await;
+                kit::note_in_use(site.handle, site.view).await;
                 Err("there are keyspaces, so who joins from now on gets a share of their rows".into())
             }
             Act::Change(statements) => change(site.view, site.survey, &statements).await.map(|()| None),
             Act::Run(errand) => Ok(Some(errand.run(site.handle).await)),
         }
-    }
-
-    fn grows(&self, ask: &Ask) -> bool {
-        !ask.view.observed.contains_key(&replaces(&ask.instance))
     }
 }
 

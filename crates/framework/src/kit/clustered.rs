@@ -19,7 +19,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use super::{Decision, growth};
-use crate::{Action, Ask, Config, Handle, Moment, Options, Verdict, View};
+use crate::{Ask, Config, Handle, Options, Verdict, View};
 
 /// Most acts of one answer; then it is asked again anyway.
 const ACTS: usize = 3;
@@ -55,12 +55,6 @@ pub trait Clustered: Send + Sync {
         let _ = site;
         Verdict::Go
     }
-
-    /// Whether a first launch has made the cluster larger. One that takes over another's place has not.
-    fn grows(&self, ask: &Ask) -> bool {
-        let _ = ask;
-        true
-    }
 }
 
 /// What an act has come to: an answer, or, with `None`, something to look at again. An error is a reason to wait.
@@ -86,12 +80,7 @@ pub async fn judge<C: Clustered>(service: &C, handle: &Handle, ask: &Ask) -> Ver
         Err(problems) => return problems.into(),
     };
     let decide = |survey: &C::Survey| service.judge(ask, &options, survey);
-    let (verdict, _) = carry_out(service, handle, &options, &ask.view, decide).await;
-    let joined = (ask.moment, ask.action) == (Moment::After, Action::Launch) && verdict == Verdict::Go;
-    if C::AFTER_GROWTH.is_some() && joined && service.grows(ask) {
-        growth::note(handle, ask).await;
-    }
-    verdict
+    carry_out(service, handle, &options, &ask.view, decide).await.0
 }
 
 /// The answer of [`crate::Service::settle`].

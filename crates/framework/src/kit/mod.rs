@@ -42,7 +42,7 @@ pub use clustered::{Clustered, Performed, Site, judge, settle};
 pub use count::Count;
 pub use errand::Errand;
 pub use gate::{Decided, Decision};
-pub use growth::IN_USE;
+pub use growth::{IN_USE, note_in_use};
 pub use ids::Ids;
 pub use jvm::{Beside, Jvm, JvmOverride, JvmService};
 pub use many::Many;
