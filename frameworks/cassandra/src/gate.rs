@@ -3,7 +3,7 @@
 //! One change of the ring at a time, and only while every other node serves, sees all others as members, and agrees on the
 //! schema. Restarts go rack by rack. Who leaves has handed over its data and is out of the ring before it is stopped.
 
-use cairn_cassandra_admin::{State, Survey, shrink, statements};
+use cairn_cassandra_admin::{Report, State, Survey, shrink, statements};
 use cairn_framework::kit::{Decision, Errand, IN_USE};
 use cairn_framework::{Action, Ask, Moment, View};
 
@@ -185,6 +185,9 @@ impl Question<'_> {
                 None => return Err(format!("it does not know {other} yet")),
             }
         }
+        if let Some((by, former)) = self.lingering() {
+            return Err(format!("{by} still has {former} in its ring, whose place it has taken"));
+        }
         self.one_schema()?;
         match self.unexpected() {
             // It was made since this node was told that there are none, so the node has joined without its share.
@@ -195,6 +198,23 @@ impl Question<'_> {
             }
             _ => Ok(GO),
         }
+    }
+
+    /// Who still knows the member that this one has replaced, and where that was. While somebody does, its ranges look as if
+    /// they were to be had.
+    fn lingering(&self) -> Option<(&String, String)> {
+        let taken_over =
+            self.view.observed.get(&replaces(self.me)).and_then(|v| v.as_str().map(str::to_owned));
+        let replaced = self.view.instances.get(self.me).and_then(|i| i.replaces.as_ref()?.endpoint(STORAGE));
+        let former = taken_over.or(replaced)?;
+        if self.survey.nodes.values().any(|node| node.endpoint == former) {
+            return None;
+        }
+        let known = |(by, report): (_, &Report)| {
+            let state = report.members.get(&former)?.state;
+            (state != State::Left).then_some(by)
+        };
+        self.survey.reports().find_map(known).map(|by| (by, former.clone()))
     }
 
     /// A node that does not serve may be helped at any time.

@@ -27,9 +27,11 @@ const REQUESTS: usize = 1_536;
 const BODIES: usize = 32 << 20;
 /// How long a client may take to send a body.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much is read of a body that is refused, and how long a pause in it may be; altogether no longer than any body may take.
+/// How much is read of a body that is refused, how long a pause in it may be, and how long all of it may take. It holds no place
+/// but a connection, so a server that is slow because of others need not hurry.
 const LINGER_BYTES: usize = 16 << 20;
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(20);
+const LINGER_IN_ALL: Duration = Duration::from_secs(300);
 
 /// What is left.
 #[derive(Debug, Clone)]
@@ -55,7 +57,7 @@ impl Limits {
 
     /// The answer to a client that may still be sending. The rest of its body is read for a while and thrown away: a
     /// connection that is closed while bytes are on their way is reset, and the client might never see the answer.
-    async fn refused(&self, answer: Response, mut rest: BodyDataStream) -> Response {
+    async fn refused(answer: Response, mut rest: BodyDataStream) -> Response {
         let thrown_away = async {
             let mut left = LINGER_BYTES;
             while let Ok(Some(Ok(piece))) = tokio::time::timeout(LINGER, rest.next()).await {
@@ -65,7 +67,7 @@ impl Limits {
                 }
             }
         };
-        let _ = tokio::time::timeout(self.patience, thrown_away).await;
+        let _ = tokio::time::timeout(LINGER_IN_ALL, thrown_away).await;
         answer
     }
 }
@@ -83,11 +85,11 @@ pub fn too_many(what: &str) -> Response {
 pub(crate) async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     let Ok(place) = limits.requests.try_acquire() else {
-        return limits.refused(too_many("requests"), body.into_data_stream()).await;
+        return Limits::refused(too_many("requests"), body.into_data_stream()).await;
     };
     let Ok(memory) = limits.bodies.try_acquire_many(memory(&body)) else {
         drop(place);
-        return limits.refused(too_many("large bodies"), body.into_data_stream()).await;
+        return Limits::refused(too_many("large bodies"), body.into_data_stream()).await;
     };
     let late = Arc::new(AtomicBool::new(false));
     let (lent, mut back) = lend(body, limits.patience, Arc::clone(&late));
@@ -97,7 +99,7 @@ pub(crate) async fn bounded(State(limits): State<Limits>, request: Request, next
     match back.try_recv() {
         // The handler saw a body that broke off, and knows no reason.
         _ if late.load(Ordering::Relaxed) => slow(limits.patience),
-        Ok(rest) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => limits.refused(answer, rest).await,
+        Ok(rest) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => Limits::refused(answer, rest).await,
         _ => answer,
     }
 }
