@@ -19,7 +19,7 @@ pub(crate) struct Observed {
 impl Observed {
     /// What is known of an instance; everything unknown where nothing is.
     pub(crate) fn of(view: &View, instance: &str) -> Self {
-        view.observed.get(instance).and_then(|v| Self::deserialize(v).ok()).unwrap_or_default()
+        view.observed.get(instance).and_then(|v| Self::deserialize(&**v).ok()).unwrap_or_default()
     }
 
     /// An answer. The document's version is left out, so that equal states are equal facts.

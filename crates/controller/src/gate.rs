@@ -7,7 +7,7 @@ use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
 
 use crate::child::Observed;
 use crate::settings::Settings;
-use crate::state::{StoredStack, locate};
+use crate::state::{Stacks, StoredStack};
 use cairn_framework::http::reason;
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -15,12 +15,17 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 const DOWN: &str = "destroyed";
 
 /// Judges a step.
-pub(crate) async fn gate(settings: &Settings, client: &reqwest::Client, ask: &Ask) -> Verdict {
-    let Some((stack, service)) = locate(&ask.config.options, &ask.instance) else {
+pub(crate) async fn gate(
+    settings: &Settings,
+    client: &reqwest::Client,
+    stacks: &Stacks,
+    ask: &Ask,
+) -> Verdict {
+    let Some((stack, service)) = stacks.locate(&ask.instance) else {
         // What no stack knows holds nothing that could be lost.
         return Verdict::Go;
     };
-    let step = Step { settings, client, ask, stack: &stack, service: &service };
+    let step = Step { settings, client, ask, stack, service };
     match (ask.moment, ask.action) {
         (Moment::After, Action::Launch | Action::Restart) => step.launched(),
         (Moment::Before, Action::Remove) => step.take_down().await,
@@ -162,8 +167,10 @@ impl Step<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::state::Destroying;
+    use crate::state::{Destroying, Options};
     use crate::testing::{complete, config_of, observe, options, settings, status, view};
 
     fn ask(moment: Moment, action: Action, instance: &str, delete_data: Option<bool>) -> Ask {
@@ -172,19 +179,20 @@ mod tests {
             delete_data.map(|delete_data| Destroying { delete_data });
         let mut view = view();
         view.instances.entry(instance.to_owned()).or_default();
-        Ask { moment, action, instance: instance.into(), config: config_of(&options), view }
+        Ask { moment, action, instance: instance.into(), config: config_of(&options), view: view.into() }
     }
 
     async fn judge(settings: &Settings, ask: &Ask) -> Verdict {
-        gate(settings, &cairn_framework::http::client().unwrap(), ask).await
+        let stacks = Stacks::new(Options::read(&ask.config.options).unwrap());
+        gate(settings, &cairn_framework::http::client().unwrap(), &stacks, ask).await
     }
 
     #[tokio::test]
     async fn a_launch_is_done_when_the_service_serves() {
         let mut ask = ask(Moment::After, Action::Launch, "demo-zookeeper", None);
-        observe(&mut ask.view, status("demo-zookeeper", 1));
+        observe(Arc::make_mut(&mut ask.view), status("demo-zookeeper", 1));
         assert_eq!(judge(&settings(), &ask).await, Verdict::Wait("server-1 starting".into()));
-        observe(&mut ask.view, complete("demo-zookeeper", 1, &[("connect", "a:1")]));
+        observe(Arc::make_mut(&mut ask.view), complete("demo-zookeeper", 1, &[("connect", "a:1")]));
         assert_eq!(judge(&settings(), &ask).await, Verdict::Go);
     }
 
@@ -193,9 +201,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings { states: dir.path().to_owned().into(), ..settings() };
         let mut ask = ask(Moment::Before, Action::Remove, "demo-zookeeper", Some(false));
-        ask.view.instances.entry("demo-kafka".into()).or_default();
+        Arc::make_mut(&mut ask.view).instances.entry("demo-kafka".into()).or_default();
         assert_eq!(judge(&settings, &ask).await, Verdict::Wait("waits until kafka is gone".into()));
-        ask.view.instances.remove("demo-kafka");
+        Arc::make_mut(&mut ask.view).instances.remove("demo-kafka");
         assert_eq!(judge(&settings, &ask).await, Verdict::Go, "it never ran");
         settings.state("demo", "zookeeper", "zookeeper").mark("anything").await.unwrap();
         assert!(
@@ -219,7 +227,7 @@ mod tests {
         let mut before = ask(Moment::Before, Action::Remove, "demo-kafka", Some(false));
         let mut gone = status("demo-kafka", 1);
         gone.destroyed = true;
-        observe(&mut before.view, gone);
+        observe(Arc::make_mut(&mut before.view), gone);
         assert_eq!(judge(&settings, &before).await, Verdict::Go);
         assert_eq!(judge(&settings, &keep).await, Verdict::Go);
         assert!(dir.exists());

@@ -1,6 +1,6 @@
 //! Stacks to instances: a scheduler for each service.
 
-use cairn_framework::{Config, InstanceSpec, Model, PortSpec, Problem, Strategy};
+use cairn_framework::{InstanceSpec, Model, PortSpec, Problem, Strategy};
 use cairn_stack::{Catalog, Service};
 
 use crate::state::{Options, StoredStack};
@@ -12,11 +12,8 @@ pub(crate) const API: &str = "api";
 /// among them, so the SDK takes them down.
 ///
 /// # Errors
-/// Options that cannot be read, or a framework that the catalog does not know.
-pub(crate) fn model(config: &Config, catalog: &Catalog) -> Result<Model, Vec<Problem>> {
-    let options = Options::read(&config.options).map_err(|e| {
-        vec![Problem::new("", e.to_string()).help("apply the stacks again with this version of cairn")]
-    })?;
+/// A framework that the catalog does not know.
+pub(crate) fn model(options: &Options, catalog: &Catalog) -> Result<Model, Vec<Problem>> {
     let mut instances = Vec::new();
     let mut problems = Vec::new();
     for stack in options.stacks.values() {
@@ -59,22 +56,18 @@ fn instance(stack: &StoredStack, service: &Service, catalog: &Catalog) -> Result
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::state::Destroying;
     use crate::testing::{catalog, options};
 
     fn names(options: &Options) -> Vec<String> {
-        let config = Config { options: serde_json::to_value(options).unwrap(), ..Config::default() };
-        model(&config, &catalog()).unwrap().instances.into_iter().map(|i| i.name).collect()
+        model(options, &catalog()).unwrap().instances.into_iter().map(|i| i.name).collect()
     }
 
     #[test]
     fn a_scheduler_for_each_service_in_the_order_of_dependency() {
         assert_eq!(names(&options()), ["demo-zookeeper", "demo-kafka"]);
         assert!(names(&Options::default()).is_empty());
-        assert_eq!(model(&Config::default(), &catalog()).unwrap().instances, []);
     }
 
     #[test]
@@ -86,19 +79,15 @@ mod tests {
 
     #[test]
     fn resources_are_those_of_the_framework_spec() {
-        let config = Config { options: serde_json::to_value(options()).unwrap(), ..Config::default() };
-        let zookeeper = model(&config, &catalog()).unwrap().instances.swap_remove(0);
+        let zookeeper = model(&options(), &catalog()).unwrap().instances.swap_remove(0);
         assert_eq!((zookeeper.cpus, zookeeper.mem), (0.1, 64.0));
         assert_eq!(zookeeper.ports, [PortSpec::any("api")]);
         assert!(zookeeper.volumes.is_empty());
     }
 
     #[test]
-    fn unreadable_options_and_unknown_frameworks_are_told() {
-        let bad = Config { options: json!({"stacks": 3}), ..Config::default() };
-        assert!(model(&bad, &catalog()).is_err());
-        let config = Config { options: serde_json::to_value(options()).unwrap(), ..Config::default() };
-        let problems = model(&config, &Catalog::default()).unwrap_err();
+    fn unknown_frameworks_are_told() {
+        let problems = model(&options(), &Catalog::default()).unwrap_err();
         assert_eq!(problems.len(), 2);
         assert_eq!(problems[0].to_string(), "stacks.demo.zookeeper: there is no framework `zookeeper`");
     }

@@ -1,6 +1,6 @@
 //! The controller as a framework on the SDK.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::events::Events;
 use crate::rest::Answer;
 use crate::secrets::{Key, Vault};
 use crate::settings::{ControllerOptions, Settings};
-use crate::state::Options;
+use crate::state::{Decoded, Options, Stacks, StoredStack};
 use crate::token::Secret;
 use crate::{apply, clock, gate, layout, model, rest, task, view, watch};
 
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) token: Secret,
     pub(crate) client: reqwest::Client,
     pub(crate) events: Events,
+    pub(crate) decoded: Decoded,
     /// Streams of events that may still begin.
     pub(crate) streams: Arc<Semaphore>,
     /// Held while the stored stacks are read, changed and stored.
@@ -141,6 +142,12 @@ fn stack_key(options: &ControllerOptions) -> io::Result<Secret> {
     }
 }
 
+impl Controller {
+    fn stacks(&self, config: &Config) -> Result<Arc<Stacks>, String> {
+        self.0.decoded.of(config).map_err(|e| format!("the stored stacks cannot be read: {e}"))
+    }
+}
+
 impl Shared {
     pub(crate) fn new(settings: Settings, token: Secret) -> Result<Self, ControllerError> {
         let run = uuid::Uuid::new_v4().simple().to_string();
@@ -150,6 +157,7 @@ impl Shared {
             token,
             client: cairn_framework::http::client()?,
             events,
+            decoded: Decoded::default(),
             streams: Arc::new(Semaphore::new(rest::STREAMS)),
             changing: Mutex::default(),
         })
@@ -163,11 +171,19 @@ impl Service for Controller {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        model::model(config, &self.0.settings.catalog)
+        let stacks = self.0.decoded.of(config).map_err(|e| {
+            vec![Problem::new("", e.to_string()).help("apply the stacks again with this version of cairn")]
+        })?;
+        model::model(&stacks.options, &self.0.settings.catalog)
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        task::task(&self.0.settings, config, &instance.name, view)
+        task::task(&self.0.settings, &*self.stacks(config).map_err(Wait::For)?, &instance.name, view)
+    }
+
+    fn concerned(&self, config: &Config, name: &str) -> Option<BTreeSet<String>> {
+        // Archives are for everybody.
+        if name == FACT { None } else { Some(self.0.decoded.of(config).ok()?.around(name)) }
     }
 
     fn outputs(&self, _: &Config, _: &View) -> BTreeMap<String, String> {
@@ -175,7 +191,10 @@ impl Service for Controller {
     }
 
     async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
-        gate::gate(&self.0.settings, &self.0.client, ask).await
+        match self.stacks(&ask.config) {
+            Ok(stacks) => gate::gate(&self.0.settings, &self.0.client, &stacks, ask).await,
+            Err(why) => Verdict::Wait(why),
+        }
     }
 
     fn api(&self) -> rest::Api {
@@ -200,8 +219,8 @@ async fn scan_distributions(shared: Arc<Shared>, handle: Handle) {
     let mut checksums = Checksums::default();
     let mut changes = handle.subscribe();
     loop {
-        let stacks = Options::read(&handle.published().config.options).unwrap_or_default();
-        let names = task::archive_names(&shared.settings, &stacks);
+        let stacks = shared.decoded.of(&handle.published().config).unwrap_or_default();
+        let names = task::archive_names(&shared.settings, &stacks.options);
         let (dist, asked) = (shared.settings.dist.clone(), names.clone());
         let scanned = tokio::task::spawn_blocking(move || {
             let found = checksums.scan(&dist, &asked);
@@ -211,10 +230,11 @@ async fn scan_distributions(shared: Arc<Shared>, handle: Handle) {
         let Ok((kept, found)) = scanned.await else { return };
         checksums = kept;
         handle.observe(FACT, serde_json::to_value(found).unwrap_or_default()).await;
-        let other = |options: &serde_json::Value| {
-            Options::read(options).is_ok_and(|stacks| task::archive_names(&shared.settings, &stacks) != names)
+        let other = |config: &Config| {
+            let stacks = shared.decoded.of(config);
+            stacks.is_ok_and(|stacks| task::archive_names(&shared.settings, &stacks.options) != names)
         };
-        if closed_within(&mut changes, RESCAN, |published| other(&published.config.options)).await {
+        if closed_within(&mut changes, RESCAN, |published| other(&published.config)).await {
             return;
         }
     }
@@ -242,8 +262,8 @@ async fn tell_events(shared: Arc<Shared>, handle: Handle) {
     let mut changes = handle.subscribe();
     loop {
         let published = changes.borrow_and_update().clone();
-        if let Ok(options) = Options::read(&published.config.options) {
-            let tree = view::stacks(&options, &published.view);
+        if let Ok(stacks) = shared.decoded.of(&published.config) {
+            let tree = view::stacks(&stacks.options, &published.view);
             shared.events.update(&tree, clock::now_ms());
         }
         if changes.changed().await.is_err() {
@@ -256,10 +276,9 @@ async fn tell_events(shared: Arc<Shared>, handle: Handle) {
 async fn tidy_up(shared: Arc<Shared>, handle: Handle) {
     let mut changes = handle.subscribe();
     loop {
-        let goes = changes.borrow_and_update().config.options.clone();
-        let leaves = Options::read(&goes)
-            .is_ok_and(|o| o.stacks.values().any(|s| s.destroying.is_some() || !s.leaving.is_empty()));
-        if leaves {
+        let config = changes.borrow_and_update().config.clone();
+        let goes = |stack: &StoredStack| stack.destroying.is_some() || !stack.leaving.is_empty();
+        if shared.decoded.of(&config).is_ok_and(|stacks| stacks.options.stacks.values().any(goes)) {
             drop_gone(&shared, &handle).await;
         }
         if changes.changed().await.is_err() {
@@ -318,7 +337,7 @@ pub(crate) fn read(published: &Published) -> Answer<Options> {
 async fn store(handle: &Handle, from: &Published, options: &Options) -> Result<(), RestProblem> {
     let options = serde_json::to_value(options)
         .map_err(|e| RestProblem::bad_request(format!("the stacks cannot be written: {e}")))?;
-    let config = Config { options, ..from.config.clone() };
+    let config = Config { options: options.into(), ..from.config.clone() };
     let expected = Some(from.status.plan.generation);
     handle.command(Command::Configure { config: Box::new(config), expected }).await.map(|_| ())
 }

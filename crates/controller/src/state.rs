@@ -1,8 +1,10 @@
 //! What the controller keeps: every stack that was applied, and the services on their way out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_stack::{Bundle, Catalog, FrameworkSpec, Service, ValidatedStack, framework_name};
+use cairn_framework::Config;
+use cairn_stack::{Bundle, Catalog, FrameworkSpec, Service, ValidatedStack};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -137,15 +139,67 @@ impl StoredStack {
     }
 }
 
-/// The stack that an instance belongs to and the name of its service, read without decoding the other stacks.
-pub(crate) fn locate(options: &Value, instance: &str) -> Option<(StoredStack, String)> {
-    let stacks = options.get("stacks")?.as_object()?;
-    stacks.iter().find_map(|(name, stored)| {
-        let services = stored.pointer("/spec/services").into_iter().chain(stored.get("leaving"));
-        let mut paths = services.filter_map(Value::as_object).flat_map(|services| services.keys());
-        let service = paths.find(|path| framework_name(name, path) == instance)?;
-        Some((StoredStack::deserialize(stored).ok()?, service.clone()))
-    })
+/// The stacks with what is looked up in them by the names of instances.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks {
+    pub(crate) options: Options,
+    /// Stack and service by the name of the service's scheduler.
+    instances: BTreeMap<String, (String, String)>,
+    /// The same names of those that need the service, and of those that it needs.
+    neighbours: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Stacks {
+    pub(crate) fn new(options: Options) -> Self {
+        let (mut instances, mut neighbours) = (BTreeMap::new(), BTreeMap::<String, BTreeSet<String>>::new());
+        for stack in options.stacks.values() {
+            for service in stack.all_services() {
+                let instance = stack.instance(&service.name);
+                for need in &service.needs {
+                    let need = stack.instance(need);
+                    neighbours.entry(need.clone()).or_default().insert(instance.clone());
+                    neighbours.entry(instance.clone()).or_default().insert(need);
+                }
+                instances.insert(instance, (stack.spec.name.clone(), service.name.clone()));
+            }
+        }
+        Self { options, instances, neighbours }
+    }
+
+    /// The stack that an instance belongs to and the name of its service.
+    pub(crate) fn locate(&self, instance: &str) -> Option<(&StoredStack, &str)> {
+        let (stack, service) = self.instances.get(instance)?;
+        Some((self.options.stacks.get(stack)?, service))
+    }
+
+    /// An instance with all that it rests on and all that rest on it.
+    pub(crate) fn around(&self, instance: &str) -> BTreeSet<String> {
+        let mut around = self.neighbours.get(instance).cloned().unwrap_or_default();
+        around.insert(instance.to_owned());
+        around
+    }
+}
+
+/// What a configuration holds, decoded once for as long as it stays the same: it may be large, and is asked for often.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded(Mutex<Option<(Arc<Value>, Arc<Stacks>)>>);
+
+impl Decoded {
+    /// The stacks of a configuration.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn of(&self, config: &Config) -> Result<Arc<Stacks>, serde_json::Error> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((options, stacks)) if Arc::ptr_eq(options, &config.options) => Ok(Arc::clone(stacks)),
+            _ => {
+                let stacks = Arc::new(Stacks::new(Options::read(&config.options)?));
+                *last = Some((Arc::clone(&config.options), Arc::clone(&stacks)));
+                Ok(stacks)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -158,11 +212,11 @@ mod tests {
         let mut all = options();
         all.stacks.insert("logs-eu".into(), stored("logs-eu"));
         all.stacks.insert("logs".into(), stored("logs"));
-        let value = serde_json::to_value(&all).unwrap();
-        let (stack, service) = locate(&value, "logs-eu-kafka").unwrap();
-        assert_eq!((stack.spec.name.as_str(), service.as_str()), ("logs-eu", "kafka"));
-        assert!(locate(&value, "logs-eu").is_none());
-        assert!(locate(&Value::Null, "logs-eu-kafka").is_none());
+        let stacks = Stacks::new(all);
+        let (stack, service) = stacks.locate("logs-eu-kafka").unwrap();
+        assert_eq!((stack.spec.name.as_str(), service), ("logs-eu", "kafka"));
+        assert!(stacks.locate("logs-eu").is_none());
+        assert!(Stacks::default().locate("logs-eu-kafka").is_none());
     }
 
     #[test]
@@ -173,11 +227,32 @@ mod tests {
             let service = Service { name: path.into(), ..services["kafka"].clone() };
             services.insert(path.into(), service);
         }
-        let value = serde_json::to_value(&all).unwrap();
-        assert_eq!(locate(&value, "demo-log-kafka").unwrap().1, "log/kafka");
-        let short = all.stacks["demo"].instance("observability/zookeeper");
+        let stacks = Stacks::new(all);
+        assert_eq!(stacks.locate("demo-log-kafka").unwrap().1, "log/kafka");
+        let short = stacks.options.stacks["demo"].instance("observability/zookeeper");
         assert!(short.len() <= 24 && short.contains("-zookeeper-"), "{short}");
-        assert_eq!(locate(&value, &short).unwrap().1, "observability/zookeeper");
+        assert_eq!(stacks.locate(&short).unwrap().1, "observability/zookeeper");
+    }
+
+    #[test]
+    fn around_an_instance_is_what_needs_it_and_what_it_needs() {
+        let stacks = Stacks::new(options());
+        let both = BTreeSet::from(["demo-kafka".to_owned(), "demo-zookeeper".to_owned()]);
+        assert_eq!((stacks.around("demo-kafka"), stacks.around("demo-zookeeper")), (both.clone(), both));
+        assert_eq!(stacks.around("unknown"), BTreeSet::from(["unknown".to_owned()]));
+    }
+
+    #[test]
+    fn another_configuration_is_decoded_anew() {
+        let (decoded, first) = (Decoded::default(), crate::testing::config());
+        let stacks = decoded.of(&first).unwrap();
+        assert!(Arc::ptr_eq(&stacks, &decoded.of(&first.clone()).unwrap()));
+        let mut second = first.clone();
+        Arc::make_mut(&mut second.options)["revision"] = 2.into();
+        assert_eq!(decoded.of(&second).unwrap().options.revision, 2);
+        assert_eq!(decoded.of(&first).unwrap().options.revision, 1);
+        let bad = Config { options: Arc::new(3.into()), ..Config::default() };
+        assert!(decoded.of(&bad).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::child::Observed;
 use crate::distribution::FACT;
 use crate::settings::Settings;
-use crate::state::{Options, StoredStack, locate};
+use crate::state::{Options, Stacks, StoredStack};
 
 const CONFIG_FILE: &str = "config.json";
 const TOKEN_FILE: &str = "token";
@@ -27,24 +27,24 @@ const GRACE_MS: u64 = 5_000;
 /// What it waits for.
 pub(crate) fn task(
     settings: &Settings,
-    config: &Config,
+    stacks: &Stacks,
     instance: &str,
     view: &View,
 ) -> Result<TaskSpec, Wait> {
-    let (stack, name) = locate(&config.options, instance)
-        .ok_or_else(|| Wait::For("no stack has this service any more".to_owned()))?;
+    let (stack, name) =
+        stacks.locate(instance).ok_or_else(|| Wait::For("no stack has this service any more".to_owned()))?;
     let (service, revision) =
-        stack.service(&name).ok_or_else(|| Wait::For("its stack has no such service".to_owned()))?;
+        stack.service(name).ok_or_else(|| Wait::For("its stack has no such service".to_owned()))?;
     let framework = stack
-        .framework(&name, &settings.catalog)
+        .framework(name, &settings.catalog)
         .ok_or_else(|| Wait::For(format!("there is no framework `{}`", service.framework)))?;
     let needed = secret_names(&service.options);
-    let secrets = settings.vault.values(&config.options, &stack.spec.name, needed).map_err(Wait::For)?;
-    let child = child_config(settings, &stack, service, revision, framework, view, &secrets)?;
+    let secrets = settings.vault.values(&stacks.options, &stack.spec.name, needed).map_err(Wait::For)?;
+    let child = child_config(settings, stack, service, revision, framework, view, &secrets)?;
     let content = serde_json::to_string_pretty(&child)
         .map_err(|e| Wait::For(format!("its configuration cannot be written: {e}")))?;
     Ok(TaskSpec {
-        command: command_line(settings, &stack, service, framework),
+        command: command_line(settings, stack, service, framework),
         env: framework.scheduler.env.clone(),
         files: vec![
             private(CONFIG_FILE, content),
@@ -126,7 +126,7 @@ fn child_config(
         framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok().map(Box::new));
     Ok(Config {
         revision,
-        options,
+        options: options.into(),
         secrets: secret_places(&service.options),
         inputs,
         distributions,
@@ -179,7 +179,7 @@ fn archives(
     let checksums = view
         .observed
         .get(FACT)
-        .and_then(|v| BTreeMap::<String, String>::deserialize(v).ok())
+        .and_then(|v| BTreeMap::<String, String>::deserialize(&**v).ok())
         .ok_or_else(|| Wait::For("waits for the checksums of the distributions".to_owned()))?;
     let artifact = |(version, archive): (&String, &cairn_stack::Archive)| {
         let found = checksums.get(&archive.archive)?;
@@ -239,10 +239,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{complete, config, observe, settings, status, view};
+    use crate::testing::{complete, observe, options, settings, status, view};
 
     fn render(instance: &str, view: &View) -> Result<TaskSpec, Wait> {
-        task(&settings(), &config(), instance, view)
+        task(&settings(), &Stacks::new(options()), instance, view)
     }
 
     #[test]
@@ -277,11 +277,11 @@ mod tests {
     fn a_scheduler_is_given_the_spec_that_describes_its_service() {
         let web = "framework: web\noffers: { web: { outputs: [url] } }\nservice: { groups: { web: { command: x, count: 2 } }, outputs: { url: a } }\n";
         let catalog = cairn_stack::Catalog::load([("web.yaml", web.as_bytes())]).unwrap();
-        let mut options = crate::testing::options();
+        let mut options = options();
         let spec = &mut options.stacks.get_mut("demo").unwrap().spec;
         spec.services.get_mut("zookeeper").unwrap().framework = "web".into();
         let settings = Settings { catalog, ..settings() };
-        let task = task(&settings, &crate::testing::config_of(&options), "demo-zookeeper", &view()).unwrap();
+        let task = task(&settings, &Stacks::new(options), "demo-zookeeper", &view()).unwrap();
         assert_eq!(task.command[..3], ["./cairn", "scheduler", "service"]);
         let definition = &rendered_config(&task)["definition"];
         assert_eq!(definition["service"]["groups"]["web"]["count"], "2");
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn archives_without_a_file_are_left_out_and_unknown_checksums_are_awaited() {
         let mut view = view();
-        view.observed.insert(FACT.into(), json!({}));
+        view.observed.insert(FACT.into(), json!({}).into());
         let task = render("demo-zookeeper", &view).unwrap();
         assert_eq!(rendered_config(&task)["distributions"], json!({}));
         view.observed.remove(FACT);

@@ -109,7 +109,7 @@ pub(crate) fn vault() -> Vault {
 }
 
 pub(crate) fn config_of(options: &Options) -> Config {
-    Config { options: serde_json::to_value(options).unwrap(), ..Config::default() }
+    Config { options: serde_json::to_value(options).unwrap().into(), ..Config::default() }
 }
 
 pub(crate) fn config() -> Config {
@@ -133,7 +133,7 @@ pub(crate) fn view() -> View {
     View {
         framework: "cairn".into(),
         target: vec!["demo-zookeeper".into(), "demo-kafka".into()],
-        observed: BTreeMap::from([(FACT.to_owned(), json!({"zookeeper-3.9.tar": "aa"}))]),
+        observed: BTreeMap::from([(FACT.to_owned(), json!({"zookeeper-3.9.tar": "aa"}).into())]),
         ..View::default()
     }
 }
@@ -164,7 +164,7 @@ pub(crate) fn complete(framework: &str, revision: u64, outputs: &[(&str, &str)])
 }
 
 pub(crate) fn observe(view: &mut View, status: Status) {
-    view.observed.insert(status.framework.clone(), Observed::answered(status).fact());
+    view.observed.insert(status.framework.clone(), Observed::answered(status).fact().into());
 }
 
 /// Serves a router on a free port of loopback for as long as the test's runtime lives.

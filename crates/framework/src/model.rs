@@ -1,6 +1,7 @@
 //! What a configuration asks for, in terms the core understands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,9 @@ use crate::Constraint;
 pub struct Config {
     /// Grows with every change that the controller makes. A higher one replaces what REST has changed meanwhile.
     pub revision: u64,
-    /// Options as the stack file has them, an object. What they mean is the service's own matter.
-    pub options: Value,
+    /// Options as the stack file has them, an object. What they mean is the service's own matter. Shared, because they may be
+    /// large and everybody who is asked something gets them.
+    pub options: Arc<Value>,
     /// JSON pointers of the options that hold secrets, as the controller has filled them in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
@@ -45,8 +47,11 @@ impl Config {
     /// # Errors
     /// One problem that names the option and what is wrong with it.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
-        let options =
-            if self.options.is_null() { Value::Object(serde_json::Map::new()) } else { self.options.clone() };
+        let options = if self.options.is_null() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            Value::clone(&self.options)
+        };
         serde_json::from_value(options)
             .map_err(|e| vec![Problem { option: String::new(), message: e.to_string(), help: None }])
     }

@@ -21,6 +21,8 @@
 //! }
 //! ```
 
+use std::sync::Arc;
+
 use cairn_task::{Action, ActionState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,7 +65,7 @@ pub struct Operate {
     /// Effective configuration.
     pub config: Config,
     /// All instances as they are.
-    pub view: View,
+    pub view: Arc<View>,
 }
 
 impl Operate {

@@ -156,7 +156,7 @@ fn escape(key: &str) -> String {
 pub(crate) fn reveal(stored: &mut Config, given: &Config, names: &[&str]) {
     let secrets = Secrets::of(given, names);
     match revealed(&stored.options, &secrets) {
-        Some(options) => stored.options = options,
+        Some(options) => stored.options = options.into(),
         None => {
             tracing::warn!("what REST had changed is lost: the configuration file lacks secrets that it had");
             stored.options = given.options.clone();
@@ -183,7 +183,9 @@ mod tests {
 
     fn config() -> Config {
         Config {
-            options: json!({"users": [{"name": "a", "key": "correct horse"}], "password": "p\"ass word", "n": 3}),
+            options:
+                json!({"users": [{"name": "a", "key": "correct horse"}], "password": "p\"ass word", "n": 3})
+                    .into(),
             secrets: vec!["/users/0/key".into(), "/gone".into()],
             ..Config::default()
         }
@@ -196,8 +198,9 @@ mod tests {
     #[test]
     fn what_is_stored_has_no_secret_and_comes_back_wherever_rest_has_moved_it() {
         let mut moved = config();
-        moved.options["users"] = json!([{"name": "b"}, {"name": "a", "key": "correct horse"}]);
-        let mut stored = Config { options: secrets().conceal(&moved.options), ..moved.clone() };
+        std::sync::Arc::make_mut(&mut moved.options)["users"] =
+            json!([{"name": "b"}, {"name": "a", "key": "correct horse"}]);
+        let mut stored = Config { options: secrets().conceal(&moved.options).into(), ..moved.clone() };
         let text = serde_json::to_string(&stored).unwrap();
         assert!(!text.contains("horse") && !text.contains("ass word"), "{text}");
         reveal(&mut stored, &config(), &["password"]);
@@ -206,10 +209,10 @@ mod tests {
 
     #[test]
     fn a_file_without_the_secret_counts_as_a_whole() {
-        let mut stored = Config { options: secrets().conceal(&config().options), ..config() };
-        let other = Config { options: json!({"n": 4}), ..Config::default() };
+        let mut stored = Config { options: secrets().conceal(&config().options).into(), ..config() };
+        let other = Config { options: json!({"n": 4}).into(), ..Config::default() };
         reveal(&mut stored, &other, &["password"]);
-        assert_eq!(stored.options, json!({"n": 4}));
+        assert_eq!(*stored.options, json!({"n": 4}));
     }
 
     #[test]

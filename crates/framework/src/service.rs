@@ -1,6 +1,7 @@
 //! What is different about one service: the trait that a framework implements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_task::TaskSpec;
@@ -30,6 +31,14 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// What the instance waits for.
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait>;
+
+    /// Instances whose task, or gate, may rest on what is known of `name`, an instance or an observed fact: after a change
+    /// of it only they are looked at again. `None`: any of them may. For services with very many instances that know
+    /// little of each other.
+    fn concerned(&self, config: &Config, name: &str) -> Option<BTreeSet<String>> {
+        let _ = (config, name);
+        None
+    }
 
     /// What dependents may use once everything is ready, for example `connect`.
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String>;
@@ -180,7 +189,7 @@ pub struct Ask {
     /// Effective configuration.
     pub config: Config,
     /// All instances as they are.
-    pub view: View,
+    pub view: Arc<View>,
 }
 
 /// What a gate says.

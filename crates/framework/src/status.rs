@@ -1,6 +1,7 @@
 //! What a scheduler says about itself: the same values for REST, page and command line.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -162,7 +163,7 @@ pub struct View {
     /// Names of the instances in the target, in its order.
     pub target: Vec<String>,
     /// Facts that the service's own watchers brought ([`crate::Handle::observe`]).
-    pub observed: BTreeMap<String, Value>,
+    pub observed: BTreeMap<String, Arc<Value>>,
     /// Facts that outlive this program ([`crate::Handle::remember`]), for as long as an instance holds a place.
     pub facts: BTreeMap<String, Value>,
 }

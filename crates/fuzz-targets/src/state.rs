@@ -86,7 +86,7 @@ fn lived(service: Arc<dyn Service>, options: serde_json::Value, inputs: &[(&str,
     let mut core = core(service, &entries).unwrap();
     let inputs = inputs.iter().map(|(need, value)| ((*need).to_owned(), (*value).to_owned())).collect();
     let archive = json!({ "uri": "file:///a.tar", "sha256": "0".repeat(64), "version": "3.9.4" });
-    let config = Config { revision: 1, options, inputs, ..Config::default() };
+    let config = Config { revision: 1, options: options.into(), inputs, ..Config::default() };
     let config = Config { distribution: serde_json::from_value(archive).ok(), ..config };
     let given = core.given(config, NOW).unwrap_or_else(|problems| panic!("{problems:?}"));
     store(&mut entries, given);

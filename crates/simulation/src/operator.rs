@@ -91,7 +91,7 @@ impl World {
         }
         let config = self.schedulers[index].core.as_ref().map(Core::config);
         if let Some(config) = config {
-            let config = Box::new(Config { options, ..config });
+            let config = Box::new(Config { options: options.into(), ..config });
             self.ask_scheduler(index, Command::Configure { config, expected: None });
         }
     }
@@ -101,7 +101,7 @@ impl World {
         let options = self.operator.wishes[index].shape.to_value();
         let scheduler = &mut self.schedulers[index];
         scheduler.file.revision += 1;
-        scheduler.file.options = options;
+        scheduler.file.options = options.into();
         let file = scheduler.file.clone();
         self.note(|| {
             format!("operator gives scheduler {index} revision {}: {}", file.revision, file.options)

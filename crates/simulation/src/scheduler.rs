@@ -64,7 +64,7 @@ impl Scheduler {
             kind,
             service: Arc::new(Toy(kind)),
             store: MemoryStore::default(),
-            file: Config { revision: 1, options: shape.to_value(), ..Config::default() },
+            file: Config { revision: 1, options: shape.to_value().into(), ..Config::default() },
             core: None,
             life: 0,
             connection: None,

@@ -173,7 +173,7 @@ mod tests {
     fn read(options: Value) -> Result<Options, String> {
         let inputs = [("kafka", "127.0.0.1:9092"), ("elasticsearch", "127.0.0.1:9200")];
         let inputs = inputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let config = Config { options, inputs, ..Config::default() };
+        let config = Config { options: options.into(), inputs, ..Config::default() };
         config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let missing: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
         assert_eq!(missing, ["kafka", "elasticsearch"]);
         let own = json!({ "routes": "- from: { uri: 'timer:tick', steps: [] }" });
-        assert!(Config { options: own, ..Config::default() }.read::<Options>().is_ok());
+        assert!(Config { options: own.into(), ..Config::default() }.read::<Options>().is_ok());
     }
 
     #[test]

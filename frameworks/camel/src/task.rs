@@ -111,7 +111,7 @@ mod tests {
     fn rendered(options: serde_json::Value) -> TaskSpec {
         let inputs = [("kafka", "127.0.0.2:31000,127.0.0.3:31000"), ("elasticsearch", "127.0.0.2:31001")];
         let inputs = inputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let config = Config { options, inputs, ..Config::default() };
+        let config = Config { options: options.into(), inputs, ..Config::default() };
         let options = config.read::<Options>().unwrap();
         task(&config, &options, "indexer-1", &View { framework: "logs-indexer".into(), ..View::default() })
     }

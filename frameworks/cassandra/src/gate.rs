@@ -127,7 +127,7 @@ impl Question<'_> {
             return Ok(Decision::Do(Act::InUse));
         }
         match self.orphan() {
-            Some(orphan) if self.view.observed.get(&replaces(self.me)).is_none_or(|v| *v != orphan) => {
+            Some(orphan) if self.view.observed.get(&replaces(self.me)).is_none_or(|v| **v != orphan) => {
                 Ok(Decision::Do(Act::TakeOver { me: self.me.to_owned(), member: orphan }))
             }
             _ => Ok(GO),

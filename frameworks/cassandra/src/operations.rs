@@ -115,7 +115,7 @@ mod tests {
             arguments: map(arguments),
             abort: false,
             config: cairn_framework::Config::default(),
-            view: cairn_framework::View::default(),
+            view: std::sync::Arc::default(),
         };
         action(&step).argv[2..].join(" ")
     }

@@ -67,7 +67,7 @@ impl Service for Cassandra {
         let seeds = seeds_for(&instance.name, view)?;
         let place = view.place(&instance.name)?;
         let replaces =
-            view.observed.get(&replaces(&instance.name)).and_then(Value::as_str).map(str::to_owned);
+            view.observed.get(&replaces(&instance.name)).and_then(|v| v.as_str()).map(str::to_owned);
         let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
         let empty = !view.facts.contains_key(IN_USE);
         Ok(task::node(&options, cluster, &instance.name, place, &Launch { seeds, replaces, empty }))

@@ -192,7 +192,7 @@ mod tests {
 
     fn read(options: Value) -> Result<Options, String> {
         let inputs = [("kafka".to_owned(), "127.0.0.1:9092".to_owned())].into();
-        let config = Config { options, inputs, stack: "logs".into(), ..Config::default() };
+        let config = Config { options: options.into(), inputs, stack: "logs".into(), ..Config::default() };
         config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
@@ -246,10 +246,10 @@ mod tests {
         let options: Vec<_> = problems.iter().map(|p| p.option.as_str()).collect();
         assert_eq!(options, ["sources", "kafka"]);
         let alone = json!({ "sources": { "exec": "date" }, "sinks": { "log": { "type": "logger" } } });
-        assert!(Config { options: alone, ..Config::default() }.read::<Options>().is_ok());
+        assert!(Config { options: alone.into(), ..Config::default() }.read::<Options>().is_ok());
         let lost = json!({ "sources": { "tasks": "*" }, "sinks": { "log": { "type": "logger" } } });
         assert!(
-            Config { options: lost, ..Config::default() }.read::<Options>().unwrap_err()[0]
+            Config { options: lost.into(), ..Config::default() }.read::<Options>().unwrap_err()[0]
                 .message
                 .contains("no stack")
         );

@@ -77,7 +77,8 @@ mod tests {
                 "sinks": { "copy": { "type": "file_roll", "sink.directory": "/tmp/copy" } },
                 "config": { "sources.files.idleTimeout": 60000, "sinks.kafka.timestampHeader": "other" },
                 "metrics": true,
-            }),
+            })
+            .into(),
             inputs: [("kafka".to_owned(), "127.0.0.2:31000,127.0.0.3:31000".to_owned())].into(),
             stack: "logs".into(),
             ..Config::default()

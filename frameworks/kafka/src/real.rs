@@ -9,6 +9,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cairn_framework::{
@@ -41,7 +42,7 @@ impl Fleet {
         fs::create_dir_all(&dir).unwrap();
         let archive = cairn_framework::Artifact { uri: "x".into(), ..Default::default() };
         let distributions = [("3.9.1".to_owned(), archive.clone()), ("4.1.0".to_owned(), archive)].into();
-        let config = Config { options, inputs, distributions, ..Config::default() };
+        let config = Config { options: options.into(), inputs, distributions, ..Config::default() };
         let view = View { framework: format!("{name}-{}", std::process::id()), ..View::default() };
         let mut fleet = Self { dir, config, view, processes: BTreeMap::new() };
         fleet.aim();
@@ -115,7 +116,7 @@ impl Fleet {
     }
 
     async fn gate(&self, name: &str, action: Action, moment: Moment) -> Verdict {
-        let (config, view) = (self.config.clone(), self.view.clone());
+        let (config, view) = (self.config.clone(), self.view.clone().into());
         Kafka.gate(&handle(), &Ask { moment, action, instance: name.into(), config, view }).await
     }
 
@@ -207,14 +208,14 @@ async fn life(mut fleet: Fleet, kraft: bool) {
     assert_eq!(client.min_isr(&["logs".to_owned()].into()).await.unwrap()["logs"], 2);
 
     // A declaration that changes is followed; fewer partitions are refused.
-    fleet.config.options["topics"]["logs"] =
+    Arc::make_mut(&mut fleet.config.options)["topics"]["logs"] =
         json!({ "partitions": 8, "replication": 2, "config": { "retention.ms": 7_200_000 } });
     println!("changed topic: {:?}", fleet.settle().await.unwrap());
     let cluster = client.cluster().await.unwrap();
     assert_eq!((cluster.topics["logs"].partitions.len(), cluster.topics["logs"].replication()), (8, 2));
-    fleet.config.options["topics"]["logs"]["partitions"] = json!(2);
+    Arc::make_mut(&mut fleet.config.options)["topics"]["logs"]["partitions"] = json!(2);
     assert!(fleet.settle().await.unwrap_err().contains("cannot take partitions away"));
-    fleet.config.options["topics"]["logs"] = json!({ "partitions": 8, "replication": 3 });
+    Arc::make_mut(&mut fleet.config.options)["topics"]["logs"] = json!({ "partitions": 8, "replication": 3 });
     println!("three copies again: {:?}", fleet.settle().await.unwrap());
 
     // A broker that is down blocks others whose partitions need it.
@@ -245,7 +246,7 @@ async fn life(mut fleet: Fleet, kraft: bool) {
     client.reassign(&[wanted]).await.unwrap();
     fleet.settle().await.unwrap();
     client.elect_preferred(&[("logs".to_owned(), vec![0])].into()).await.unwrap();
-    fleet.config.options["brokers"] = json!(3);
+    Arc::make_mut(&mut fleet.config.options)["brokers"] = json!(3);
     fleet.view.target.pop();
     println!("leaving: {:?}", fleet.open("broker-3", Action::Remove, Moment::Before).await);
     assert_eq!(client.cluster().await.unwrap().partitions_on(3).count(), 0);

@@ -61,7 +61,9 @@ impl Service for Described {
         let Ok(spec) = Spec::read(config) else { return Verdict::Go };
         match outputs::fetch(&spec, &spec.running(config, view), view).await {
             Ok(None) => Verdict::Go,
-            Ok(Some(fact)) if view.observed.get(outputs::FACT) == Some(&fact) => Verdict::Go,
+            Ok(Some(fact)) if view.observed.get(outputs::FACT).is_some_and(|known| **known == fact) => {
+                Verdict::Go
+            }
             Ok(Some(fact)) => {
                 handle.observe(outputs::FACT, fact).await;
                 Verdict::Wait("its outputs are being noted".into())

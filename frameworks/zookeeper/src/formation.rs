@@ -21,7 +21,7 @@ pub(crate) const MEMBERS: &str = "members";
 
 /// The membership as it was noted last.
 pub(crate) fn noted(view: &View) -> Option<Members> {
-    view.observed.get(MEMBERS).and_then(|noted| serde_json::from_value(noted.clone()).ok())
+    view.observed.get(MEMBERS).and_then(|noted| serde::Deserialize::deserialize(&**noted).ok())
 }
 
 /// May this server be launched while nobody serves?

@@ -100,7 +100,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(options: Value) -> Result<Options, String> {
-        let config = Config { options, ..Config::default() };
+        let config = Config { options: options.into(), ..Config::default() };
         config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use cairn_framework::rest::Problem;
 use cairn_stack::{Secrets, Service, secret_names};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub(crate) use sealed::Key;
 pub use sealed::Sealed;
@@ -71,7 +70,7 @@ impl Vault {
     /// The first that cannot be opened, with what to do.
     pub(crate) fn values(
         &self,
-        options: &Value,
+        options: &Options,
         stack: &str,
         names: BTreeSet<String>,
     ) -> Result<Secrets, String> {
@@ -79,11 +78,11 @@ impl Vault {
         for name in names {
             let candidates = [full_name(Some(stack), &name), name.clone()];
             let found = candidates.into_iter().find_map(|full| {
-                let stored = options.get("secrets")?.get(&full)?;
-                Some((full, Sealed::deserialize(stored).ok()?))
+                let stored = options.secrets.get(&full)?;
+                Some((full, stored))
             });
             if let Some((full, sealed)) = found {
-                let value = self.key.open(&full, &sealed).map_err(|_| self.other_key(&full))?;
+                let value = self.key.open(&full, sealed).map_err(|_| self.other_key(&full))?;
                 values.insert(name, value);
             }
         }
@@ -276,8 +275,7 @@ mod tests {
         let (all, _) = set_to(&start, None, "for all").unwrap();
         let (both, _) = set_to(&all, Some("demo"), "its own").unwrap();
         let value = |options: &Options, stack: &str| {
-            let options = serde_json::to_value(options).unwrap();
-            vault().values(&options, stack, BTreeSet::from(["note".to_owned()])).unwrap()["note"].clone()
+            vault().values(options, stack, BTreeSet::from(["note".to_owned()])).unwrap()["note"].clone()
         };
         assert_eq!((value(&all, "demo").as_str(), value(&both, "demo").as_str()), ("for all", "its own"));
         assert_eq!(value(&both, "other"), "for all");
@@ -298,8 +296,7 @@ mod tests {
     fn another_key_is_named_with_what_to_do() {
         let (set, _) = set_to(&with_secret(), None, "hunter2").unwrap();
         let other = Vault { key: Key::derived("other").unwrap(), path: "/keys/secrets.key".into() };
-        let options = serde_json::to_value(&set).unwrap();
-        let why = other.values(&options, "demo", BTreeSet::from(["note".to_owned()])).unwrap_err();
+        let why = other.values(&set, "demo", BTreeSet::from(["note".to_owned()])).unwrap_err();
         assert!(why.contains("another key than that in /keys/secrets.key"), "{why}");
         assert!(other.views(&set)[0].error.is_some());
         assert_eq!(vault().views(&set)[0].used_by, ["demo/kafka"]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Core;
 use super::event::Capacity;
+use super::render::Stale;
 use super::state::Record;
 use crate::InstanceSpec;
 
@@ -100,7 +101,8 @@ impl Core {
         if self.model.instances != instances {
             self.model.instances = instances;
             self.settled = false;
-            self.stale = true;
+            self.stale = Stale::Everybody;
+            self.note_target();
             self.adopt();
         }
     }

@@ -1,6 +1,6 @@
 //! Questions to gates: which are open, what was said, when to ask again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Millis;
 use crate::{Action, Moment, Verdict};
@@ -39,6 +39,8 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Asks {
     topics: BTreeMap<Topic, Asked>,
+    /// Topics of the questions that are out, by number; some of them nobody waits for any more.
+    open: BTreeMap<u64, Topic>,
     counter: u64,
 }
 
@@ -51,13 +53,14 @@ impl Asks {
         }
         self.counter += 1;
         asked.open = Some(self.counter);
+        self.open.insert(self.counter, topic.clone());
         asked.open
     }
 
     /// Takes an answer. `None`: nobody waits for it any more.
     pub(crate) fn answer(&mut self, number: u64, verdict: &Verdict, now: Millis) -> Option<Topic> {
-        let (topic, asked) = self.topics.iter_mut().find(|(_, a)| a.open == Some(number))?;
-        let topic = topic.clone();
+        let topic = self.open.remove(&number)?;
+        let asked = self.topics.get_mut(&topic).filter(|asked| asked.open == Some(number))?;
         if *verdict == Verdict::Go {
             self.topics.remove(&topic);
         } else {
@@ -76,10 +79,7 @@ impl Asks {
 
     /// Last answer of any gate of an instance that was not Go.
     pub(crate) fn last_of(&self, instance: &str) -> Option<&Verdict> {
-        self.topics.iter().find_map(|(topic, asked)| match topic {
-            Topic::Gate(name, ..) if name == instance => asked.answer.as_ref(),
-            _ => None,
-        })
+        self.gates(instance).find_map(|(_, asked)| asked.answer.as_ref())
     }
 
     /// Drops every question that `keep` no longer wants; answers on their way are ignored then.
@@ -87,12 +87,23 @@ impl Asks {
         self.topics.retain(|topic, _| keep(topic));
     }
 
-    /// Puts all waiting questions again at once, because something has changed.
-    pub(crate) fn hurry(&mut self) {
-        for asked in self.topics.values_mut() {
-            asked.next = 0;
-            asked.tries = 0;
+    /// Puts waiting questions again at once, because something has changed: all, or those about `instances` and those that
+    /// are about no single one.
+    pub(crate) fn hurry(&mut self, instances: Option<&BTreeSet<String>>) {
+        for (topic, asked) in &mut self.topics {
+            if instances.is_none_or(|names| !matches!(topic, Topic::Gate(name, ..) if !names.contains(name)))
+            {
+                asked.next = 0;
+                asked.tries = 0;
+            }
         }
+    }
+
+    /// The gates of one instance.
+    fn gates(&self, instance: &str) -> impl Iterator<Item = (&Topic, &Asked)> {
+        let first = Topic::Gate(instance.to_owned(), Action::Launch, Moment::Before);
+        let its = move |topic: &Topic| matches!(topic, Topic::Gate(name, ..) if name == instance);
+        self.topics.range(first..).take_while(move |(topic, _)| its(topic))
     }
 
     /// When the next pause ends. Questions that could be put already wait for an event, not for time.

@@ -1,5 +1,6 @@
 //! What operators ask for.
 
+use super::render::Stale;
 use super::state::Goal;
 use super::{Core, Effect, Link, Millis, Out};
 use crate::driver::{Accepted, Command};
@@ -52,7 +53,7 @@ impl Core {
         for live in self.live.values_mut() {
             live.retry_at = 0;
         }
-        self.asks.hurry();
+        self.asks.hurry(None);
     }
 
     /// Carries out a command. When this returns its effects, the first of them stores what was decided.
@@ -66,8 +67,8 @@ impl Core {
             return (Err(problem), Vec::new());
         }
         let changed = self.state != before;
-        self.stale = true;
-        self.asks.hurry();
+        self.stale = Stale::Everybody;
+        self.asks.hurry(None);
         self.advance(now, &mut out);
         (Ok(Accepted { generation: self.state.target.generation, changed }), self.effects(out))
     }

@@ -1,6 +1,7 @@
 //! What comes in and what goes out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cairn_mesos::v1;
 use serde_json::Value;
@@ -77,11 +78,11 @@ pub enum Question {
     /// [`crate::Service::gate`].
     Gate(Ask),
     /// [`crate::Service::settle`].
-    Settle(Config, View),
+    Settle(Config, Arc<View>),
     /// [`crate::Service::operate`].
     Operate(Box<Operate>),
     /// [`crate::Service::farewell`].
-    Farewell(Config, View),
+    Farewell(Config, Arc<View>),
 }
 
 /// Something to do.

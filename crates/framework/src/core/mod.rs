@@ -50,7 +50,7 @@ use live::Live;
 use offers::Wants;
 use planted::planted;
 use reconcile::Reconcile;
-use render::Rendered;
+use render::{Rendered, Stale};
 use state::State;
 
 /// Milliseconds since the epoch, as the driver's clock has them.
@@ -78,18 +78,20 @@ pub struct Core {
     /// What the store holds once the effects of the last step are carried out.
     stored: State,
     model: Model,
+    /// Names of the instances in it.
+    target: BTreeSet<String>,
     problems: Vec<Problem>,
     live: BTreeMap<String, Live>,
     link: Link,
     asks: Asks,
     wants: Wants,
     reconcile: Reconcile,
-    observed: BTreeMap<String, Value>,
+    observed: BTreeMap<String, Arc<Value>>,
     capacities: Vec<Capacity>,
     /// Instances whose agent is not there at present, where the target follows the agents.
     away: BTreeSet<String>,
     rendered: BTreeMap<String, Rendered>,
-    stale: bool,
+    stale: Stale,
     settled: bool,
     settle_at: Millis,
     outputs: BTreeMap<String, String>,
@@ -144,6 +146,7 @@ impl Core {
             live: updates::unknown(&state),
             state,
             model: Model::default(),
+            target: BTreeSet::new(),
             problems: Vec::new(),
             link: Link::Connecting,
             asks: Asks::default(),
@@ -153,7 +156,7 @@ impl Core {
             capacities: Vec::new(),
             away: BTreeSet::new(),
             rendered: BTreeMap::new(),
-            stale: true,
+            stale: Stale::Everybody,
             settled: false,
             settle_at: 0,
             outputs: BTreeMap::new(),
@@ -219,30 +222,49 @@ impl Core {
 
     /// Takes one event and says what is to be done about it, in order.
     pub fn step(&mut self, event: Event, now: Millis) -> Vec<Effect> {
+        self.steps([event], now)
+    }
+
+    /// The same for several events that have come in this order; what follows from them is looked at once.
+    pub fn steps(&mut self, events: impl IntoIterator<Item = Event>, now: Millis) -> Vec<Effect> {
         let mut out = Out::default();
         self.doubt.pass(now);
+        for event in events {
+            self.take(event, now, &mut out);
+        }
+        self.advance(now, &mut out);
+        self.effects(out)
+    }
+
+    fn take(&mut self, event: Event, now: Millis, out: &mut Out) {
         match event {
             Event::Subscribed { framework_id } => self.subscribed(framework_id, now),
             Event::Disconnected => self.disconnected(),
-            Event::Offers(offers) => self.offers(&offers, now, &mut out),
-            Event::Update(status) => self.update(&status, now, &mut out),
+            Event::Offers(offers) => {
+                // What an event before has changed counts for what is launched.
+                self.render_stale();
+                self.offers(&offers, now, out);
+            }
+            Event::Update(status) => self.update(&status, now, out),
             Event::Refused(reason) => self.link = Link::Failed(reason),
             Event::CallFailed => self.call_failed(now),
             Event::Capacities(capacities) => self.capacities = capacities,
             Event::Observe(key, value) => {
-                let changed = note(&mut self.observed, key, value);
-                self.noted(changed);
+                if note(&mut self.observed, &key, known(value).map(Arc::new)) {
+                    self.touch(&key);
+                    self.hurry_for(&key);
+                }
             }
             Event::Remember(key, value) => {
-                let changed = note(&mut self.state.facts, key, value);
-                self.noted(changed);
+                if note(&mut self.state.facts, &key, known(value)) {
+                    self.stale = Stale::Everybody;
+                    self.asks.hurry(None);
+                }
             }
-            Event::Verdict(number, verdict) => self.verdict(number, &verdict, now, &mut out),
+            Event::Verdict(number, verdict) => self.verdict(number, &verdict, now, out),
             Event::Progress(number, progress) => self.progressed(number, progress, now),
             Event::Tick => {}
         }
-        self.advance(now, &mut out);
-        self.effects(out)
     }
 
     fn subscribed(&mut self, framework_id: String, now: Millis) {
@@ -266,13 +288,6 @@ impl Core {
         self.reconcile.soon(now);
         self.revive_at.get_or_insert(now + offers::REVIVE_AGAIN);
         self.doubt.begin(now);
-    }
-
-    fn noted(&mut self, changed: bool) {
-        if changed {
-            self.stale = true;
-            self.asks.hurry();
-        }
     }
 
     fn verdict(&mut self, number: u64, verdict: &Verdict, now: Millis, out: &mut Out) {
@@ -354,18 +369,26 @@ impl Core {
     }
 
     fn in_target(&self, instance: &str) -> bool {
-        self.model.instances.iter().any(|i| i.name == instance)
+        self.target.contains(instance)
+    }
+
+    /// The model has other instances now.
+    fn note_target(&mut self) {
+        self.target = self.model.instances.iter().map(|i| i.name.clone()).collect();
     }
 }
 
-/// Whether the value is another one than before; null takes it away.
-fn note(values: &mut BTreeMap<String, Value>, key: String, value: Value) -> bool {
-    if value.is_null() {
-        return values.remove(&key).is_some();
-    }
-    let changed = values.get(&key) != Some(&value);
+/// Whether the value is another one than before; none takes it away.
+fn note<T: PartialEq>(values: &mut BTreeMap<String, T>, key: &str, value: Option<T>) -> bool {
+    let Some(value) = value else { return values.remove(key).is_some() };
+    let changed = values.get(key) != Some(&value);
     if changed {
-        values.insert(key, value);
+        values.insert(key.to_owned(), value);
     }
     changed
+}
+
+/// Null is what nobody knows.
+fn known(value: Value) -> Option<Value> {
+    Some(value).filter(|value| !value.is_null())
 }

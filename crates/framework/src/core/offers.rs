@@ -8,6 +8,7 @@ use serde_json::json;
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
 use super::planted::{Bug, planted};
+use super::render::Stale;
 use super::state::{Record, TaskRecord};
 use super::{Core, Millis, Out, REFUSALS, job, live::Live, task};
 use crate::{Phase, Placement, Wait};
@@ -199,7 +200,7 @@ impl Core {
                 record.placement = place;
             }
         }
-        self.stale = true;
+        self.stale = Stale::Everybody;
         self.revive_at.get_or_insert(now + REVIVE_AGAIN);
     }
 
@@ -248,7 +249,7 @@ impl Core {
         {
             record.given_up.remove(&found.placement.agent_id);
             record.placement = Some(found.placement.clone());
-            self.stale = true;
+            self.touch(name);
         }
         self.live_mut(name).refusal = None;
     }
@@ -281,7 +282,7 @@ impl Core {
         if record.is_job() {
             job::note_start(record, &id, now);
         }
-        self.stale = true;
+        self.touch(name);
         let live = self.live_mut(name);
         *live = Live { phase: Phase::Staging, heard: now, failures: live.failures, ..Live::default() };
         Some(id)

@@ -1,5 +1,7 @@
 //! Operations on running instances: which step may begin, what an answer means, what is kept.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::asks::Topic;
@@ -213,7 +215,7 @@ impl Core {
             arguments: operation.arguments.clone(),
             abort: operation.aborting,
             config: self.config(),
-            view: self.view(),
+            view: Arc::new(self.view()),
         };
         out.asks.push((number, Question::Operate(Box::new(ask))));
     }

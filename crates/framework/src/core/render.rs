@@ -1,5 +1,7 @@
 //! Rendered tasks and their fingerprints: what tells whether an instance runs what it should.
 
+use std::collections::BTreeSet;
+
 use cairn_task::TaskSpec;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,6 +17,28 @@ pub(crate) type Rendered = Result<Ready, Wait>;
 pub(crate) struct Ready {
     pub(crate) task: TaskSpec,
     pub(crate) fingerprint: String,
+}
+
+/// Whose tasks have to be rendered again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Stale {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// Those of these instances.
+    Some(BTreeSet<String>),
+    /// All.
+    Everybody,
+}
+
+impl Stale {
+    fn add(&mut self, names: BTreeSet<String>) {
+        match self {
+            Self::Nobody => *self = Self::Some(names),
+            Self::Some(known) => known.extend(names),
+            Self::Everybody => {}
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -47,8 +71,13 @@ pub(crate) fn fingerprint(spec: &InstanceSpec, task: &TaskSpec) -> String {
 impl Core {
     /// Asks the service which instances there should be, after the configuration has changed.
     pub(crate) fn remodel(&mut self) {
-        self.stale = true;
+        self.stale = Stale::Everybody;
         self.settled = false;
+        self.remodelled();
+        self.note_target();
+    }
+
+    fn remodelled(&mut self) {
         let Some(config) = &self.state.target.config else {
             self.model = Model::default();
             return;
@@ -94,27 +123,48 @@ impl Core {
         }
     }
 
-    /// Renders all tasks again if something they rest on has changed.
+    /// What is known of `name`, an instance or an observed fact, has changed: tasks that may rest on it are rendered again.
+    pub(crate) fn touch(&mut self, name: &str) {
+        match self.concerned(name) {
+            Some(names) => self.stale.add(names),
+            None => self.stale = Stale::Everybody,
+        }
+    }
+
+    /// Gates that may rest on what is known of `name` are asked again at once.
+    pub(crate) fn hurry_for(&mut self, name: &str) {
+        let concerned = self.concerned(name);
+        self.asks.hurry(concerned.as_ref());
+    }
+
+    fn concerned(&self, name: &str) -> Option<BTreeSet<String>> {
+        self.service.concerned(self.state.target.config.as_ref()?, name)
+    }
+
+    /// Renders again those tasks that rest on something that has changed.
     pub(crate) fn render_stale(&mut self) {
-        if !std::mem::take(&mut self.stale) {
+        let stale = std::mem::take(&mut self.stale);
+        let is_stale = |name: &String| match &stale {
+            Stale::Nobody => false,
+            Stale::Some(names) => names.contains(name),
+            Stale::Everybody => true,
+        };
+        if stale == Stale::Everybody {
+            self.rendered.clear();
+        }
+        if stale == Stale::Nobody {
             return;
         }
-        let config = self.config();
-        let view = self.view();
-        self.rendered = self
-            .model
-            .instances
-            .iter()
-            .map(|spec| {
-                let rendered = self.service.task(&config, spec, &view);
-                let guarded = rendered.and_then(|task| self.state.target.secrets.guard(spec, task));
-                let rendered = guarded.map(|task| {
-                    let fingerprint = fingerprint(spec, &task);
-                    Ready { task, fingerprint }
-                });
-                (spec.name.clone(), rendered)
-            })
-            .collect();
+        let (config, view) = (self.config(), self.view());
+        for spec in self.model.instances.iter().filter(|spec| is_stale(&spec.name)) {
+            let rendered = self.service.task(&config, spec, &view);
+            let guarded = rendered.and_then(|task| self.state.target.secrets.guard(spec, task));
+            let rendered = guarded.map(|task| {
+                let fingerprint = fingerprint(spec, &task);
+                Ready { task, fingerprint }
+            });
+            self.rendered.insert(spec.name.clone(), rendered);
+        }
     }
 
     /// The instance's task runs with something else than the target asks for. What cannot be rendered now is not

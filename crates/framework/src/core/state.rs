@@ -151,8 +151,10 @@ pub(crate) struct State {
 impl Target {
     /// As it is stored.
     fn concealed(&self) -> Self {
-        let conceal =
-            |config: &Config| Config { options: self.secrets.conceal(&config.options), ..config.clone() };
+        let conceal = |config: &Config| Config {
+            options: self.secrets.conceal(&config.options).into(),
+            ..config.clone()
+        };
         Self { config: self.config.as_ref().map(conceal), ..self.clone() }
     }
 }

@@ -1,5 +1,8 @@
 //! Which change may go on now, and what a gate's Go brings about.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::asks::Topic;
 use super::next::{Next, Want, next, want};
 use super::planted::{Bug, planted};
@@ -7,6 +10,9 @@ use super::state::Record;
 use super::{Core, Millis, Out, task};
 use crate::core::event::Question;
 use crate::{Action, Ask, Moment, Phase, Strategy};
+
+/// A gate of an instance.
+type Asked = (String, Action, Moment);
 
 impl Core {
     /// Puts the questions that are due, and does what needs no question.
@@ -18,11 +24,13 @@ impl Core {
             return;
         }
         self.keep_gangs_whole(now, out);
+        let mut questions = Vec::new();
         for (name, next) in &needs {
             if let Some((action, moment)) = self.question(name, next, &needs) {
-                self.ask(name, action, moment, now, out);
+                questions.extend(self.due(name, action, moment, now));
             }
         }
+        self.ask(questions, out);
         self.settle_due(&needs, now, out);
     }
 
@@ -58,20 +66,18 @@ impl Core {
     fn drop_moot_asks(&mut self, needs: &[(String, Next)]) {
         let (settle, destroying) = (self.all_verified(needs), self.destroying());
         let steps = &self.state.operations;
+        let needs: BTreeMap<&str, &Next> = needs.iter().map(|(name, next)| (name.as_str(), next)).collect();
         self.asks.retain(|topic| match topic {
             Topic::Settle => settle,
             Topic::Farewell => destroying,
             Topic::Operate(id, instance) => steps.get(id).is_some_and(|o| o.is_on(instance)),
-            Topic::Gate(name, action, moment) => needs.iter().any(|(n, next)| {
-                n == name
-                    && match next {
-                        Next::Launch => (*action, *moment) == (Action::Launch, Moment::Before),
-                        Next::Verify(a) => (a, *moment) == (action, Moment::After),
-                        Next::Disrupt(a) => (a, *moment) == (action, Moment::Before),
-                        Next::Retire => (*action, *moment) == (Action::Remove, Moment::After),
-                        _ => false,
-                    }
-            }),
+            Topic::Gate(name, action, moment) => match needs.get(name.as_str()) {
+                Some(Next::Launch) => (*action, *moment) == (Action::Launch, Moment::Before),
+                Some(Next::Verify(a)) => (a, *moment) == (action, Moment::After),
+                Some(Next::Disrupt(a)) => (a, *moment) == (action, Moment::Before),
+                Some(Next::Retire) => (*action, *moment) == (Action::Remove, Moment::After),
+                _ => false,
+            },
         });
     }
 
@@ -138,11 +144,22 @@ impl Core {
         down.count() < own.at_once.max(1) as usize
     }
 
-    fn ask(&mut self, name: &str, action: Action, moment: Moment, now: Millis, out: &mut Out) {
-        let topic = Topic::Gate(name.to_owned(), action, moment);
-        let Some(number) = self.asks.due(&topic, now) else { return };
-        let ask = Ask { moment, action, instance: name.to_owned(), config: self.config(), view: self.view() };
-        out.asks.push((number, Question::Gate(ask)));
+    /// The question with its number, if it is to be put now.
+    fn due(&mut self, name: &str, action: Action, moment: Moment, now: Millis) -> Option<(u64, Asked)> {
+        let number = self.asks.due(&Topic::Gate(name.to_owned(), action, moment), now)?;
+        Some((number, (name.to_owned(), action, moment)))
+    }
+
+    /// All of them look at the same view, which is large.
+    fn ask(&self, questions: Vec<(u64, Asked)>, out: &mut Out) {
+        if questions.is_empty() {
+            return;
+        }
+        let (config, view) = (self.config(), Arc::new(self.view()));
+        for (number, (instance, action, moment)) in questions {
+            let ask = Ask { moment, action, instance, config: config.clone(), view: Arc::clone(&view) };
+            out.asks.push((number, Question::Gate(ask)));
+        }
     }
 
     /// A gate has said Go. The world may have changed since the question: everything is looked at again.
@@ -156,17 +173,18 @@ impl Core {
             (Moment::After, Next::Retire) => self.retire(name),
             _ => {}
         }
-        self.asks.hurry();
+        self.hurry_for(name);
     }
 
     fn verified(&mut self, name: &str) {
-        if let Some(record) = self.state.instances.get_mut(name) {
+        let Some(record) = self.state.instances.get_mut(name) else { return };
+        let first = !std::mem::replace(&mut record.deployed, true);
+        if let Some(task) = &mut record.task {
+            task.verified = true;
+        }
+        if first {
             // Who joins later may need to know whom it can join.
-            self.stale |= !record.deployed;
-            record.deployed = true;
-            if let Some(task) = &mut record.task {
-                task.verified = true;
-            }
+            self.touch(name);
         }
     }
 
@@ -221,7 +239,7 @@ impl Core {
             && self.state.instances.keys().all(|n| self.need(n, 0) != Next::CleanUp);
         if done && !self.farewell {
             if let Some(number) = self.asks.due(&Topic::Farewell, now) {
-                out.asks.push((number, Question::Farewell(self.config(), self.view())));
+                out.asks.push((number, Question::Farewell(self.config(), Arc::new(self.view()))));
             }
         } else if done {
             self.farewell = false;
@@ -252,7 +270,7 @@ impl Core {
             return;
         }
         if let Some(number) = self.asks.due(&Topic::Settle, now) {
-            out.asks.push((number, Question::Settle(self.config(), self.view())));
+            out.asks.push((number, Question::Settle(self.config(), Arc::new(self.view()))));
         }
     }
 }

@@ -68,8 +68,10 @@ impl Core {
         let before = std::mem::replace(&mut live.phase, phase);
         if before != phase {
             // What others run may wait for this one to serve.
-            self.stale |= phase == Phase::Ready || before == Phase::Ready;
-            self.asks.hurry();
+            if phase == Phase::Ready || before == Phase::Ready {
+                self.touch(name);
+            }
+            self.hurry_for(name);
         }
     }
 
@@ -111,8 +113,8 @@ impl Core {
         if finished {
             self.ask_followers(name);
         }
-        self.stale = true;
-        self.asks.hurry();
+        self.touch(name);
+        self.hurry_for(name);
     }
 }
 

@@ -93,7 +93,7 @@ pub struct Published {
     /// For REST.
     pub status: Status,
     /// For services.
-    pub view: View,
+    pub view: Arc<View>,
     /// Effective configuration.
     pub config: Config,
     /// Which of its values are secrets.
@@ -167,9 +167,9 @@ impl Handle {
         let published = self.published();
         let mut config = published.config.clone();
         if config.options.is_null() {
-            config.options = Value::Object(serde_json::Map::new());
+            config.options = Arc::new(Value::Object(serde_json::Map::new()));
         }
-        change(&published.view, &mut config.options)?;
+        change(&published.view, Arc::make_mut(&mut config.options))?;
         self.command(Command::Configure {
             config: Box::new(config),
             expected: Some(published.status.plan.generation),

@@ -25,7 +25,7 @@ impl Publisher {
         let last = self.sender.borrow().clone();
         let mut status = core.status(now);
         status.version = last.status.version;
-        let (view, config, secrets) = (core.view(), core.config(), core.secrets().clone());
+        let (view, config, secrets) = (Arc::new(core.view()), core.config(), core.secrets().clone());
         let (operations, refusals) = (core.operations(), core.refusals());
         let same = status == last.status
             && view == last.view

@@ -24,6 +24,8 @@ const GATE_TIMEOUT: Duration = Duration::from_secs(30);
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Events of helpers that wait for the loop.
 const EVENTS: usize = 256;
+/// Events that have come in meanwhile and are taken together: what follows from them is looked at once.
+const TOGETHER: usize = 256;
 /// The loop looks around at least so often.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -35,6 +37,8 @@ pub(crate) struct Shell {
     pub(crate) registration: Registration,
     pub(crate) publisher: Publisher,
     pub(crate) requests: mpsc::Receiver<Request>,
+    /// A request that has come in behind facts that were taken together.
+    next_request: Option<Request>,
     handle: Handle,
     link: Option<Link>,
     helpers: mpsc::Sender<Event>,
@@ -64,6 +68,7 @@ impl Shell {
             registration,
             publisher,
             requests,
+            next_request: None,
             handle,
             link: None,
             helpers,
@@ -95,7 +100,7 @@ impl Shell {
                 () = &mut stop => return Ok(()),
                 event = next(&mut self.link) => self.heard(event).await?,
                 Some(event) = self.events.recv() => self.step(event).await?,
-                Some(request) = self.requests.recv() => {
+                Some(request) = next_request(&mut self.next_request, &mut self.requests) => {
                     self.request(request).await?;
                     if self.restored {
                         tracing::info!("the state was replaced; started again, this scheduler goes on with the new one");
@@ -123,23 +128,54 @@ impl Shell {
             self.link = None;
             return Ok(());
         };
-        if let SchedulerEvent::Event(event) = &event
-            && let Some(message) = &event.message
-        {
-            // The executor of a task is called like it.
-            self.handle.board.note(&message.executor_id.value, &message.data);
-            return Ok(());
-        }
-        match meaning(event) {
+        match self.meaning(event) {
             Some(event) => self.step(event).await,
             None => Ok(()),
         }
     }
 
+    /// What the core has to know of it.
+    fn meaning(&self, event: SchedulerEvent) -> Option<Event> {
+        if let SchedulerEvent::Event(event) = &event
+            && let Some(message) = &event.message
+        {
+            // The executor of a task is called like it.
+            self.handle.board.note(&message.executor_id.value, &message.data);
+            return None;
+        }
+        meaning(event)
+    }
+
+    /// Takes an event, and with it all that have come in since.
     async fn step(&mut self, event: Event) -> Result<(), RunError> {
         self.wake = None;
-        let effects = self.core.step(event, now());
+        let events = self.with_waiting(event);
+        let effects = self.core.steps(events, now());
         self.carry_out(effects).await
+    }
+
+    /// Each source keeps its order.
+    fn with_waiting(&mut self, event: Event) -> Vec<Event> {
+        let mut events = vec![event];
+        while events.len() < TOGETHER
+            && let Some(event) = self.link.as_mut().and_then(|link| link.events.try_recv().ok())
+        {
+            events.extend(self.meaning(event));
+        }
+        while events.len() < TOGETHER
+            && let Ok(event) = self.events.try_recv()
+        {
+            events.push(event);
+        }
+        while events.len() < TOGETHER && self.next_request.is_none() {
+            match self.requests.try_recv() {
+                Ok(Request::Observe(key, value)) => events.push(Event::Observe(key, value)),
+                Ok(Request::Remember(key, value)) => events.push(Event::Remember(key, value)),
+                Ok(other) => self.next_request = Some(other),
+                Err(_) => break,
+            }
+        }
+        events
     }
 
     async fn request(&mut self, request: Request) -> Result<(), RunError> {
@@ -286,6 +322,17 @@ async fn blocking<T: Send + 'static>(
 
 pub(crate) fn broken(reason: &str) -> StoreError {
     StoreError::Broken { place: "the state".into(), reason: reason.into() }
+}
+
+/// One that was set aside comes first.
+async fn next_request(
+    aside: &mut Option<Request>,
+    requests: &mut mpsc::Receiver<Request>,
+) -> Option<Request> {
+    match aside.take() {
+        Some(request) => Some(request),
+        None => requests.recv().await,
+    }
 }
 
 async fn next(link: &mut Option<Link>) -> Option<cairn_mesos::client::SchedulerEvent> {

@@ -103,7 +103,7 @@ struct NewConfig {
 async fn replace(State(keeper): State<Keeper>, Body(new): Body<NewConfig>) -> Refused<Response> {
     let published = keeper.handle.published();
     let mut config = published.config.clone();
-    config.options = unmasked(new.options, &config.options, &published.secrets, keeper.names)?;
+    config.options = unmasked(new.options, &config.options, &published.secrets, keeper.names)?.into();
     let command = Command::Configure { config: Box::new(config), expected: new.generation };
     Ok(accepted(&keeper.handle.command(command).await?))
 }
@@ -116,8 +116,11 @@ mod tests {
     fn known() -> (Value, Secrets) {
         let options =
             json!({"nodes": 3, "password": "hunter2", "users": [{"name": "a", "key": "other secret"}]});
-        let config =
-            Config { options: options.clone(), secrets: vec!["/users/0/key".into()], ..Config::default() };
+        let config = Config {
+            options: options.clone().into(),
+            secrets: vec!["/users/0/key".into()],
+            ..Config::default()
+        };
         (options, Secrets::of(&config, &["password"]))
     }
 

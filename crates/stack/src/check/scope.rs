@@ -13,7 +13,7 @@ use crate::node::{Entry, Node};
 use crate::{Diagnostic, Span};
 
 /// Most services of a stack, those of nested stacks included; and most nested stacks.
-pub(super) const MAX_SERVICES: usize = 500;
+pub(super) const MAX_SERVICES: usize = 1_000;
 
 /// Number of a scope; 0 is the stack itself.
 pub(super) type ScopeId = usize;

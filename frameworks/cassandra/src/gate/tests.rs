@@ -112,7 +112,7 @@ impl Scene {
             action,
             instance: instance.into(),
             config: Config::default(),
-            view: self.view.clone(),
+            view: self.view.clone().into(),
         };
         decide(&ask, &self.survey, &self.options)
     }
@@ -197,7 +197,7 @@ fn a_replaced_node_takes_over_the_dead_ones_place() {
     scene.survey.nodes.remove("node-1");
     let takes = Decision::Do(Act::TakeOver { me: "node-1".into(), member: at("node-1") });
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), takes);
-    scene.view.observed.insert(replaces("node-1"), json!(at("node-1")));
+    scene.view.observed.insert(replaces("node-1"), json!(at("node-1")).into());
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), GO, "its task knows");
     let second = scene.dies("node-2");
     second.waits(Moment::Before, Action::Launch, "node-1", "node-2 does not serve");

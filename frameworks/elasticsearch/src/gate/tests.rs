@@ -42,7 +42,13 @@ fn view(target: usize, known: usize) -> View {
 }
 
 fn ask(moment: Moment, action: Action, at: usize, view: &View) -> Ask {
-    Ask { moment, action, instance: format!("node-{at}"), config: Config::default(), view: view.clone() }
+    Ask {
+        moment,
+        action,
+        instance: format!("node-{at}"),
+        config: Config::default(),
+        view: view.clone().into(),
+    }
 }
 
 fn before(action: Action, at: usize, view: &View, survey: &Survey) -> Decision {

@@ -22,7 +22,7 @@ fn view(nodes: usize) -> View {
 }
 
 fn rendered(options: Value, view: &View) -> TaskSpec {
-    let options = Config { options, ..Config::default() }.read::<Options>().unwrap();
+    let options = Config { options: options.into(), ..Config::default() }.read::<Options>().unwrap();
     let (name, own) = nodes::all(&options).remove(1);
     task(&InstanceSpec { name, ..InstanceSpec::default() }, &options, &own, view).unwrap()
 }

@@ -164,7 +164,7 @@ mod tests {
 
     fn read(options: Value) -> Result<Options, String> {
         let inputs = [("zookeeper".to_owned(), "127.0.0.1:2181".to_owned())].into();
-        let config = Config { options, inputs, ..Config::default() };
+        let config = Config { options: options.into(), inputs, ..Config::default() };
         config.read::<Options>().map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn zookeeper_must_be_bound_unless_kraft() {
         let problems = Config::default().read::<Options>().unwrap_err();
         assert_eq!(problems[0].option, "zookeeper");
-        let config = Config { options: json!({ "mode": "kraft" }), ..Config::default() };
+        let config = Config { options: json!({ "mode": "kraft" }).into(), ..Config::default() };
         assert_eq!(config.read::<Options>().unwrap().version(), "4.1.0");
         assert!(read(json!({ "version": "4.1.0" })).unwrap_err().contains("does not run on ZooKeeper"));
     }

@@ -8,7 +8,7 @@ fn config(options: Value) -> Config {
     let artifact = cairn_framework::Artifact::default();
     let distributions = [("3.9.1".to_owned(), artifact.clone()), ("4.1.0".to_owned(), artifact)].into();
     let inputs = [("zookeeper".to_owned(), "127.0.0.1:2181,127.0.0.2:2181".to_owned())].into();
-    Config { options, distributions, inputs, ..Config::default() }
+    Config { options: options.into(), distributions, inputs, ..Config::default() }
 }
 
 /// Brokers 0, 1, … of which the first `placed` have a place.

@@ -51,7 +51,7 @@ fn case(target: u32, up: &[ServerId], members: &[ServerId]) -> Case {
     }
     view.facts.insert(CLUSTER.into(), json!("1"));
     if !up.is_empty() {
-        view.observed.insert(MEMBERS.into(), json!(members));
+        view.observed.insert(MEMBERS.into(), json!(members).into());
     }
     Case { view, ensemble: Ensemble { servers } }
 }
@@ -81,8 +81,13 @@ impl Case {
     }
 
     fn decide(&self, moment: Moment, action: Action, id: ServerId) -> String {
-        let ask =
-            Ask { moment, action, instance: name_of(id), config: Config::default(), view: self.view.clone() };
+        let ask = Ask {
+            moment,
+            action,
+            instance: name_of(id),
+            config: Config::default(),
+            view: self.view.clone().into(),
+        };
         tell(decide(&ask, &self.ensemble))
     }
 
@@ -197,7 +202,7 @@ fn joiners_come_one_by_one() {
     let unwell = case(5, &[1, 2], &[1, 2, 3]);
     assert_eq!(unwell.before(Launch, 4), "server-3 does not serve, and no other may be missing meanwhile");
     let stale = case(5, &[1, 2, 3, 4], &[1, 2, 3, 4]).with(|c| {
-        c.view.observed.insert(MEMBERS.into(), json!(Members { version: 6, ..Members::default() }));
+        c.view.observed.insert(MEMBERS.into(), json!(Members { version: 6, ..Members::default() }).into());
     });
     assert_eq!(stale.before(Launch, 5), "note");
 }

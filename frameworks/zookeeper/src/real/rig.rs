@@ -84,7 +84,7 @@ impl Rig {
     fn config(&self) -> Config {
         let artifact = Artifact { uri: archive().display().to_string(), ..Artifact::default() };
         let distributions = [("3.9.4".to_owned(), artifact)].into();
-        Config { options: self.options.clone(), distributions, ..Config::default() }
+        Config { options: self.options.clone().into(), distributions, ..Config::default() }
     }
 
     pub(super) fn launch(&mut self, id: ServerId) {
@@ -126,7 +126,7 @@ impl Rig {
     /// What the watcher notes.
     pub(super) async fn note(&mut self) {
         let members = json!(survey::take(&self.view).await.members().unwrap());
-        self.view.observed.insert(MEMBERS.into(), members);
+        self.view.observed.insert(MEMBERS.into(), members.into());
         self.view.facts.insert(CLUSTER.into(), json!("1"));
     }
 
@@ -137,7 +137,7 @@ impl Rig {
 
     /// What a gate says once.
     pub(super) async fn ask(&self, id: ServerId, action: Action, moment: Moment) -> Result<(), String> {
-        let (config, view) = (self.config(), self.view.clone());
+        let (config, view) = (self.config(), self.view.clone().into());
         match self
             .service
             .gate(&self.handle, &Ask { moment, action, instance: name_of(id), config, view })

@@ -50,6 +50,25 @@ fn peers_that_need_each_other_are_placed_first_and_launched_together() {
 }
 
 #[test]
+fn only_those_whom_a_change_concerns_are_looked_at_again() {
+    let ids = |world: &World| world.tasks.keys().cloned().collect::<Vec<_>>();
+    let mut world = deployed(json!({ "count": 3, "apart": 1 }));
+    let first = ids(&world);
+    world.send(Event::Observe("all".into(), json!(1)));
+    world.pass(5_000);
+    assert_eq!(ids(&world), first, "the service has said that it is nobody's");
+    world.send(Event::Observe("node-1".into(), json!(7)));
+    world.pass(5_000);
+    let second = ids(&world);
+    assert_eq!(second.iter().filter(|id| !first.contains(id)).count(), 1);
+    let mut world = deployed(json!({ "count": 3 }));
+    let first = ids(&world);
+    world.send(Event::Observe("all".into(), json!(1)));
+    world.pass(20_000);
+    assert!(ids(&world).iter().all(|id| !first.contains(id)), "anybody may rest on anything");
+}
+
+#[test]
 fn a_serial_deployment_waits_for_each_gate() {
     let mut world = World::new(3);
     world.rule("node-0", Action::Launch, Moment::After, Verdict::Wait("still joining".into()));
@@ -296,7 +315,7 @@ fn stop_restart_and_start() {
 fn what_rest_changes_survives_restarts_until_the_controller_says_otherwise() {
     let mut world = deployed(json!({ "count": 3 }));
     let mut config = world.core.config();
-    config.options = json!({ "count": 1 });
+    config.options = json!({ "count": 1 }).into();
     world.command(Command::Configure { config: Box::new(config.clone()), expected: None }).unwrap();
     world.pass(5_000);
     assert_eq!(world.tasks.len(), 1);
@@ -309,7 +328,7 @@ fn what_rest_changes_survives_restarts_until_the_controller_says_otherwise() {
     world.pass(5_000);
     assert_eq!(world.tasks.len(), 3);
     assert!(!world.status().drifted);
-    config.options = json!({ "count": 10 });
+    config.options = json!({ "count": 10 }).into();
     let refused = world.command(Command::Configure { config: Box::new(config), expected: None }).unwrap_err();
     assert_eq!((refused.status, refused.detail.as_str()), (422, "count: too many"));
 }

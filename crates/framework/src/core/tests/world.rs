@@ -1,7 +1,7 @@
 //! A small cluster in memory: just enough of a master and its agents to drive a core through whole stories. After every
 //! step it checks what must always hold.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -20,7 +20,8 @@ use crate::{
 /// What the fake service's gates say; `Go` unless told otherwise.
 pub(crate) type Rules = Arc<Mutex<BTreeMap<(String, Action, Moment), Verdict>>>;
 
-/// A service whose options say everything: `{count, peers, serial, cpus, mark}`. The world answers for its gates.
+/// A service whose options say everything: `{count, peers, serial, cpus, mark}`; with `apart`, instances know nothing of each
+/// other. The world answers for its gates.
 struct Fake;
 
 fn number(config: &Config, key: &str, default: u64) -> u64 {
@@ -92,7 +93,13 @@ impl Service for Fake {
         let mut command = vec![format!("run {}", number(config, "mark", 0))];
         let replaced = view.instances.get(&instance.name).and_then(|i| i.replaces.as_ref());
         command.extend(replaced.map(|p| format!("replaces {}", p.agent_id)));
+        let told = [instance.name.as_str(), "all"].into_iter().filter_map(|key| view.observed.get(key));
+        command.extend(told.map(|fact| fact.to_string()));
         Ok(TaskSpec { command, ..TaskSpec::default() })
+    }
+
+    fn concerned(&self, config: &Config, name: &str) -> Option<BTreeSet<String>> {
+        (number(config, "apart", 0) == 1).then(|| BTreeSet::from([name.to_owned()]))
     }
 
     fn operations(&self) -> Vec<OperationSpec> {
@@ -231,7 +238,7 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, revision: u64, options: serde_json::Value) {
-        let config = Config { revision, options, ..Config::default() };
+        let config = Config { revision, options: options.into(), ..Config::default() };
         let effects = self.core.given(config, self.now).unwrap();
         self.carry_out(effects);
         self.run();

@@ -85,7 +85,7 @@ async fn one_answer_does_not_do_everything() {
 #[tokio::test]
 async fn options_that_cannot_be_read_are_waited_for() {
     let counter = Counter { number: 0.into(), wanted: 0, deaf: false };
-    let config = Config { options: serde_json::json!({ "number": 1 }), ..Config::default() };
+    let config = Config { options: serde_json::json!({ "number": 1 }).into(), ..Config::default() };
     let handle = simulation::handle(Published::default());
     assert_eq!(settle(&counter, &handle, &config, &View::default()).await, waits("number: is odd"));
 }

@@ -350,8 +350,10 @@ mod tests {
             "brokers": 1, "idle": [4], "mode": "kraft", "constraints": ["hostname:unique"],
             "overrides": { "0": { "options": { "a": 1, "b": "x,y" }, "port": "31000..31100", "jvmOptions": ["-Dx=1", "-Dy=2"] } },
         });
-        let mut published =
-            Published { config: Config { options: config, ..Config::default() }, ..Published::default() };
+        let mut published = Published {
+            config: Config { options: config.into(), ..Config::default() },
+            ..Published::default()
+        };
         let placement = Placement {
             agent_id: "S0".into(),
             hostname: "h1".into(),
@@ -367,7 +369,7 @@ mod tests {
             placement: Some(placement),
             ..InstanceStatus::default()
         };
-        published.view.instances.insert("broker-0".into(), status);
+        std::sync::Arc::make_mut(&mut published.view).instances.insert("broker-0".into(), status);
         let options = published.config.read::<Options>().unwrap();
         (published, options)
     }
