@@ -222,14 +222,14 @@ fn who_replaces_has_arrived_when_nobody_knows_the_former_any_more() {
     let former = "10.0.0.9:7000";
     let arrives = |state: State| {
         let mut scene = Scene::new(HEALTHY).seen(former, state);
-        scene.view.observed.insert(replaces("node-2"), json!(former));
+        scene.view.observed.insert(replaces("node-2"), json!(former).into());
         scene
     };
     let last = (Moment::After, Action::Launch, "node-2");
     arrives(State::Shutdown).waits(last.0, last.1, last.2, "still has 10.0.0.9:7000 in its ring");
     assert_eq!(arrives(State::Left).ask(last.0, last.1, last.2), GO);
     let mut same = Scene::new(HEALTHY);
-    same.view.observed.insert(replaces("node-2"), json!(at("node-2")));
+    same.view.observed.insert(replaces("node-2"), json!(at("node-2")).into());
     assert_eq!(same.ask(last.0, last.1, last.2), GO, "it has come back where it was");
 }
 
