@@ -1,6 +1,7 @@
 //! Starting a scheduler: state, configuration, REST, registration.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::{Config, Service};
 pub(crate) const PRINCIPAL: &str = "cairn";
 /// Requests that wait for the loop; beyond that clients wait.
 const REQUESTS: usize = 256;
+/// Connections that wait to be accepted; the system may allow fewer.
+const WAITING: i32 = 4_096;
 
 /// Runs a scheduler until SIGTERM or SIGINT, which detach: nothing that runs is stopped.
 ///
@@ -163,6 +166,9 @@ async fn open_executable(path: Option<PathBuf>) -> Result<Executable, RunError> 
 
 fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|l| l.set_nonblocking(true).map(|()| l));
+    // The standard library lets 128 connections wait, and the system forgets those above that, which their clients take for
+    // open.
+    let bound = bound.and_then(|l| rustix::net::listen(&l, WAITING).map(|()| l).map_err(io::Error::from));
     bound.map_err(|e| RunError::Listen { address: address.to_string(), reason: e.to_string() })
 }
 
