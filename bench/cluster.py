@@ -31,6 +31,9 @@ class Framework:
         self.id = self.stream_id = None
         self.calls = socket.create_connection(("127.0.0.1", port))
         self.calls.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Acknowledgements come from the reader of the stream, all else from who uses this.
+        self.calling = threading.Lock()
+        self.ended = False
         info = {"user": "root", "name": name, "roles": [name], "capabilities": [{"type": t} for t in ("MULTI_ROLE", "RESERVATION_REFINEMENT")]}
         self.stream = socket.create_connection(("127.0.0.1", port))
         self.stream.sendall(self.request({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}))
@@ -45,10 +48,14 @@ class Framework:
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def call(self, kind, **fields):
-        self.calls.sendall(self.request({"type": kind, "framework_id": {"value": self.id}, **fields}))
         answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.calls.recv(4096)
+        with self.calling:
+            if self.ended:
+                return  # an event that came on the way
+            self.ended = kind == "TEARDOWN"
+            self.calls.sendall(self.request({"type": kind, "framework_id": {"value": self.id}, **fields}))
+            while b"\r\n\r\n" not in answer:
+                answer += self.calls.recv(4096)
         if not answer.startswith(b"HTTP/1.1 2"):
             raise RuntimeError(f"{kind} of {self.name}: {answer.decode()}")
 
