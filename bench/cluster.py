@@ -5,7 +5,6 @@ thousand. The figures of Apache Mesos 1.11.0 (bench/mesos.json) were measured on
 """
 
 import json
-import math
 import socket
 import statistics
 import subprocess
@@ -13,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from common import BIN, ROOT, Run, free_port, wait_until
+from common import BIN, ROOT, Run, exponent, free_port, wait_until
 
 MESOS = json.loads((ROOT / "bench" / "mesos.json").read_text())
 SIZES = [(500, 50), (1000, 100), (2000, 200)]
@@ -203,8 +202,7 @@ def simulated():
     for agents, frameworks in SIZES:
         result = subprocess.run([program, str(agents), str(frameworks)], capture_output=True, text=True, check=True)
         sizes.append(json.loads(result.stdout))
-    growth = math.log(sizes[-1]["reconciled_ms"] / sizes[0]["reconciled_ms"]) / math.log(sizes[-1]["agents"] / sizes[0]["agents"])
-    return {"sizes": sizes, "growth": round(growth, 2)}
+    return {"sizes": sizes, "growth": exponent(sizes, "reconciled_ms", "agents")}
 
 
 def measure():

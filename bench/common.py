@@ -1,5 +1,6 @@
 """What the parts of the bench share: processes as /proc shows them, and runs of Cairn in folders of their own."""
 
+import math
 import os
 import shutil
 import signal
@@ -55,6 +56,12 @@ def wait_until(seconds, condition, what):
         if time.monotonic() > deadline:
             raise RuntimeError(f"{what}: not within {seconds} s")
         time.sleep(0.05)
+
+
+def exponent(sizes, key, by):
+    """Of the growth of `key` with `by`, from the first size to the last: 1 is in proportion."""
+    first, last = sizes[0], sizes[-1]
+    return round(math.log(last[key] / first[key]) / math.log(last[by] / first[by]), 2)
 
 
 def free_port():

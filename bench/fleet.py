@@ -5,14 +5,13 @@ serve; the controller, its store and `cairn` are the real ones. Three sizes, eac
 """
 
 import json
-import math
 import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from common import BIN, ROOT, Proc, Run, free_port, wait_until
+from common import BIN, ROOT, Proc, Run, exponent, free_port, wait_until
 
 SIZES = [250, 500, 1000]
 INSTANCES = 10
@@ -90,14 +89,8 @@ def measure():
     build = ["cargo", "build", "--release", "--locked", "-q", "-p", "cairn-simulation", "--example", "fleet"]
     subprocess.run(build, cwd=ROOT, check=True)
     sizes = [measure_size(services) for services in SIZES]
-    growth = {key: exponent(sizes, key) for key in ("plan_s", "launched_s", "reconciled_s", "memory_mib")}
+    growth = {key: exponent(sizes, key, "services") for key in ("plan_s", "launched_s", "reconciled_s", "memory_mib")}
     return {"sizes": sizes, "growth": growth}
-
-
-def exponent(sizes, key):
-    """Of the growth from the first to the last: 1 is in proportion."""
-    first, last = sizes[0], sizes[-1]
-    return round(math.log(last[key] / first[key]) / math.log(last["services"] / first["services"]), 2)
 
 
 def figures(part):
