@@ -42,11 +42,6 @@ impl SimAgent {
         }
     }
 
-    /// It listens on this port.
-    pub fn listens_on(&mut self, port: u16) {
-        self.info.port = Some(port.into());
-    }
-
     /// The id the master gave it.
     pub fn id(&self) -> Option<&AgentId> {
         self.info.id.as_ref()
@@ -80,7 +75,11 @@ impl SimAgent {
     /// What it answers.
     pub fn handle(&mut self, message: ToAgent) -> Vec<FromAgent> {
         match message {
-            ToAgent::Registered { agent_id } => self.info.id = Some(agent_id),
+            ToAgent::Registered { agent_id } if self.info.id.as_ref() != Some(&agent_id) => {
+                self.info.id = Some(agent_id);
+                return vec![self.register()];
+            }
+            ToAgent::Registered { .. } => {}
             ToAgent::RunTasks { framework, executor, tasks, .. } => {
                 return self.run_tasks(framework, &executor, tasks);
             }

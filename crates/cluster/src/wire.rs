@@ -6,6 +6,8 @@
 //!
 //! Rules of the conversation:
 //! - The first message of an agent is [`FromAgent::Register`]; the first answer is [`ToAgent::Registered`].
+//! - An agent that has no id yet is given one, stores it, and sends [`FromAgent::Register`] once more with it. Only then
+//!   does it exist: nothing can be launched under an id that its agent would not know after a crash.
 //! - Messages arrive in the order in which they were sent. An agent handles them in that order, and has stored
 //!   what a [`ToAgent::Checkpoint`] says before it handles the message after it.
 //! - When either side drops its end, the other sees its receiver closed. A master takes a closed link for a
@@ -32,7 +34,7 @@ pub const LINK_CAPACITY: usize = 16_384;
     reason = "messages are few at a time, and the large ones are the frequent ones"
 )]
 pub enum ToAgent {
-    /// The answer to [`FromAgent::Register`]. The agent stores the id before anything else.
+    /// The answer to [`FromAgent::Register`]. An agent that came without an id stores this one and registers with it.
     Registered {
         /// The id this agent has from now on; the one it came with, when it came with one.
         agent_id: AgentId,
@@ -121,7 +123,7 @@ pub enum ToAgent {
     reason = "messages are few at a time, and the large ones are the frequent ones"
 )]
 pub enum FromAgent {
-    /// The first message on a link, of a new agent as of one that comes back.
+    /// The first message on a link, of a new agent as of one that comes back; of a new one also the second.
     Register {
         /// The agent; `id` is set when it had one before. `hostname`, `port`, `attributes` as they are to be
         /// offered.

@@ -34,8 +34,6 @@ pub(crate) struct Agent {
     pub(crate) state: AgentState,
     pub(crate) registered: Time,
     pub(crate) reregistered: Option<Time>,
-    /// It has said something as the agent of this id, and so has stored it.
-    pub(crate) knows_its_id: bool,
     /// Executors that are not made up for a command, by framework and executor id.
     pub(crate) executors: BTreeMap<(String, String), ExecutorInfo>,
     /// Everything the agent has, without allocation.
@@ -61,7 +59,6 @@ impl Agent {
             state: AgentState::Connected(link),
             registered: now,
             reregistered: None,
-            knows_its_id: false,
             executors: BTreeMap::new(),
             total,
             used: BTreeMap::new(),
@@ -78,12 +75,6 @@ impl Agent {
             AgentState::Connected(link) => Some(link),
             AgentState::Disconnected { .. } => None,
         }
-    }
-
-    /// Whether an agent without an id that listens where this one does is this one, which ended before it had stored
-    /// its id.
-    pub(crate) fn is_nameless(&self, info: &AgentInfo, ip: &str) -> bool {
-        !self.knows_its_id && info.port.is_some() && self.info.port == info.port && self.ip == ip
     }
 
     pub(crate) fn hostname(&self) -> &str {

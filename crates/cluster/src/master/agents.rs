@@ -37,9 +37,6 @@ impl Master {
             return self.register(link, registration, now);
         }
         let Some(agent) = self.links.get(&link).cloned() else { return };
-        if let Some(known) = self.agents.get_mut(&agent) {
-            known.knows_its_id = true;
-        }
         match message {
             FromAgent::Register { .. } => {}
             FromAgent::Update { framework_id, status, latest_state } => {

@@ -37,18 +37,14 @@ pub(crate) struct Running {
 }
 
 impl Master {
-    pub(crate) fn register(&mut self, link: LinkKey, mut registration: Registration, now: Time) {
-        let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
-        let named = given.is_some();
-        let id = given
-            .or_else(|| self.nameless_at(&registration.info, &registration.ip))
-            .unwrap_or_else(|| self.new_agent_id());
-        registration.info.id = Some(AgentId { value: id.clone() });
-        if self.is_gone(&id) {
-            return self.turn_away(link, true);
-        }
+    pub(crate) fn register(&mut self, link: LinkKey, registration: Registration, now: Time) {
         if self.maintenance.is_down(&registration.info.hostname, &registration.ip) {
             return self.turn_away(link, false);
+        }
+        let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
+        let Some(id) = given else { return self.name(link) };
+        if self.is_gone(&id) {
+            return self.turn_away(link, true);
         }
         self.replace_link(&id, link);
         let old = self.agents.get(&id).map(|old| old.registered);
@@ -67,7 +63,6 @@ impl Master {
         let total = missed.unwrap_or(brought);
         let mut agent = Agent::new(registration.info, registration.ip, link, total, old.unwrap_or(now));
         agent.reregistered = again.then_some(now);
-        agent.knows_its_id = named;
         let counter =
             if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
         self.counters.add(counter);
@@ -90,10 +85,11 @@ impl Master {
         }
     }
 
-    /// The id of an agent that comes back without it. What was launched there in the meantime is lost, and frameworks
-    /// learn so at once; under a new id they would wait for the old one.
-    fn nameless_at(&self, info: &AgentInfo, ip: &str) -> Option<String> {
-        self.agents.iter().find(|(_, agent)| agent.is_nameless(info, ip)).map(|(id, _)| id.clone())
+    /// Gives a new agent its id. It registers with that once it has stored it; one that ends before comes back as a new
+    /// agent, and nothing is lost with an id that nobody has heard of.
+    fn name(&mut self, link: LinkKey) {
+        let agent_id = AgentId { value: self.new_agent_id() };
+        self.effect(Effect::ToAgent { link, message: Box::new(ToAgent::Registered { agent_id }) });
     }
 
     /// The agent comes on a new link: what was on the old one is void.

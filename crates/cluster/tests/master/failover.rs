@@ -1,6 +1,7 @@
 //! Frameworks that go away and come back, and a master that does.
 
 use cairn_cluster::master::Reply;
+use cairn_cluster::wire::ToAgent;
 use serde_json::{Value, json};
 
 use crate::scene::{Client, Scene, accept, capable, command_task, launch};
@@ -199,27 +200,21 @@ fn a_framework_that_never_comes_back_after_a_restart_is_removed() {
 }
 
 #[test]
-fn an_agent_that_ends_before_it_stores_its_id_gets_it_again() {
+fn nothing_is_launched_under_an_id_that_its_agent_has_not_stored() {
     let mut scene = Scene::new();
-    let mut nameless = Scene::new_agent();
-    nameless.listens_on(5051);
-    let link = scene.join(nameless.clone());
-    let id = scene.agent_id(link);
     let client = scene.subscribe(capable("fw", "r"));
-    let offer = scene.one_offer(&client);
     scene.agents_answer = false;
-    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t1", &offer, 0.1)])], 0.0));
-    scene.lose(link);
+    let link = scene.join(Scene::new_agent());
+    assert!(matches!(scene.told.last(), Some(ToAgent::Registered { .. })));
+    assert_eq!(scene.events(&client), [] as [serde_json::Value; 0], "it is not on offer yet");
+    assert!(scene.registry.agents.is_empty(), "a master that fails now forgets it");
+    let unnamed = scene.lose(link);
     scene.agents_answer = true;
-    let link = scene.join(nameless.clone());
-    assert_eq!(scene.agent_id(link), id);
-    let events = scene.events(&client);
-    let update = events.iter().find(|event| event["type"] == "UPDATE").unwrap();
-    assert_eq!(update["update"]["status"]["state"], "TASK_GONE", "it never got the task");
-    let offers = events.iter().rfind(|event| event["type"] == "OFFERS").unwrap();
-    let offer = offers["offers"]["offers"][0].clone();
-    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t2", &offer, 0.1)])], 0.0));
-    scene.lose(link);
-    let link = scene.join(nameless);
-    assert_ne!(scene.agent_id(link), id, "it had stored the first: this is another one in its place");
+    let link = scene.join(unnamed);
+    let id = scene.agent_id(link);
+    scene.one_offer(&client);
+    assert_eq!(scene.registry.agents.len(), 1);
+    let named = scene.lose(link);
+    let link = scene.join(named);
+    assert_eq!(scene.agent_id(link), id, "it comes back as itself");
 }

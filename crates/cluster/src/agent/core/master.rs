@@ -97,6 +97,8 @@ impl Core {
         if self.id.as_ref() != Some(&agent_id) {
             self.id = Some(agent_id);
             cx.push(Effect::SaveAgent);
+            // Until the master hears the id from it, it launches nothing here.
+            return self.link_up(cx);
         }
         self.registered = true;
         // Where it is to go on, the master says so again.

@@ -40,6 +40,10 @@ fn settings() -> Settings {
     }
 }
 
+fn registered() -> ToAgent {
+    ToAgent::Registered { agent_id: AgentId { value: "S0".into() } }
+}
+
 fn framework_id() -> FrameworkId {
     FrameworkId { value: "F".into() }
 }
@@ -96,7 +100,12 @@ impl Agent {
 
     fn register(&mut self) -> Vec<Effect> {
         self.step(Event::LinkUp);
-        self.master(ToAgent::Registered { agent_id: AgentId { value: "S0".into() } })
+        let mut effects = self.master(registered());
+        // A new one comes again with its id.
+        if !self.core.is_registered() {
+            effects = self.master(registered());
+        }
+        effects
     }
 
     /// Asks for a task on the executor `e`. The plan, if a container is to be started.
@@ -344,6 +353,25 @@ fn a_framework_that_is_gone_hears_nothing_more() {
 }
 
 #[test]
+fn a_new_agent_stores_its_id_and_registers_with_it() {
+    let (mut agent, _) = Agent::recover(AgentRecord::default(), Vec::new());
+    let named = |effects: &[Effect]| match effects {
+        [.., Effect::ToMaster(message)] => match &**message {
+            FromAgent::Register { info, .. } => info.id.as_ref().map(|id| id.value.clone()),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(named(&agent.step(Event::LinkUp)), None);
+    let effects = agent.master(registered());
+    assert!(matches!(effects[0], Effect::SaveAgent), "{effects:?}");
+    assert_eq!(named(&effects).as_deref(), Some("S0"));
+    assert!(!agent.core.is_registered());
+    assert!(agent.master(registered()).is_empty());
+    assert!(agent.core.is_registered());
+}
+
+#[test]
 fn a_restarted_agent_goes_on_where_it_stopped() {
     let (mut agent, container) = Agent::running();
     agent.update(status(TaskState::TaskRunning, 1));
@@ -351,8 +379,7 @@ fn a_restarted_agent_goes_on_where_it_stopped() {
     let (mut agent, effects) = Agent::recover(agent.core.agent_record(), vec![record]);
     assert_eq!(words(&effects), ["wait"]);
     assert_eq!(words(&agent.step(Event::LinkUp)), ["master register 1"]);
-    let effects = agent.master(ToAgent::Registered { agent_id: AgentId { value: "S0".into() } });
-    assert_eq!(words(&effects), ["master TASK_RUNNING"]);
+    assert_eq!(words(&agent.master(registered())), ["master TASK_RUNNING"]);
     assert_eq!(words(&agent.subscribe()), ["executor SUBSCRIBED"]);
     // An executor that has not heard of the acknowledgement is told again.
     assert_eq!(words(&agent.acknowledge(1)), ["save", "executor ACKNOWLEDGED"]);
