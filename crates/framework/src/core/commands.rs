@@ -161,13 +161,19 @@ impl Core {
     }
 
     /// Gives up an instance's place and data, to launch it anew under the same name, elsewhere if it can be. Only when it
-    /// does not run, or when nobody can tell: then its old task is taken for dead because the operator says so.
+    /// does not run, or when nobody can tell: then its old task is taken for dead because the operator says so. One that
+    /// is on its way out is gone then; nobody would wait for its agent any more.
     fn replace(&mut self, name: &str) -> Result<(), Problem> {
-        if !self.in_target(name) {
-            return Err(self.unknown_instance(name));
-        }
+        let stays = self.in_target(name);
         let phase = self.live.get(name).map(|l| l.phase).unwrap_or_default();
-        let Some(record) = self.state.instances.get_mut(name) else { return Ok(()) };
+        let Some(record) = self.state.instances.get_mut(name) else {
+            return Err(self.unknown_instance(name));
+        };
+        if record.task.is_none() && !stays {
+            let detail = format!("{name} is on its way out, and nothing of it runs any more");
+            return Err(Problem::conflict("instance-leaving", detail)
+                .hint("what it holds is given back when its data is deleted"));
+        }
         if record.task.is_some() && phase != Phase::Unreachable {
             return Err(Problem::conflict("instance-alive", format!("{name} has a live task ({phase:?})"))
                 .hint("stop it first: replace deletes its data and launches it anew"));

@@ -261,6 +261,25 @@ fn an_unreachable_instance_is_not_replaced_until_an_operator_says_so() {
 }
 
 #[test]
+fn an_instance_on_its_way_out_is_let_go_of_when_its_agent_is_gone_for_good() {
+    let mut world = deployed(json!({ "count": 3 }));
+    world.rule("node-2", Action::Remove, Moment::Before, Verdict::Wait("holds 4 partitions".into()));
+    world.give(2, json!({ "count": 2 }));
+    let refused = world.command(Command::Replace("node-2".into())).unwrap_err();
+    assert_eq!(refused.kind, "instance-alive");
+    world.tell("node-2", TaskState::TaskUnreachable, None);
+    let id = world.task_of("node-2").unwrap();
+    world.tasks.remove(&id);
+    world.pass(120_000);
+    assert!(!world.status().complete, "nobody can tell whether it has stopped");
+    world.command(Command::Replace("node-2".into())).unwrap();
+    world.pass(2_000);
+    assert!(world.status().complete, "{:#?}", world.status().plan);
+    assert_eq!(world.tasks.len(), 2, "it is not launched anew");
+    assert_eq!(world.command(Command::Replace("node-2".into())).unwrap_err().status, 404);
+}
+
+#[test]
 fn a_stopped_instance_is_replaced_elsewhere_and_leaves_nothing() {
     let mut world = deployed(json!({ "count": 2 }));
     let (before, volumes) = (world.status().instances[0].placement.clone().unwrap(), world.volumes());
