@@ -7,8 +7,6 @@ use crate::world::{Happening, World};
 
 /// How often it is looked, milliseconds.
 const LOOK: u64 = 5_000;
-/// After so long, what is out of reach is replaced.
-const OUT_OF_REACH: u64 = 5 * 60_000;
 /// How long it may take after the last fault, milliseconds.
 const PATIENCE: u64 = 15 * 60_000;
 
@@ -30,7 +28,7 @@ impl World {
             return self.violate("converges", || missing.join("; "));
         }
         if since.is_multiple_of(4 * LOOK) {
-            self.insist(since > OUT_OF_REACH);
+            self.insist();
         }
         self.after(LOOK, Happening::Look);
     }

@@ -1,7 +1,7 @@
 //! Operators: what they ask for at random, and what they want in the end.
 
 use cairn_framework::core::Core;
-use cairn_framework::{Action, Ask, Command, Config, Moment, Phase, Verdict, View};
+use cairn_framework::{Action, Ask, Command, Config, Moment, Phase, Verdict};
 
 use crate::fault::Plan;
 use crate::machine::ServiceStep;
@@ -171,18 +171,8 @@ impl World {
         }
     }
 
-    /// An agent that ended before it had stored its first id, and whose master ended as well, comes back under another
-    /// id: what was launched on it in between is out of reach for ever, and an operator has to say so.
-    fn replace_unreachable(&mut self, index: usize, view: &View) {
-        let lost = view.instances.iter().filter(|(_, i)| i.phase == Phase::Unreachable);
-        for name in lost.map(|(n, _)| n.clone()).collect::<Vec<_>>() {
-            self.ask_scheduler(index, Command::Replace(name));
-        }
-    }
-
-    /// Asks again for what is still wanted: going on, starting what was stopped, destroying. `long`: nothing else has
-    /// helped.
-    pub(crate) fn insist(&mut self, long: bool) {
+    /// Asks again for what is still wanted: going on, starting what was stopped, destroying.
+    pub(crate) fn insist(&mut self) {
         for index in 0..self.schedulers.len() {
             let Some(core) = &self.schedulers[index].core else { continue };
             let view = core.view();
@@ -199,9 +189,6 @@ impl World {
             }
             if !stopped.is_empty() {
                 self.ask_scheduler(index, Command::Start(stopped));
-            }
-            if long {
-                self.replace_unreachable(index, &view);
             }
         }
     }
