@@ -204,7 +204,7 @@ fn ports(supply: &Supply, demand: &Demand<'_>, mine: &Pool, fit: &mut Fit) -> Re
         let there = |p: &u16| (mine.ports.contains(p) || supply.free.ports.contains(p)) && !taken.contains(p);
         let number = match bound(port, demand, &fit.placement) {
             Some(number) if there(&number) => number,
-            Some(number) if demand.deployed || demand.replaces.is_some() => {
+            Some(number) if demand.deployed || port.uniform && demand.replaces.is_some() => {
                 return Err(port_refusal(port, &number.to_string()));
             }
             // None yet, or one that nobody knows: what was to reserve it got lost, and somebody else has it now.
@@ -409,12 +409,17 @@ mod tests {
         let mut later = supply();
         later.free.ports.remove(&31000);
         assert_eq!(run(&later, &spec(), Some(&placement), false).unwrap().placement.ports["client"], 31001);
+        let replaces = Some(&placement);
+        let spec = spec();
+        let demand = Demand { spec: &spec, placement: replaces, deployed: false, peers: &[], replaces };
+        let again = fit(&later, &demand, &mut |path| format!("vol-{path}")).unwrap();
+        assert_eq!(again.placement.ports["client"], 31001, "also where one was replaced");
         later.own.insert(
             "broker-0".into(),
             Pool { volumes: BTreeMap::from([("vol-data".to_owned(), 1_024_000)]), ..Pool::default() },
         );
         assert!(
-            matches!(run(&later, &spec(), Some(&placement), true), Err(Refusal::Port { .. })),
+            matches!(run(&later, &spec, Some(&placement), true), Err(Refusal::Port { .. })),
             "it has served"
         );
     }
