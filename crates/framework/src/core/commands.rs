@@ -21,9 +21,11 @@ impl Core {
             return Ok(Vec::new());
         }
         let newer = known.is_none_or(|k| k.revision < config.revision);
-        // The same revision with other inputs: a provider has moved. What REST has changed stays.
+        // The same revision with other inputs or options: a provider has moved. What REST has changed stays.
         let config = match known {
-            Some(known) if !newer => Config { options: known.options.clone(), ..config },
+            Some(known) if !newer && self.state.target.drifted => {
+                Config { options: known.options.clone(), ..config }
+            }
             _ => config,
         };
         self.service.model(&config)?;

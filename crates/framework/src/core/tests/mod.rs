@@ -163,6 +163,20 @@ fn the_same_configuration_changes_nothing() {
 }
 
 #[test]
+fn an_option_that_a_provider_gives_follows_it_without_a_new_revision() {
+    let mut world = deployed(json!({ "count": 1, "mark": 1 }));
+    world.killed.clear();
+    world.give(1, json!({ "count": 1, "mark": 2 }));
+    world.pass(5_000);
+    assert_eq!(world.killed.len(), 1, "it runs with the new value");
+    let mut config = world.core.config();
+    config.options = json!({ "count": 1, "mark": 3 }).into();
+    world.command(Command::Configure { config: Box::new(config), expected: None }).unwrap();
+    world.give(1, json!({ "count": 1, "mark": 4 }));
+    assert_eq!(world.core.config().options["mark"], 3, "what REST has changed stays");
+}
+
+#[test]
 fn removal_asks_first_and_keeps_the_data() {
     let mut world = deployed(json!({ "count": 3 }));
     world.rule("node-2", Action::Remove, Moment::Before, Verdict::Wait("holds 4 partitions".into()));
