@@ -112,6 +112,7 @@ impl Core {
                 record.spec = spec.clone();
             }
             if record.retired {
+                self.observed.remove(&spec.name);
                 record.retired = false;
                 record.deployed = false;
                 record.delete_data = false;

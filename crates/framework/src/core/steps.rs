@@ -216,6 +216,8 @@ impl Core {
         if empty && (!self.in_target(name) || self.destroying()) {
             self.state.instances.remove(name);
             self.live.remove(name);
+            // What was known of it is not true of its successor under the same name.
+            self.observed.remove(name);
         }
     }
 

@@ -203,7 +203,8 @@ impl Handle {
         answered.await.map_err(|_| gone())?
     }
 
-    /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing.
+    /// Tells the core a fact from outside; services find it in [`View::observed`]. Equal values change nothing. A fact under
+    /// the name of an instance goes with that instance.
     pub async fn observe(&self, key: impl Into<String>, value: Value) {
         // A closed channel means that the driver is shutting down; the fact is observed again after the next start.
         let _ = self.requests.send(Request::Observe(key.into(), value)).await;

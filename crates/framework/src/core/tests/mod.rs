@@ -211,6 +211,21 @@ fn data_goes_when_its_verb_says_so() {
 }
 
 #[test]
+fn what_was_observed_of_an_instance_goes_with_it() {
+    let mut world = deployed(json!({ "count": 2 }));
+    for name in ["node-0", "node-1", "else"] {
+        world.send(crate::core::Event::Observe(name.into(), json!("up")));
+    }
+    world.give(2, json!({ "count": 1 }));
+    world.pass(2_000);
+    assert!(world.core.view().observed.contains_key("node-1"), "it still holds its data");
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.pass(2_000);
+    let known: Vec<String> = world.core.view().observed.into_keys().collect();
+    assert_eq!(known, ["else", "node-0"]);
+}
+
+#[test]
 fn a_restarted_scheduler_finds_everything_and_touches_nothing() {
     let mut world = deployed(json!({ "count": 3 }));
     let tasks: Vec<_> = world.tasks.keys().cloned().collect();
