@@ -174,10 +174,12 @@ impl<T: Lenient> Visitor<'_> for LenientVisitor<T> {
     }
 }
 
-/// Some clients leave the padding out.
+/// Some clients leave the padding out, and Mesos does not look at the bits that belong to no byte.
 const READ: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 fn decode_base64<E: de::Error>(text: &str) -> Result<Vec<u8>, E> {
@@ -279,5 +281,10 @@ mod tests {
             read(r#"{"task_id": {"value": "t"}, "state": "TASK_RUNNING", "data": "AAE", "uuid": "AAEC"}"#);
         assert_eq!((status.data(), status.uuid()), (&[0, 1][..], &[0, 1, 2][..]));
         assert!(serde_json::to_string(&status).unwrap().contains(r#""data":"AAE=""#));
+        // The uuid of the public documentation of ACKNOWLEDGE.
+        let uuid = "jhadf73jhakdlfha723adf";
+        let documented =
+            format!(r#"{{"task_id": {{"value": "t"}}, "state": "TASK_RUNNING", "uuid": "{uuid}"}}"#);
+        assert_eq!(read::<TaskStatus>(&documented).uuid().len(), 16);
     }
 }
