@@ -65,8 +65,17 @@ pub struct Cluster {
 #[derive(Debug)]
 struct Supervised {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Stop>,
     done: JoinHandle<()>,
+}
+
+/// How an agent is to stop.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// What it runs goes on.
+    Leaving,
+    /// It goes for good, with all that it runs.
+    Unregister,
 }
 
 impl Cluster {
@@ -119,7 +128,7 @@ impl Cluster {
         // The master first: it must not take agents that stop for lost ones.
         self.master.stop().await;
         for agent in self.agents {
-            let _ = agent.stop.send(());
+            let _ = agent.stop.send(Stop::Leaving);
             let _ = agent.done.await;
         }
     }
@@ -153,7 +162,9 @@ async fn start_agent(
     };
     let connector = master.connector();
     let failed = |source| ClusterError::Agent { number, source };
-    let own = || Arc::new(runner.anew());
+    // An agent that comes back learns how its children ended.
+    let runner = runner.anew();
+    let own = || Arc::new(runner.clone());
     let first = Agent::start(agent_options.clone(), connector.connect().await, own()).await;
     let mut agent = match first {
         Err(AgentError::Listen { address, source })
@@ -175,7 +186,7 @@ async fn start_agent(
     std::fs::write(&port_file, format!("{}\n", address.port()))
         .map_err(|source| ClusterError::WorkDir { path: port_file, source })?;
     let (stop, stopped) = oneshot::channel();
-    let again = Again { options: agent_options, connector, runner: runner.anew() };
+    let again = Again { options: agent_options, connector, runner };
     Ok(Supervised { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
 }
 
@@ -188,20 +199,26 @@ pub(crate) struct Again {
 
 impl Again {
     async fn start(&self) -> Result<Agent, AgentError> {
-        let runner = Arc::new(self.runner.anew());
+        let runner = Arc::new(self.runner.clone());
         Agent::start(self.options.clone(), self.connector.connect().await, runner).await
     }
 }
 
 /// Bring the agent back whenever its link has closed, until it is to stop.
-pub(crate) async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<()>) {
+pub(crate) async fn supervise(agent: Agent, again: Again, mut stopped: oneshot::Receiver<Stop>) {
     let mut agent = Some(agent);
     let mut pause = COME_BACK;
     loop {
         if let Some(running) = &mut agent {
             let ended = tokio::select! {
                 ended = running.ended() => ended,
-                _ = &mut stopped => break,
+                order = &mut stopped => {
+                    if let Ok(Stop::Unregister) = order {
+                        running.unregister().await;
+                        running.ended().await;
+                    }
+                    break;
+                }
             };
             if let Ended::SentAway { for_good } = ended {
                 tracing::warn!(

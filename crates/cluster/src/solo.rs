@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::agent::fetch::Fetcher;
 use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Containment, LocalRunner};
-use crate::cluster::{Again, supervise};
+use crate::cluster::{Again, Stop, supervise};
 use crate::master::AgentConnector;
 
 /// The agent cannot start.
@@ -35,11 +35,12 @@ pub enum SoloError {
 }
 
 /// A running agent whose master is another process. Stopping it, or the loss of its process, leaves all its executors and
-/// tasks running; an agent that starts on the same work directory, address and port goes on with them.
+/// tasks running; an agent that starts on the same work directory, address and port goes on with them. Only
+/// [`Self::unregister`] ends them.
 #[derive(Debug)]
 pub struct SoloAgent {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Stop>,
     done: JoinHandle<()>,
 }
 
@@ -59,7 +60,7 @@ impl SoloAgent {
         let connector = AgentConnector::remote(master).map_err(SoloError::Master)?;
         let fetcher = Fetcher::new(options.work_dir.join("cache"));
         let runner = LocalRunner::new(fetcher, containment)?;
-        let own = Arc::new(runner.anew());
+        let own = Arc::new(runner.clone());
         let agent = Agent::start(options.clone(), connector.connect().await, own).await?;
         let address = agent.address();
         let (stop, stopped) = oneshot::channel();
@@ -75,7 +76,17 @@ impl SoloAgent {
 
     /// Stop, and leave everything that it runs as it is.
     pub async fn shutdown(self) {
-        let _ = self.stop.send(());
+        self.end(Stop::Leaving).await;
+    }
+
+    /// End it for good: the master is told, and everything that runs on it ends. An agent that starts on the same work
+    /// directory is a new one, with the reservations and volumes of this one.
+    pub async fn unregister(self) {
+        self.end(Stop::Unregister).await;
+    }
+
+    async fn end(self, how: Stop) {
+        let _ = self.stop.send(how);
         let _ = self.done.await;
     }
 }

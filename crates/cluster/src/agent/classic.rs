@@ -1,5 +1,7 @@
 //! The agent's endpoints from before the v1 API: state, containers, metrics, files.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header;
@@ -11,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::core::{ExecutorView, View};
 use super::files;
 use super::http::{Refusal, Web, look};
-use super::operator::{blocking, flags, frameworks_of, metrics, statistics};
+use super::operator::{self, blocking, frameworks_of, metrics, statistics};
 use crate::classic;
 use crate::master::{PROTOCOL_VERSION, format};
 
@@ -47,10 +49,18 @@ pub(crate) async fn state(State(web): State<Web>) -> Result<Json<Value>, Refusal
         "unreserved_resources_allocated": classic::amounts(&classic::unreserved(&used)),
         "resource_providers": [],
         "attributes": classic::attributes(&view.info.attributes),
-        "flags": flags(&view).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "flags": flags_of(&view),
         "frameworks": shown(&alive),
         "completed_frameworks": shown(&past),
     })))
+}
+
+fn flags_of(view: &View) -> BTreeMap<String, String> {
+    operator::flags(view).into_iter().collect()
+}
+
+pub(crate) async fn flags(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({ "flags": flags_of(&look(&web).await?) })))
 }
 
 fn framework(info: &FrameworkInfo, view: &View) -> Value {

@@ -28,6 +28,8 @@ use crate::wire::AgentLink;
 const INBOX: usize = 256;
 /// Events that may wait for one executor; one that reads so slowly is disconnected.
 const STREAM: usize = 256;
+/// How long a master may take to hear that the agent goes.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How long open connections may take to end when the agent stops.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,7 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub struct Agent {
     address: SocketAddr,
+    inbox: mpsc::Sender<Input>,
     driver: JoinHandle<Ended>,
     over: Option<Ended>,
     registered: watch::Receiver<bool>,
@@ -138,9 +141,10 @@ impl Agent {
             _lock: lock,
         };
         let (closing, closed) = oneshot::channel();
-        let web = Web { agent: sender, work_dir, started: clock.now().wall, key: secret };
+        let web = Web { agent: sender.clone(), work_dir, started: clock.now().wall, key: secret };
         Ok(Self {
             address,
+            inbox: sender,
             driver: tokio::spawn(driver.run(recovery)),
             over: None,
             registered,
@@ -167,6 +171,13 @@ impl Agent {
         let ended = (&mut self.driver).await.unwrap_or(Ended::LinkClosed);
         self.over = Some(ended);
         ended
+    }
+
+    /// Ends the agent and all that it runs, for good; the next one on its directory is another agent. [`Self::ended`] tells
+    /// when that is done.
+    pub async fn unregister(&self) {
+        // One that has ended by itself has nothing left to say.
+        let _ = self.inbox.send(Input::Event(Event::Unregister)).await;
     }
 
     /// Stops the agent and leaves its containers running. Its address is free afterwards.
@@ -249,7 +260,7 @@ struct Driver {
 pub enum Ended {
     /// The link to the master was closed. The agent may come back on another.
     LinkClosed,
-    /// An operator has taken it away, and everything on it has been stopped.
+    /// An operator has taken it away, or it has unregistered, and everything on it has been stopped.
     SentAway {
         /// The master will never take it back.
         for_good: bool,
@@ -331,7 +342,10 @@ impl Driver {
                         return Err(Ended::LinkClosed);
                     }
                 }
-                Effect::Leave { for_good } => return Err(Ended::SentAway { for_good }),
+                Effect::Leave { for_good } => {
+                    self.part().await;
+                    return Err(Ended::SentAway { for_good });
+                }
                 Effect::ToExecutor(key, event) => self.send(&key, *event),
                 Effect::SaveAgent => report(self.store.save_agent(&self.core.agent_record())),
                 Effect::SaveContainer(id) => report(match self.core.container_record(&id) {
@@ -342,6 +356,12 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the master has closed the link, which it does when it has heard that the agent goes.
+    async fn part(&mut self) {
+        let closed = async { while self.link.from_master.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(FAREWELL, closed).await;
     }
 
     /// Sends an event to an executor. One whose stream is broken or full comes back and is told again.

@@ -42,24 +42,30 @@ pub(crate) struct Web {
 
 /// Serves until `closing` is dropped or used.
 pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Receiver<()>) {
-    // Everything of the agent itself has two names.
     let own = Router::new()
         .route("/api/v1", post(operator::handle))
+        .route("/api/v1/executor", post(executor))
         .route("/health", get(async || StatusCode::OK))
         .route("/state", get(classic::state))
-        .route("/containers", get(classic::containers));
+        .route("/state.json", get(classic::state))
+        .route("/flags", get(classic::flags))
+        .route("/containers", get(classic::containers))
+        .route("/monitor/statistics", get(classic::monitor))
+        .route("/monitor/statistics.json", get(classic::monitor));
     let router = Router::new()
-        .route("/api/v1/executor", post(executor))
-        .route("/slave(1)/api/v1/executor", post(executor))
         .route("/files/read", get(classic::read))
+        .route("/files/read.json", get(classic::read))
         .route("/files/browse", get(classic::browse))
+        .route("/files/browse.json", get(classic::browse))
         .route("/files/download", get(classic::download))
+        .route("/files/download.json", get(classic::download))
         .route("/files/debug", get(classic::debug))
         .route("/metrics/snapshot", get(classic::snapshot))
-        .route("/monitor/statistics", get(classic::monitor))
         .route("/version", get(classic::version))
+        // Everything of the agent itself has two names, one of which some clients write with its brackets encoded.
         .merge(own.clone())
-        .nest("/slave(1)", own)
+        .nest("/slave(1)", own.clone())
+        .nest("/slave%281%29", own)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(web);
     let closing = async {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
@@ -57,7 +57,7 @@ impl LocalRunner {
         Ok(Self { fetcher, client, groups, switch_user, children: Arc::default() })
     }
 
-    /// The same for another agent, or for the next process of one: it knows of no containers.
+    /// The same for another agent: it knows of no containers. A clone knows what this one does.
     pub fn anew(&self) -> Self {
         Self { children: Arc::default(), ..self.clone() }
     }
@@ -72,8 +72,26 @@ impl LocalRunner {
         Marks { group: self.groups.of(&id), leader: process, sandbox }
     }
 
-    fn take_child(&self, container: &str) -> Option<Child> {
-        self.children.lock().unwrap_or_else(PoisonError::into_inner).remove(container)
+    fn hold_child(&self, container: &str) -> Held {
+        let child = self.children.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+        Held { children: Arc::clone(&self.children), container: container.to_owned(), child }
+    }
+}
+
+/// A child that is waited for. An agent that ends before it leaves it to the next one of this process, which will learn its
+/// exit status then.
+struct Held {
+    children: Arc<Mutex<HashMap<String, Child>>>,
+    container: String,
+    child: Option<Child>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+            children.insert(std::mem::take(&mut self.container), child);
+        }
     }
 }
 
@@ -84,8 +102,11 @@ impl Runner for LocalRunner {
             let identity = self.identity(&plan.user)?;
             prepare(&plan).map_err(unmade)?;
             mount(&plan.sandbox, &plan.volumes, identity.as_ref())?;
-            self.fetcher.fetch(&plan.uris, &plan.sandbox).await.map_err(|e| e.to_string())?;
+            // Before anything is fetched, which might be called like these.
             let output = Output::open(&plan.sandbox).map_err(unmade)?;
+            if let Err(error) = self.fetcher.fetch(&plan.uris, &plan.sandbox).await {
+                return Err(output.note(error.to_string()));
+            }
             if let Some(identity) = &identity {
                 identity.give_all(&plan.sandbox).map_err(unmade)?;
             }
@@ -105,17 +126,20 @@ impl Runner for LocalRunner {
 
     fn wait(&self, container: Container) -> Work<'_, Exit> {
         Box::pin(async move {
-            let child = self.take_child(&container.id);
+            let mut held = self.hold_child(&container.id);
             let marks = self.marks(container);
-            let first = first_process(child, marks.leader);
-            tokio::pin!(first);
-            let status = tokio::select! {
-                status = &mut first => status,
-                () = out_of_memory(&marks.group) => {
-                    process::end(&marks, Duration::ZERO).await;
-                    first.await
+            let status = {
+                let first = first_process(held.child.as_mut(), marks.leader);
+                tokio::pin!(first);
+                tokio::select! {
+                    status = &mut first => status,
+                    () = out_of_memory(&marks.group) => {
+                        process::end(&marks, Duration::ZERO).await;
+                        first.await
+                    }
                 }
             };
+            held.child = None;
             process::end(&marks, LEFTOVER_GRACE).await;
             let out_of_memory = marks.group.out_of_memory();
             marks.group.remove();
@@ -165,9 +189,9 @@ impl Runner for LocalRunner {
 }
 
 /// Waits for the end of a container's first process, and gives its wait status if it is this one's child.
-async fn first_process(child: Option<Child>, process: Option<ProcessId>) -> Option<i32> {
+async fn first_process(child: Option<&mut Child>, process: Option<ProcessId>) -> Option<i32> {
     match (child, process) {
-        (Some(mut child), _) => child.wait().await.ok().map(ExitStatusExt::into_raw),
+        (Some(child), _) => child.wait().await.ok().map(ExitStatusExt::into_raw),
         (None, Some(process)) => {
             ended(process).await;
             None
@@ -215,6 +239,9 @@ fn registered(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
 /// Makes the sandbox and the links to it.
 fn prepare(plan: &ContainerPlan) -> io::Result<()> {
     fs::create_dir_all(&plan.sandbox)?;
+    if let Some(above) = &plan.above {
+        Output::open(above)?;
+    }
     for link in &plan.links {
         if fs::read_link(&link.at).is_ok_and(|to| to == link.to) {
             continue;
@@ -292,6 +319,14 @@ impl Output {
     fn open(sandbox: &Path) -> io::Result<Self> {
         let open = |name: &str| File::options().create(true).append(true).open(sandbox.join(name));
         Ok(Self { stdout: open("stdout")?, stderr: open("stderr")? })
+    }
+
+    /// Has people find in the sandbox why there is nothing else.
+    fn note(mut self, problem: String) -> String {
+        if let Err(error) = writeln!(self.stderr, "{problem}") {
+            tracing::warn!(%error, "cannot write into a sandbox");
+        }
+        problem
     }
 
     fn copy(&self) -> io::Result<Self> {

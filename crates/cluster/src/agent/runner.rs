@@ -19,6 +19,9 @@ pub struct ContainerPlan {
     pub container: String,
     /// Absolute path of its sandbox, which does not exist yet.
     pub sandbox: PathBuf,
+    /// The sandbox that its own is in, if that is another container's without a process: it gets empty files for output,
+    /// which people and tools look for.
+    pub above: Option<PathBuf>,
     /// Symbolic links to make or to renew.
     pub links: Vec<Link>,
     /// What is fetched into it before the start.

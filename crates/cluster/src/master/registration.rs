@@ -53,9 +53,9 @@ impl Master {
             old.forget(&mut self.sorter);
         }
         let away = self.unreachable.remove(&id);
-        let again = old.is_some() || away.is_some();
+        let recovered = self.recovered.remove(&id).is_some();
+        let again = old.is_some() || away.is_some() || recovered;
         known = known.or(away.and_then(|away| away.total));
-        self.recovered.remove(&id);
         let mut running = registration.running;
         let brought = Pool::unallocated_from(registration.resources);
         let missed = known.filter(|known| *known != brought && known.bare() == brought.bare());
@@ -80,7 +80,8 @@ impl Master {
         self.adopt_executors(&id, running.executors);
         self.adopt_tasks(&id, running.tasks, now);
         self.go_on_draining(&id, now);
-        if !again {
+        // Also one that was taken for lost, or was known to an earlier master only: watchers have been told it is not here.
+        if old.is_none() {
             self.publish_agent(&id);
         }
     }
@@ -128,8 +129,10 @@ impl Master {
         self.lose_unlisted(agent_id, &listed, now);
     }
 
-    fn adopt_task(&mut self, agent_id: &str, task: Task, now: Time) {
+    fn adopt_task(&mut self, agent_id: &str, mut task: Task, now: Time) {
         let owner = task.framework_id.value.clone();
+        // As with updates: the scheduler has the data.
+        task.statuses.iter_mut().for_each(|status| status.data = None);
         let state = status::state_of(&task);
         let alive = !is_terminal(state);
         if alive && let Some(agent) = self.agents.get_mut(agent_id) {
@@ -140,6 +143,12 @@ impl Master {
         let came_back = framework.unreachable.remove(&key).is_some() && alive;
         let update =
             status::about(&task, state, Reason::AgentReregistered, "Unreachable agent re-reregistered", now);
+        if let Some(known) = framework.tasks.get(&key) {
+            // The agent tells of the last status only.
+            let told = std::mem::replace(&mut task.statuses, known.statuses.clone());
+            task.statuses.retain(|old| told.iter().all(|new| new.state != old.state));
+            task.statuses.extend(told);
+        }
         framework.tasks.insert(task);
         if came_back {
             self.send_status(&owner, update);

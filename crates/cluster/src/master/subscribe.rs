@@ -71,6 +71,9 @@ impl Master {
         let given = info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| self.new_framework_id());
         info.id = Some(framework_id(&id));
+        // Agents and executors are told what is meant when nothing is said, as by Mesos.
+        info.failover_timeout.get_or_insert_default();
+        info.checkpoint.get_or_insert_default();
         if !self.frameworks.contains_key(&id) {
             self.frameworks.insert(id.clone(), Framework::new(info, connection, now));
             self.counters.add("master/messages_register_framework");

@@ -1,8 +1,9 @@
 //! Whether a task that a framework wants to launch makes sense. The texts are those that Apache Mesos gives.
 
+use cairn_mesos::v1::environment::variable::Type as VariableType;
 use cairn_mesos::v1::executor_info::Type as ExecutorType;
 use cairn_mesos::v1::value::Type as ValueType;
-use cairn_mesos::v1::{ExecutorInfo, Resource, TaskInfo};
+use cairn_mesos::v1::{CommandInfo, ExecutorInfo, Resource, TaskInfo};
 
 /// Task, executor and persistence ids become directory names.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
@@ -45,6 +46,12 @@ pub(crate) fn check(
     if let Some(executor) = executor {
         check_executor(executor, framework)?;
     }
+    if let Some(command) = &task.command {
+        check_environment(command)?;
+    }
+    if task.max_completion_time.is_some_and(|time| time.nanoseconds < 0) {
+        return Err("Task's `max_completion_time` must be non-negative".to_owned());
+    }
     if task.resources.is_empty() {
         return Err("Task uses no resources".to_owned());
     }
@@ -72,11 +79,38 @@ fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String
     if executor.command.is_none() && executor.r#type != Some(ExecutorType::Default as i32) {
         return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
     }
+    if let Some(command) = &executor.command {
+        check_environment(command)?;
+    }
     let grace = executor.shutdown_grace_period.as_ref();
     if grace.is_some_and(|grace| grace.nanoseconds < 0) {
         return Err("ExecutorInfo's 'shutdown_grace_period' must be non-negative".to_owned());
     }
     check_resources(&executor.resources)
+}
+
+/// Whether each variable has exactly the kind of value that it says.
+fn check_environment(command: &CommandInfo) -> Result<(), String> {
+    let variables = command.environment.iter().flat_map(|environment| &environment.variables);
+    variables.into_iter().try_for_each(|variable| {
+        let (kind, wanted, other) = match variable.r#type() {
+            VariableType::Secret => {
+                ("SECRET", ("secret", variable.secret.is_some()), ("value", variable.value.is_some()))
+            }
+            VariableType::Value => {
+                ("VALUE", ("value", variable.value.is_some()), ("secret", variable.secret.is_some()))
+            }
+            VariableType::Unknown => {
+                return Err("Environment variable of type 'UNKNOWN' is not allowed".to_owned());
+            }
+        };
+        let about = format!("Environment variable '{}' of type '{kind}'", variable.name);
+        match (wanted, other) {
+            ((name, false), _) => Err(format!("{about} must have a {name} set")),
+            (_, (name, true)) => Err(format!("{about} must not have a {name} set")),
+            _ => Ok(()),
+        }
+    })
 }
 
 /// Whether each resource has a sensible value. Zero is let through, as Apache Mesos does.

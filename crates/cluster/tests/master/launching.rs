@@ -121,6 +121,13 @@ fn bad_tasks_are_refused_with_the_known_texts() {
         let id = id.to_owned();
         error(&move |task, _| task["task_id"]["value"] = json!(id))
     };
+    let with_variable = |variable: Value| {
+        error(&move |task, _| task["command"]["environment"] = json!({"variables": [variable]}))
+    };
+    let about = "Environment variable 'V' of type";
+    assert_eq!(with_variable(json!({"name": "V"})), format!("{about} 'VALUE' must have a value set"));
+    let secret = json!({"name": "V", "type": "SECRET", "value": "v"});
+    assert_eq!(with_variable(secret), format!("{about} 'SECRET' must have a secret set"));
     assert_eq!(with_id("a/b"), "'a/b' contains invalid characters");
     assert_eq!(with_id(""), "ID must not be empty");
     assert_eq!(with_id(&"x".repeat(300)), "ID must not be greater than 255 characters");

@@ -125,3 +125,69 @@ fn who_watches_is_told_of_everything_once() {
     scene.add_agent();
     assert_ne!(scene.streams[&stream].events.back().unwrap()["type"], "AGENT_ADDED");
 }
+
+#[test]
+fn who_watches_is_told_of_an_agent_that_was_taken_for_lost_and_is_back() {
+    let mut scene = Scene::new();
+    let stream = StreamKey(1_000);
+    scene.streams.insert(stream, crate::scene::Stream::default());
+    let (_, link, agent) = running(&mut scene);
+    scene.step(Input::Watch { stream });
+    let kinds = |scene: &mut Scene| -> Vec<Value> {
+        let events = std::mem::take(&mut scene.streams.get_mut(&stream).unwrap().events);
+        let kinds = events.iter().map(|event| event["type"].clone());
+        kinds.filter(|kind| kind.as_str().unwrap().starts_with("AGENT")).collect()
+    };
+    // One that is back in time was never away.
+    let simulated = scene.lose(link);
+    let link = scene.join(simulated);
+    assert_eq!(kinds(&mut scene), Vec::<Value>::new());
+    let simulated = scene.lose(link);
+    scene.pass(80.0);
+    assert_eq!(kinds(&mut scene), ["AGENT_REMOVED"]);
+    scene.join(simulated);
+    assert_eq!(kinds(&mut scene), ["AGENT_ADDED"]);
+    assert_eq!(shown(&mut scene, &agent)["active"], true);
+}
+
+#[test]
+fn an_agent_that_a_new_master_knows_from_the_registry_registers_again() {
+    let mut scene = Scene::new();
+    let (_, _, agent) = running(&mut scene);
+    let simulated = scene.restart().remove(0);
+    let agents = scene.operator(json!({"type": "GET_AGENTS"}))["get_agents"].clone();
+    assert_eq!(agents["recovered_agents"][0]["checkpoint"], true);
+    scene.join(simulated);
+    assert!(shown(&mut scene, &agent)["reregistered_time"].is_object());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let mut scene = Scene::new();
+    let window = |machines: Value, duration: i64| {
+        let unavailability = json!({"start": {"nanoseconds": 1}, "duration": {"nanoseconds": duration}});
+        let windows = json!([{"machine_ids": machines, "unavailability": unavailability}]);
+        json!({"type": "UPDATE_MAINTENANCE_SCHEDULE",
+               "update_maintenance_schedule": {"schedule": {"windows": windows}}})
+    };
+    let machine = json!([{"hostname": "h"}]);
+    let weight = |role: &str| json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": role, "weight": 2.0}]}});
+    let quota =
+        |role: &str| json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [{"role": role}]}});
+    let refused = [
+        window(json!([]), 1),
+        window(machine.clone(), -1),
+        weight(""),
+        weight("a b"),
+        weight("a//b"),
+        quota("*"),
+        quota("/a"),
+    ];
+    for call in refused {
+        let answer = scene.operator(call.clone()).to_string();
+        assert!(answer.contains("400"), "{call}: {answer}");
+    }
+    assert_eq!(scene.operator(window(machine, 1)), "Ok");
+    assert_eq!(scene.operator(weight("a/b")), "Ok");
+    assert_eq!(scene.operator(quota("a/b")), "Ok");
+}

@@ -38,7 +38,7 @@ async fn raw(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Status and body of a request with these lines of header.
+/// Status, head and body of the answer to a request with these lines of header.
 async fn request(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> (u16, String, String) {
     let mut text = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
     for header in headers {

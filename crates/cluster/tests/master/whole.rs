@@ -185,3 +185,51 @@ async fn bad_options_are_told() {
     let odd = ClusterOptions { agents: 3, attributes: vec!["a:1".to_owned(), "a:2".to_owned()], ..options };
     assert!(error(odd).await.unwrap().contains("once for each agent"));
 }
+
+/// What tools and clients in other languages ask for, by the names that they use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_found_under_all_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = start(0, 1, dir.path()).await;
+    let (master, agent) = (cluster.master_address(), cluster.agent_addresses()[0]);
+    let (client, mut events) = connect(master, None);
+    let offer = wait_for(&mut events, "OFFERS").await["offers"]["offers"][0].clone();
+    let tasks = ["t1", "t2", "t3"].map(|id| command(id, &offer, "true"));
+    client.call(call(accept(&offer, vec![launch(tasks.into())], 3600.0))).await.unwrap();
+    for _ in 0..3 {
+        until(&client, &mut events, "TASK_FINISHED").await;
+    }
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for name in ["", "/slave(1)", "/slave%281%29"] {
+        for path in ["/health", "/state", "/state.json", "/flags", "/containers", "/monitor/statistics"] {
+            let answer = http.get(format!("http://{agent}{name}{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{name}{path}");
+        }
+        let post = |path: &str, media: &str| {
+            let request = http.post(format!("http://{agent}{name}{path}")).header("Content-Type", media);
+            request.body(json!({"type": "GET_HEALTH"}).to_string()).send()
+        };
+        assert_eq!(post("/api/v1", "application/json").await.unwrap().status(), 200, "{name}");
+        // The executor API is there, and says what it misses.
+        assert_eq!(post("/api/v1/executor", "text/plain").await.unwrap().status(), 415, "{name}");
+    }
+    let shown = async |path: &str, list: &str| -> Vec<Value> {
+        let answer = http.get(format!("http://{master}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json::<Value>().await.unwrap()[list].as_array().unwrap().clone()
+    };
+    let framework = client.framework_id().unwrap().value;
+    assert_eq!(shown("/master/tasks", "tasks").await.len(), 3);
+    assert_eq!(shown("/tasks?limit=2", "tasks").await.len(), 2);
+    assert_eq!(shown("/tasks?limit=2&offset=2", "tasks").await.len(), 1);
+    assert_eq!(shown("/tasks?task_id=t2", "tasks").await[0]["id"], "t2");
+    let (first, last) = (shown("/tasks?order=asc", "tasks").await, shown("/tasks?order=des", "tasks").await);
+    assert_eq!(first.into_iter().rev().collect::<Vec<_>>(), last);
+    assert_eq!(shown(&format!("/frameworks?framework_id={framework}"), "frameworks").await.len(), 1);
+    assert_eq!(shown("/frameworks?framework_id=none", "frameworks").await.len(), 0);
+    assert_eq!(shown("/slaves?slave_id=none", "slaves").await.len(), 0);
+    let asked = http.get(format!("http://{master}/tasks?limit=few")).send().await.unwrap();
+    assert_eq!(asked.status(), 400);
+    drop(client);
+    cluster.shutdown().await;
+}

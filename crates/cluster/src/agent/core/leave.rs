@@ -1,4 +1,4 @@
-//! Taking the agent out of use: draining it, and ending it.
+//! Taking the agent out of use: draining it, and ending it, at the wish of the master's operator or of its own.
 
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::task_status::Reason;
@@ -6,6 +6,7 @@ use cairn_mesos::v1::{DrainConfig, KillPolicy, TaskState, TaskStatus};
 
 use super::container::TaskEntry;
 use super::{Context, Core, Effect};
+use crate::wire::FromAgent;
 
 impl Core {
     /// Kill every task; `None`: go on as usual.
@@ -47,6 +48,18 @@ impl Core {
         for framework in frameworks {
             self.forget_framework(&framework, cx);
         }
+    }
+
+    /// Go for good: the master is told first, so that frameworks know at once. Whatever agent comes to this place next is a
+    /// new one, which inherits reservations and volumes but no id; as in Mesos.
+    pub(super) fn unregister(&mut self, cx: &mut Context<'_>) {
+        if self.leaving.is_some() {
+            return;
+        }
+        cx.tell_master(FromAgent::Unregister);
+        self.id = None;
+        cx.push(Effect::SaveAgent);
+        self.leave(true, cx);
     }
 
     pub(super) fn leave_when_empty(&mut self, cx: &mut Context<'_>) {

@@ -27,8 +27,9 @@ impl Core {
                 if container.kind != Kind::Default {
                     effects.push(Effect::Wait(id.clone()));
                 }
-                if !container.framework.checkpoint() {
-                    // Its executor does not wait for a lost agent, and the master has told the framework so.
+                // The executor of a framework without checkpoints does not wait for a lost agent, and the master has told the
+                // framework so. What was to be forgotten already was being ended.
+                if container.forget || !container.framework.checkpoint() {
                     container.forget = true;
                     container.phase = Phase::Stopping { until: None };
                     if container.kind != Kind::Default {

@@ -1,5 +1,7 @@
 //! What the master says.
 
+use std::time::Duration;
+
 use cairn_mesos::v1::{
     ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo, TaskState,
     executor::{Event as ExecutorEvent, event},
@@ -282,6 +284,8 @@ impl Core {
         }
         let grace = owner.grace(default);
         let before = owner.phase;
+        // Nobody asked for its end: as with Mesos, what broke its word has no time to tidy up.
+        let unpolite = if verdict.is_some() { Duration::ZERO } else { grace };
         owner.verdict = verdict;
         let polite = owner.listens();
         owner.phase = Phase::Stopping { until: polite.then(|| cx.now.at + grace) };
@@ -289,7 +293,7 @@ impl Core {
         if polite {
             cx.push(Effect::ToExecutor(key, Box::new(executor_event(event::Type::Shutdown, |_| {}))));
         } else if before != Phase::Preparing {
-            cx.push(Effect::End(id.to_owned(), grace));
+            cx.push(Effect::End(id.to_owned(), unpolite));
         }
     }
 

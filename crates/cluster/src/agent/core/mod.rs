@@ -158,6 +158,8 @@ pub enum Event {
     },
     /// Nothing is left of the data of these volumes.
     Deleted(Vec<PathBuf>),
+    /// Whoever runs the agent wants it to go for good.
+    Unregister,
     /// Time passed.
     Tick,
 }
@@ -240,7 +242,7 @@ pub struct Core {
     registered: bool,
     /// Everything is being killed because an operator wants the agent empty.
     draining: Option<DrainConfig>,
-    /// An operator has taken the agent away; whether for good.
+    /// The agent goes, because an operator of the master or its own wants so; whether for good.
     leaving: Option<bool>,
     history: History,
 }
@@ -286,6 +288,7 @@ impl Core {
                 self.probed(&container, &task, which, &answer, &mut cx);
             }
             Event::Deleted(volumes) => self.deleted(&volumes, &mut cx),
+            Event::Unregister => self.unregister(&mut cx),
             Event::Tick => self.tick(&mut cx),
         }
         self.leave_when_empty(&mut cx);

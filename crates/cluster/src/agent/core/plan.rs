@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cairn_mesos::v1::environment::Variable;
 use cairn_mesos::v1::volume::source::sandbox_path;
-use cairn_mesos::v1::{CommandInfo, Resource};
+use cairn_mesos::v1::{CommandInfo, Resource, container_info};
 
 use super::Core;
 use super::container::{Container, Kind};
@@ -33,10 +34,13 @@ impl Core {
     /// The plan of a container, or why there can be none.
     pub(super) fn plan(&self, container: &Container) -> Result<ContainerPlan, String> {
         let command = container.command().ok_or("it has no command")?;
+        container.check_image()?;
+        check_secrets(command)?;
         let (program, argv) = command_line(command)?;
         Ok(ContainerPlan {
             container: container.id.clone(),
             sandbox: container.sandbox.clone(),
+            above: None,
             links: links(container),
             uris: uris(command)?,
             volumes: self.volumes(container.resources())?,
@@ -56,6 +60,7 @@ impl Core {
     ) -> Result<ContainerPlan, String> {
         let mut plan = self.plan(container)?;
         plan.env = self.task_environment(container);
+        plan.above = Some(parent.sandbox.clone());
         plan.links.extend(links(parent));
         plan.volumes = self.volumes(container.tasks.iter().flat_map(|t| &t.info.resources))?;
         plan.volumes.extend(self.shared_volumes(parent, container)?);
@@ -197,6 +202,24 @@ impl Container {
         }
     }
 
+    /// What wants an image must not run without one: on this machine's own files it would be another program.
+    fn check_image(&self) -> Result<(), String> {
+        let wanted = match self.kind {
+            Kind::Custom | Kind::Default => self.info.container.as_ref(),
+            Kind::Command => self.tasks.first().and_then(|task| task.info.container.as_ref()),
+        };
+        let Some(wanted) = wanted else { return Ok(()) };
+        let has_image = wanted.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some());
+        if wanted.r#type() == container_info::Type::Docker || has_image {
+            return Err(
+                "None of the enabled containerizers (mesos) could create a container for the provided \
+                        TaskInfo/ExecutorInfo message: there are no images here"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.info.resources.iter().chain(self.tasks.iter().flat_map(|t| &t.info.resources))
     }
@@ -233,6 +256,25 @@ impl Container {
     }
 }
 
+/// Whether each secret of an environment comes with its value: nobody here knows where else to look.
+fn check_secrets(command: &CommandInfo) -> Result<(), String> {
+    let variables = command.environment.iter().flat_map(|e| &e.variables);
+    let mut secrets = variables.filter_map(|variable| Some((&variable.name, variable.secret.as_ref()?)));
+    match secrets.find(|(_, secret)| secret.value.is_none()) {
+        Some((name, _)) => Err(format!("Default secret resolver cannot resolve the reference of {name}")),
+        None => Ok(()),
+    }
+}
+
+/// What a variable is set to, a secret one as well.
+fn text(variable: &Variable) -> String {
+    let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
+    match secret {
+        Some(secret) => String::from_utf8_lossy(&secret.data).into_owned(),
+        None => variable.value().to_owned(),
+    }
+}
+
 /// An environment with the variables of a command, which win, but for those by which the agent finds the processes of the
 /// container.
 pub(super) fn with_variables(mut env: Vec<(String, String)>, command: &CommandInfo) -> Vec<(String, String)> {
@@ -240,7 +282,7 @@ pub(super) fn with_variables(mut env: Vec<(String, String)>, command: &CommandIn
     let variables = command.environment.iter().flat_map(|e| &e.variables);
     for variable in variables.filter(|variable| !KEPT.contains(&variable.name.as_str())) {
         env.retain(|(name, _)| *name != variable.name);
-        env.push((variable.name.clone(), variable.value().to_owned()));
+        env.push((variable.name.clone(), text(variable)));
     }
     env
 }
@@ -308,6 +350,20 @@ pub(super) fn duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_variables_like_others() {
+        let variable = |secret: serde_json::Value| {
+            let variables = serde_json::json!([{"name": "S", "type": "SECRET", "secret": secret}]);
+            serde_json::json!({"environment": {"variables": variables}})
+        };
+        let read = |command| serde_json::from_value::<CommandInfo>(command).unwrap();
+        let known = read(variable(serde_json::json!({"type": "VALUE", "value": {"data": "aGk="}})));
+        assert_eq!(check_secrets(&known), Ok(()));
+        assert_eq!(with_variables(Vec::new(), &known), [("S".to_owned(), "hi".to_owned())]);
+        let elsewhere = read(variable(serde_json::json!({"type": "REFERENCE", "reference": {"name": "r"}})));
+        assert!(check_secrets(&elsewhere).unwrap_err().contains('S'));
+    }
 
     #[test]
     fn durations_as_libprocess_writes_them() {

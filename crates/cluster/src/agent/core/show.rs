@@ -67,10 +67,7 @@ impl Core {
             .chain(nested)
             .flat_map(|home| home.tasks.iter().map(move |task| (home, task)));
         for (home, entry) in all {
-            let mut task = with_past(home, entry);
-            if owner.kind == Kind::Command {
-                task.executor_id = None;
-            }
+            let task = with_past(home, entry);
             let place = match (entry.is_over(), entry.delivered) {
                 (true, _) => &mut terminated,
                 (false, true) => &mut launched,
@@ -111,14 +108,8 @@ impl Core {
     pub(super) fn remember_task(&mut self, container: &str, task: &str) {
         let Some(owner) = self.containers.get(container) else { return };
         let over = owner.tasks.iter().filter(|entry| entry.id() == task && entry.is_over());
-        let over: Vec<Task> = over
-            .filter(|entry| entry.updates.is_empty())
-            .map(|entry| {
-                let mut task = with_past(owner, entry);
-                task.executor_id = task.executor_id.filter(|_| owner.kind != Kind::Command);
-                task
-            })
-            .collect();
+        let over: Vec<Task> =
+            over.filter(|entry| entry.updates.is_empty()).map(|entry| with_past(owner, entry)).collect();
         for task in over {
             self.history.add_task(container, task);
         }

@@ -6,7 +6,7 @@ use cairn_mesos::v1::{
     TaskResourceLimitation, TaskState, TaskStatus, network_info,
 };
 
-use super::container::{Container, TaskEntry, Verdict};
+use super::container::{Container, Kind, TaskEntry, Verdict};
 use super::{Context, Core};
 use crate::terminal::is_terminal;
 use crate::wire::FromAgent;
@@ -151,11 +151,13 @@ pub(super) fn update(framework: &str, status: &TaskStatus, latest_state: TaskSta
 pub(super) fn task(owner: &Container, entry: &TaskEntry) -> Task {
     let info = &entry.info;
     let first = entry.updates.pending().next().or(entry.latest.as_ref());
+    // The executor of a command is the agent's own affair; frameworks are told of none.
+    let has_executor = owner.kind != Kind::Command || owner.parent.is_some();
     Task {
         name: info.name.clone(),
         task_id: info.task_id.clone(),
         framework_id: FrameworkId { value: owner.key.framework.clone() },
-        executor_id: Some(ExecutorId { value: owner.key.executor.clone() }),
+        executor_id: has_executor.then(|| ExecutorId { value: owner.key.executor.clone() }),
         agent_id: info.agent_id.clone(),
         state: entry.state as i32,
         resources: info.resources.clone(),

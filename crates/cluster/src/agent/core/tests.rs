@@ -3,8 +3,8 @@
 use cairn_mesos::v1::executor::{call, event};
 use cairn_mesos::v1::task_status::{Reason, Source};
 use cairn_mesos::v1::{
-    CommandInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState,
-    TaskStatus, executor_info,
+    CommandInfo, ContainerInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo,
+    TaskState, TaskStatus, container_info, executor_info,
 };
 
 use super::*;
@@ -276,8 +276,8 @@ fn an_executor_that_does_not_register_is_ended() {
     let plan = agent.run("t").unwrap();
     agent.started(&plan);
     assert_eq!(words(&agent.after(59)), [""; 0]);
-    assert_eq!(words(&agent.after(1)), ["end 5"]);
-    let effects = agent.step(Event::Exited { container: plan.container, status: Some(15) });
+    assert_eq!(words(&agent.after(1)), ["end 0"]);
+    let effects = agent.step(Event::Exited { container: plan.container, status: Some(9) });
     let sent = last_status(&effects);
     assert_eq!(sent.message(), "Executor did not register within 1mins");
     assert_eq!(sent.reason(), Reason::ExecutorRegistrationTimeout);
@@ -293,6 +293,20 @@ fn a_launch_that_fails_says_why() {
     let sent = last_status(&effects);
     assert_eq!(sent.message(), "Failed to launch container: disk full");
     assert_eq!(sent.reason(), Reason::ContainerLaunchFailed);
+}
+
+#[test]
+fn a_command_that_wants_an_image_does_not_run_without() {
+    let mut agent = Agent::new();
+    agent.register();
+    let command = CommandInfo { value: Some("true".into()), ..CommandInfo::default() };
+    let executor = ExecutorInfo { executor_id: ExecutorId { value: "t".into() }, ..ExecutorInfo::default() };
+    let container = ContainerInfo { r#type: container_info::Type::Docker as i32, ..ContainerInfo::default() };
+    let tasks = vec![TaskInfo { command: Some(command), container: Some(container), ..task("t") }];
+    let effects = agent.master(ToAgent::RunTasks { framework: framework(), executor, tasks, group: false });
+    let sent = last_status(&effects);
+    assert_eq!((sent.state(), sent.reason()), (TaskState::TaskFailed, Reason::ContainerLaunchFailed));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Start(_))));
 }
 
 fn kill(agent: &mut Agent) -> Vec<Effect> {
@@ -392,9 +406,31 @@ fn an_executor_that_does_not_come_back_after_a_restart_is_ended() {
     let record = agent.core.container_record(&container).unwrap();
     let (mut agent, _) = Agent::recover(agent.core.agent_record(), vec![record]);
     agent.register();
-    assert_eq!(words(&agent.after(15)), ["end 5"]);
+    assert_eq!(words(&agent.after(15)), ["end 0"]);
     let effects = agent.step(Event::Exited { container, status: None });
     assert_eq!(last_status(&effects).reason(), Reason::ExecutorReregistrationTimeout);
+}
+
+#[test]
+fn an_agent_that_unregisters_tells_the_master_and_ends_what_it_runs() {
+    let (mut agent, container) = Agent::running();
+    let effects = agent.step(Event::Unregister);
+    assert_eq!(words(&effects), ["Unregister", "save agent", "save", "executor SHUTDOWN"]);
+    assert_eq!(agent.core.agent_record().agent_id, None, "the next one here is another agent");
+    let effects = agent.update(status(TaskState::TaskKilled, 1));
+    assert_eq!(words(&effects), ["save"], "nobody wants to know");
+    assert_eq!(words(&agent.step(Event::Unregister)), [""; 0]);
+    let effects = agent.step(Event::Exited { container, status: Some(0) });
+    assert_eq!(words(&effects), ["save", "leave"]);
+}
+
+#[test]
+fn what_was_being_ended_for_nobody_is_ended_after_a_restart() {
+    let (mut agent, container) = Agent::running();
+    agent.master(ToAgent::ShutdownFramework { framework_id: framework_id() });
+    let record = agent.core.container_record(&container).unwrap();
+    let (_, effects) = Agent::recover(agent.core.agent_record(), vec![record]);
+    assert_eq!(words(&effects), ["wait", "end 0"]);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::Query;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::resources::Resources;
 use cairn_mesos::v1::framework_info::capability;
@@ -47,14 +48,27 @@ pub(crate) fn redirect(headers: &HeaderMap) -> Response {
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("//{host}"))]).into_response()
 }
 
+/// What comes after the question mark.
+type Asked = BTreeMap<String, String>;
+
+/// How many tasks are shown unless somebody asks for more, as by Mesos.
+const TASKS: usize = 100;
+
+/// Whether a thing with this id is asked for: if no one is, all are.
+fn is_asked(asked: &Asked, name: &str, id: &str) -> bool {
+    asked.get(name).is_none_or(|wanted| wanted == id)
+}
+
 /// The answer to a path; `None` when it is none of these.
-pub(crate) async fn get(web: Web, path: &str) -> Result<Option<Response>, Refusal> {
+pub(crate) async fn get(web: Web, uri: &Uri, path: &str) -> Result<Option<Response>, Refusal> {
+    let Query(asked) = Query::<Asked>::try_from_uri(uri)
+        .map_err(|error| Refusal::bad_request(format!("Cannot read the query: {error}")))?;
     let shown = match path {
         "/state" | "/state.json" => state(&web).await?,
         "/state-summary" => summary(&web).await?,
-        "/slaves" => slaves(&web).await?,
-        "/frameworks" => frameworks(&web).await?,
-        "/tasks" | "/tasks.json" => tasks(&web).await?,
+        "/slaves" => slaves(&web, &asked).await?,
+        "/frameworks" => frameworks(&web, &asked).await?,
+        "/tasks" | "/tasks.json" => tasks(&web, &asked).await?,
         "/roles" | "/roles.json" => roles(&web).await?,
         "/flags" => json!({ "flags": flags(&web).await? }),
         "/weights" => weights(&web).await?,
@@ -329,7 +343,7 @@ async fn summary(web: &Web) -> Result<Value, Refusal> {
     }))
 }
 
-async fn slaves(web: &Web) -> Result<Value, Refusal> {
+async fn slaves(web: &Web, asked: &Asked) -> Result<Value, Refusal> {
     let agents = ask(web, call::Type::GetAgents).await?.get_agents.unwrap_or_default();
     let full = |one: &get_agents::Agent| {
         let mut shown = agent(one);
@@ -339,16 +353,26 @@ async fn slaves(web: &Web) -> Result<Value, Refusal> {
         shown["offered_resources_full"] = json!(one.offered_resources);
         shown
     };
+    let is_wanted = |info: &AgentInfo| is_asked(asked, "slave_id", id(info));
+    let away: Vec<AgentInfo> =
+        agents.recovered_agents.iter().filter(|info| is_wanted(info)).cloned().collect();
+    let here = agents.agents.iter().filter(|one| is_wanted(&one.agent_info));
     Ok(json!({
-        "slaves": agents.agents.iter().map(full).collect::<Vec<_>>(),
-        "recovered_slaves": recovered(&agents.recovered_agents),
+        "slaves": here.map(full).collect::<Vec<_>>(),
+        "recovered_slaves": recovered(&away),
     }))
 }
 
-async fn frameworks(web: &Web) -> Result<Value, Refusal> {
+fn id(info: &AgentInfo) -> &str {
+    info.id.as_ref().map_or("", |id| &id.value)
+}
+
+async fn frameworks(web: &Web, asked: &Asked) -> Result<Value, Refusal> {
     let state = look(web).await?;
     let shown = |list: &[get_frameworks::Framework]| {
-        list.iter().map(|one| full_framework(one, &state)).collect::<Vec<_>>()
+        let id = |one: &get_frameworks::Framework| one.framework_info.id.clone().unwrap_or_default().value;
+        let wanted = list.iter().filter(|one| is_asked(asked, "framework_id", &id(one)));
+        wanted.map(|one| full_framework(one, &state)).collect::<Vec<_>>()
     };
     Ok(json!({
         "frameworks": shown(&state.frameworks.frameworks),
@@ -357,10 +381,28 @@ async fn frameworks(web: &Web) -> Result<Value, Refusal> {
     }))
 }
 
-async fn tasks(web: &Web) -> Result<Value, Refusal> {
+/// Tasks, the newest first unless `order=asc`: as many as `limit` says, after `offset` others.
+async fn tasks(web: &Web, asked: &Asked) -> Result<Value, Refusal> {
+    let number = |name: &str, default: usize| match asked.get(name) {
+        Some(text) => text
+            .parse()
+            .map_err(|_| Refusal::bad_request(format!("Failed to parse '{name}': `{text}` is no number"))),
+        None => Ok(default),
+    };
+    let (limit, offset) = (number("limit", TASKS)?, number("offset", 0)?);
     let tasks = ask(web, call::Type::GetTasks).await?.get_tasks.unwrap_or_default();
     let all = tasks.tasks.iter().chain(&tasks.unreachable_tasks).chain(&tasks.completed_tasks);
-    Ok(json!({ "tasks": all.map(classic::task).collect::<Vec<_>>() }))
+    let mut wanted: Vec<&Task> = all
+        .filter(|task| is_asked(asked, "framework_id", &task.framework_id.value))
+        .filter(|task| is_asked(asked, "task_id", &task.task_id.value))
+        .collect();
+    let began = |task: &Task| task.statuses.first().map_or(0.0, |status| status.timestamp());
+    wanted.sort_by(|a, b| began(a).total_cmp(&began(b)));
+    if asked.get("order").is_none_or(|order| order != "asc") {
+        wanted.reverse();
+    }
+    let shown = wanted.into_iter().skip(offset).take(limit);
+    Ok(json!({ "tasks": shown.map(classic::task).collect::<Vec<_>>() }))
 }
 
 async fn weights(web: &Web) -> Result<Value, Refusal> {

@@ -97,7 +97,7 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
                 return Err(nothing());
             }
             web.authenticate(&request, "mesos-master-readonly")?;
-            classic::get(web, path).await?.ok_or_else(nothing)
+            classic::get(web, request.uri(), path).await?.ok_or_else(nothing)
         }
     }
 }

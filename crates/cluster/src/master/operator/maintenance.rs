@@ -93,6 +93,14 @@ fn is_named(machine: &MachineId) -> bool {
 
 impl Master {
     pub(super) fn update_schedule(&mut self, schedule: Schedule, now: Time) -> Result<Reply, Reply> {
+        for window in &schedule.windows {
+            if window.machine_ids.is_empty() {
+                return Err(Reply::bad_request("List of machines in the maintenance window is empty"));
+            }
+            if window.unavailability.duration.is_some_and(|duration| duration.nanoseconds < 0) {
+                return Err(Reply::bad_request("Unavailability 'duration' is negative"));
+            }
+        }
         let mut seen: Vec<&MachineId> = Vec::new();
         for machine in schedule.windows.iter().flat_map(|window| &window.machine_ids) {
             if !is_named(machine) {

@@ -11,6 +11,7 @@ use cairn_mesos::v1::{Resource, WeightInfo};
 use crate::master::allocator::Quota;
 use crate::master::core::Master;
 use crate::master::event::Reply;
+use crate::master::framework_check::check_role;
 
 /// How roles share the cluster beyond what is fair. The registry keeps it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,8 +78,9 @@ fn quota(config: &QuotaConfig) -> Quota {
 
 /// A quota that makes sense by itself.
 fn check(config: &QuotaConfig) -> Result<(), String> {
-    if config.role.is_empty() || config.role == "*" {
-        return Err(format!("Invalid quota role '{}'", config.role));
+    check_role(&config.role).map_err(|problem| format!("Invalid role: {problem}"))?;
+    if config.role == "*" {
+        return Err("Quota cannot be set for the role '*'".to_owned());
     }
     for (name, scalar) in config.guarantees.iter().chain(&config.limits) {
         if !scalar.value.is_finite() || scalar.value < 0.0 {
@@ -102,9 +104,10 @@ impl Master {
     pub(super) fn update_weights(&mut self, infos: Vec<WeightInfo>) -> Result<Reply, Reply> {
         for info in &infos {
             let role = info.role.as_deref().unwrap_or_default();
-            if role.is_empty() {
-                return Err(Reply::bad_request("Failed to validate update weights request JSON: no role"));
-            }
+            check_role(role).map_err(|problem| {
+                let text = format!("Failed to validate update weights request JSON: Invalid role: {problem}");
+                Reply::bad_request(text)
+            })?;
             if !info.weight.is_finite() || info.weight <= 0.0 {
                 return Err(Reply::bad_request(format!(
                     "Failed to validate update weights request JSON for role '{role}': Invalid weight '{}': \

@@ -48,7 +48,8 @@ impl Master {
     }
 
     pub(super) fn show_agents(&self) -> response::GetAgents {
-        let recovered = self.recovered.values().map(|agent| agent.info.clone());
+        let recovered =
+            self.recovered.values().map(|agent| AgentInfo { checkpoint: Some(true), ..agent.info.clone() });
         response::GetAgents {
             agents: self.agents.iter().map(|(id, agent)| self.show_agent(id, agent)).collect(),
             recovered_agents: recovered.collect(),
