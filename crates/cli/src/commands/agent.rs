@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use cairn_cluster::agent::{AgentOptions, Timeouts};
-use cairn_cluster::{ClusterOptions, SoloAgent, agent_attributes, agent_resources};
+use cairn_cluster::agent::AgentOptions;
+use cairn_cluster::{SoloAgent, agent_attributes, agent_resources};
+use tokio::signal::unix::SignalKind;
 
-use super::cluster::{RESOURCES, STOP, TaskArgs, stop_signal};
+use super::cluster::{RESOURCES, STOP, TaskArgs, listen, stop_signal};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
@@ -53,13 +54,13 @@ impl Args {
             domain: None,
             executor_secret: None,
             path: std::env::var("PATH").unwrap_or_default(),
-            timeouts: Timeouts { recovery: ClusterOptions::EXECUTOR_PATIENCE, ..Timeouts::default() },
+            timeouts: self.tasks.timeouts(),
             housekeeping: self.tasks.housekeeping(),
         })
     }
 }
 
-/// Runs it until SIGTERM, which leaves all tasks running.
+/// Runs it until SIGTERM, which leaves all tasks running, or SIGUSR1, which ends them and the agent for good, as with Mesos.
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let options = args.options()?;
@@ -68,7 +69,15 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
             .await
             .map_err(|error| Failure::new(format!("the agent cannot start: {error}")))?;
         tracing::info!(address = %agent.address(), master = args.master, "the agent is up");
-        let signal = stop_signal().await;
+        let mut leave = listen(SignalKind::user_defined1())?;
+        let signal = tokio::select! {
+            signal = stop_signal() => signal,
+            _ = leave.recv() => {
+                tracing::warn!("the agent unregisters and ends what it runs");
+                agent.unregister().await;
+                return Ok(Exit::Done);
+            }
+        };
         if tokio::time::timeout(STOP, agent.shutdown()).await.is_err() {
             tracing::warn!("the agent took too long to stop; it is left as it is");
         }

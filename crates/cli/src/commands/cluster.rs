@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cairn_cluster::agent::{Containment, Housekeeping, Isolation};
+use cairn_cluster::agent::{Containment, Housekeeping, Isolation, Timeouts};
 use cairn_cluster::security::{Credentials, Roles, SecurityError};
 use cairn_cluster::{Cluster, ClusterOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::times::{ExecutorTimes, MasterTimes};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
@@ -28,6 +30,8 @@ pub(crate) struct Args {
     /// Where everything is kept: registry, sandboxes, volumes
     #[arg(long, value_name = "DIR")]
     work_dir: PathBuf,
+    #[command(flatten)]
+    times: MasterTimes,
     #[command(flatten)]
     security: SecurityArgs,
 }
@@ -101,12 +105,19 @@ pub(crate) struct TaskArgs {
     /// How large stdout and stderr of a task may grow before they move to stdout.1 and stderr.1; 0 for any size
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     max_log_size: cairn_units::Size,
+    #[command(flatten)]
+    times: ExecutorTimes,
 }
 
 impl TaskArgs {
     /// What sets tasks apart.
     pub(crate) fn containment(&self) -> Containment {
         Containment { isolation: self.isolation, switch_user: !self.no_switch_user }
+    }
+
+    /// How long they and their agents wait for what.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.times.timeouts()
     }
 
     /// What becomes of what they leave and say.
@@ -129,6 +140,7 @@ impl AgentArgs {
         options.attributes.clone_from(&self.attributes);
         options.containment = self.tasks.containment();
         options.housekeeping = self.tasks.housekeeping();
+        options.agent_timeouts = self.tasks.timeouts();
         options
     }
 }
@@ -138,6 +150,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let work_dir = paths::directory(&args.work_dir)?;
     let mut options = args.agents.options(args.listen, work_dir);
+    args.times.put_into(&mut options.master_timeouts);
     args.security.put_into(&mut options)?;
     runtime::server()?.block_on(async {
         let mut cluster = Cluster::start(options).await.map_err(|error| failed(&error))?;
@@ -172,13 +185,18 @@ pub(crate) fn failed(error: &cairn_cluster::ClusterError) -> Failure {
 /// # Errors
 /// When signals cannot be had.
 pub(crate) async fn stop_signal() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
     Ok(())
+}
+
+/// Watches for a signal from now on.
+///
+/// # Errors
+/// When signals cannot be had.
+pub(crate) fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))
 }

@@ -25,6 +25,7 @@ pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod times;
 pub(crate) mod validate;
 
 use crate::args::{Cli, Command};
