@@ -2,26 +2,36 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod executor;
 mod names;
 mod play;
 mod recording;
+mod relay;
+mod sharing;
+mod stage;
 mod stream;
+mod text;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cairn_cluster::ClusterOptions;
 use cairn_cluster::security::Credentials;
-use cairn_cluster::{Cluster, ClusterOptions};
 use cairn_mesos::codec::MediaType;
 
 use play::Player;
 use recording::Recording;
+use stage::Stage;
 
 /// The agent of the recordings.
 const RESOURCES: &str = "cpus:4;mem:4096;disk:10000;ports:[31000-31100]";
 
+/// Recordings whose master and agent do not share their fates, or whose agent is not the usual one.
+const APART: [&str; 4] = ["13", "14", "20", "23"];
+
 fn resources(name: &str) -> &'static str {
     match name.get(..2) {
+        Some("18") => "cpus:6;mem:6000;disk:6000;ports:[31000-31100]",
         Some("16") => "cpus:4;mem:4096;disk:10000;ports:[31200-31260]",
         _ => RESOURCES,
     }
@@ -33,21 +43,33 @@ async fn replay(name: &str, media: MediaType, known: &[&str], change: impl FnOnc
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut options = ClusterOptions::new(listen, 1, dir.path().to_owned(), resources(name));
     change(&mut options);
-    let cluster = Cluster::start(options).await.unwrap();
     let work_dir = dir.path().canonicalize().unwrap();
-    let mut player = Player::new(cluster.master_address(), cluster.agent_addresses(), work_dir, media);
-    // Agents have names of their own here, also where operators speak of machines.
-    player.names.bind("localhost", vec![cluster.agent_addresses()[0].ip().to_string()]);
+    let mut player = if APART.contains(&&name[..2]) {
+        Player::new(Stage::apart(options).await, work_dir, media)
+    } else {
+        let stage = Stage::whole(options).await;
+        let first = stage.agents()[0].ip().to_string();
+        let mut player = Player::new(stage, work_dir, media);
+        // Agents have names of their own here, also where operators speak of machines.
+        player.names.bind("localhost", vec![first]);
+        player
+    };
+    if name.starts_with("14") {
+        // Executors try again at least every 2 s; Mesos tells them to take as long as the agent waits for them, there 3 s.
+        player.names.bind("3secs", vec!["2secs".to_owned()]);
+    }
     let mut recording = Recording::load(name);
     if name.starts_with("21") {
         // By Mesos the rest of an accepted offer is offered at the next tick. That somebody else is there by then needs a
         // filter here.
         recording.refuse_rest(3, 0.5);
     }
-    player.play(&recording).await;
-    let differences = std::mem::take(&mut player.differences);
-    drop(player);
-    cluster.shutdown().await;
+    if name.starts_with("18") {
+        sharing::play(&mut player, &recording).await;
+    } else {
+        player.play(&recording).await;
+    }
+    let differences = player.end().await;
     end_tasks(dir.path());
     let is_known = |difference: &&String| known.iter().any(|known| difference.starts_with(known));
     let news: Vec<&String> = differences.iter().filter(|d| !is_known(d)).collect();
@@ -67,6 +89,22 @@ fn end_tasks(work_dir: &std::path::Path) {
     for pid in pids.filter(started_here).filter_map(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
+}
+
+/// The options that the recordings of executors and faults were made with; some times are twice as long, as machines are busy.
+fn impatient_agent(options: &mut ClusterOptions) {
+    options.agent_timeouts.registration = Duration::from_secs(8);
+    options.agent_timeouts.shutdown_grace = Duration::from_secs(3);
+    options.agent_timeouts.recovery = Duration::from_secs(15 * 60);
+}
+
+fn few_pings(options: &mut ClusterOptions) {
+    options.master_timeouts.agent = Duration::from_secs(8);
+    options.agent_timeouts.recovery = Duration::from_secs(15 * 60);
+}
+
+fn usual_recovery(options: &mut ClusterOptions) {
+    options.agent_timeouts.recovery = Duration::from_secs(15 * 60);
 }
 
 fn two_different_agents(options: &mut ClusterOptions) {
@@ -100,7 +138,10 @@ macro_rules! recordings {
 recordings! {
     MediaType::Protobuf;
     old_style_framework_in_protobuf: "03-old-style-framework", [];
+    reserve_create_launch_destroy_in_protobuf: "07-reserve-create-launch-destroy", [];
     launch_group_in_protobuf: "08-launch-group-default-executor", [];
+    reconcile_in_protobuf: "09-reconcile", [];
+    custom_executor_in_protobuf: "13-custom-executor", [], impatient_agent;
 }
 
 recordings! {
@@ -127,4 +168,13 @@ recordings! {
     };
     agents_attributes_static_roles: "21-agents-attributes-static-roles", [], two_different_agents;
     maintenance_inverse_offers: "22-maintenance-inverse-offers", [];
+    fair_sharing: "18-fair-sharing", [];
+    custom_executor: "13-custom-executor", [], impatient_agent;
+    // Among the statuses that operators see, the master's own names the executor as those before it do.
+    agent_restart_and_loss: "14-agent-restart-and-loss",
+        ["25: .get_tasks.unreachable_tasks[1].statuses[2].executor_id"], few_pings;
+    // The master answers when it has its state, and not before.
+    master_restart: "20-master-restart",
+        ["7: \"RECONCILE\" is answered 403", "8: \"SUBSCRIBE\" is answered 200"], few_pings;
+    task_environment_and_fetch: "23-task-environment-and-fetch", [], usual_recovery;
 }

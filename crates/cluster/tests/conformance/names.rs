@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Fields whose values differ from cluster to cluster and mean nothing beyond themselves.
-const INCIDENTAL: [&str; 36] = [
+const INCIDENTAL: [&str; 38] = [
     "address",
     "build_date",
     "build_time",
@@ -25,6 +25,7 @@ const INCIDENTAL: [&str; 36] = [
     "mem_rss_bytes",
     "mode",
     "mtime",
+    "nlink",
     "offers",
     "offset",
     "size",
@@ -38,6 +39,7 @@ const INCIDENTAL: [&str; 36] = [
     "registered_time",
     "reregistered_time",
     "timestamp",
+    "unreachable_time",
     "unregistered_time",
     "url",
     "version",
@@ -46,11 +48,12 @@ const INCIDENTAL: [&str; 36] = [
 /// What Mesos says of how it was built, which is not for others to say.
 const BUILD: [&str; 6] = ["build_date", "build_time", "build_user", "git_sha", "git_tag", "master_hostname"];
 /// Lists whose order means nothing.
-const UNORDERED: [&str; 14] = [
+const UNORDERED: [&str; 16] = [
     "agents",
     "completed_executors",
     "completed_frameworks",
     "completed_tasks",
+    "executor_ids",
     "executors",
     "framework_ids",
     "frameworks",
@@ -60,6 +63,7 @@ const UNORDERED: [&str; 14] = [
     "slaves",
     "statuses",
     "tasks",
+    "unreachable_tasks",
     "containers",
 ];
 /// Texts of messages that existing programs match.
@@ -164,8 +168,11 @@ impl Names {
                 // When exactly the agent was asked about a nested container decides whether these are known.
                 let nested = a.get("container_id").is_some_and(|id| id.get("parent").is_some());
                 // As when exactly an offer was made decides which executors are still there.
+                let held = path.starts_with(".get_roles.roles");
                 let may_lack = |name: &str| {
-                    name == "executor_ids" || (nested && ["network_infos", "executor_pid"].contains(&name))
+                    name == "executor_ids"
+                        || (held && name == "resources")
+                        || (nested && ["network_infos", "executor_pid"].contains(&name))
                 };
                 for (name, value) in a {
                     let at = format!("{path}.{name}");
@@ -222,7 +229,7 @@ impl Names {
     }
 
     fn text(&mut self, path: &str, key: &str, theirs: &str, ours: &str) -> Result<(), String> {
-        match self.ours.get(theirs) {
+        match self.ours.get(theirs).cloned() {
             Some(known) if known.iter().any(|k| k == ours) => Ok(()),
             Some(known) => Err(format!("{path} is {ours}, and so far {known:?} stood for Mesos's {theirs}")),
             None if generated(theirs) || key == "uuid" => {
@@ -230,8 +237,25 @@ impl Names {
                 Ok(())
             }
             None if theirs == ours || self.within(theirs) == ours => Ok(()),
+            None if self.path(theirs, ours) => Ok(()),
             None => Err(format!("{path} is `{ours}`, Mesos has `{theirs}`")),
         }
+    }
+
+    /// Whether these are paths that differ only in ids; learns those.
+    fn path(&mut self, theirs: &str, ours: &str) -> bool {
+        let work_dir = self.ours.get("$WORKDIR").and_then(|ours| ours.first());
+        let theirs = work_dir.map_or_else(|| theirs.to_owned(), |dir| theirs.replacen("$WORKDIR", dir, 1));
+        let (a, b): (Vec<&str>, Vec<&str>) = (theirs.split('/').collect(), ours.split('/').collect());
+        if a.len() < 2 || a.len() != b.len() {
+            return false;
+        }
+        let mut learned = self.clone();
+        let same = a.iter().zip(&b).all(|(a, b)| learned.text("", "", a, b).is_ok());
+        if same {
+            *self = learned;
+        }
+        same
     }
 }
 

@@ -2,19 +2,24 @@
 //! come by then, and notes what is different.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cairn_mesos::codec::MediaType;
-use cairn_mesos::v1::scheduler;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cairn_mesos::codec::{Body, MediaType};
+use cairn_mesos::v1::{executor, scheduler};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::executor::Executors;
 use crate::names::Names;
-use crate::recording::{Item, Recording, Request, Response};
-use crate::stream::{Stream, single};
+use crate::recording::{Item, Process, Recording, Request, Response};
+use crate::stage::{Stage, work_dir};
+use crate::stream::{Side, Stream, single};
+use crate::text::{same_output, same_subjects};
 
 /// How long something that came may take; Mesos repeats an update after 10 s and 20 s.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -24,6 +29,10 @@ const IMPATIENCE: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(5);
 /// How long a surplus event is waited for at the end.
 const SILENCE: Duration = Duration::from_millis(300);
+/// The longest that all are left alone before something fails.
+const LONG_SILENCE: Duration = Duration::from_secs(1);
+/// Actions by which somebody is gone from one moment to the next.
+const FAULTS: [&str; 3] = ["kill -9 of the agent", "kill -9 of the master", "kill -9 of the executor"];
 
 /// An event of the recording that is still to come.
 struct Due {
@@ -41,10 +50,10 @@ enum What {
 }
 
 pub(crate) struct Player {
-    address: SocketAddr,
+    stage: Stage,
+    executors: Executors,
     /// How calls of schedulers are written; the recording's are JSON.
     media: MediaType,
-    agents: Vec<SocketAddr>,
     work_dir: PathBuf,
     client: reqwest::Client,
     pub(crate) names: Names,
@@ -52,50 +61,66 @@ pub(crate) struct Player {
     due: Vec<Due>,
     /// When a client closed a stream, in the recording and here: what follows depends on how long it stayed away.
     hangup: Option<(f64, Instant)>,
+    /// The same of the last request.
+    asked: Option<(f64, Instant)>,
+    /// And of the beginning.
+    began: Option<(f64, Instant)>,
     pub(crate) differences: Vec<String>,
 }
 
 impl Player {
-    /// `agents` are those of the recording, in the order in which it numbers them.
-    pub(crate) fn new(
-        address: SocketAddr,
-        agents: Vec<SocketAddr>,
-        work_dir: PathBuf,
-        media: MediaType,
-    ) -> Self {
+    /// Plays on `stage`, whose agents keep what is theirs in `work_dir`.
+    pub(crate) fn new(stage: Stage, work_dir: PathBuf, media: MediaType) -> Self {
         cairn_mesos::client::install_crypto();
+        let executors = Executors::new(work_dir.join("executor"));
+        let mut names = Names::default();
+        names.bind("$EXECUTOR_DIR", vec![executors.dir().display().to_string()]);
         Self {
-            address,
+            stage,
+            executors,
             media,
-            agents,
             work_dir,
-            client: reqwest::Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap(),
-            names: Names::default(),
+            client: client(),
+            names,
             streams: BTreeMap::new(),
             due: Vec::new(),
             hangup: None,
+            asked: None,
+            began: None,
             differences: Vec::new(),
         }
+    }
+
+    /// Ends the conversation; gives what differed.
+    pub(crate) async fn end(self) -> Vec<String> {
+        drop(self.streams);
+        self.stage.shutdown().await;
+        self.differences
     }
 
     /// All of a recording.
     pub(crate) async fn play(&mut self, recording: &Recording) {
         for item in &recording.items {
-            self.come(item.at_ms).await;
+            self.began.get_or_insert((item.at_ms, Instant::now()));
+            match item.action {
+                // What is said of the whole comes after all that is said before.
+                Some(_) => self.come(item.at_ms, None).await,
+                None => self.come(item.at_ms, Some(party(&item.conn))).await,
+            }
             self.stay_away(item.at_ms).await;
+            if let Some(action) = &item.action {
+                self.act(action, item).await;
+            }
             if let (Some(request), Some(response)) = (&item.request, &item.response) {
                 self.exchange(item, request, response).await;
+                self.asked = Some((item.at_ms, Instant::now()));
             }
             if self.differences.len() > 8 {
                 self.differences.push("…".into());
                 return;
             }
         }
-        self.come(f64::INFINITY).await;
+        self.come(f64::INFINITY, None).await;
         tokio::time::sleep(SILENCE).await;
         for (conn, stream) in &self.streams {
             for event in stream.left_over().await {
@@ -116,11 +141,19 @@ impl Player {
         if self.differences.is_empty() { PATIENCE } else { IMPATIENCE }
     }
 
-    /// Waits for all that had come by `at_ms`.
-    async fn come(&mut self, at_ms: f64) {
+    /// Waits for all that had come by `at_ms`, for one party or for all: each was recorded by a clock of its own. An executor
+    /// waits for no acknowledgement before it says more.
+    async fn come(&mut self, at_ms: f64, for_whom: Option<&str>) {
         self.due.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
-        while self.due.first().is_some_and(|due| due.at_ms <= at_ms) {
-            let due = self.due.remove(0);
+        let holds_up = |due: &Due| match &due.what {
+            What::Event(event) => event["type"] != "ACKNOWLEDGED",
+            What::End | What::Hangup => true,
+        };
+        let is_next = |due: &Due| {
+            due.at_ms <= at_ms && for_whom.is_none_or(|one| party(&due.conn) == one && holds_up(due))
+        };
+        while let Some(next) = self.due.iter().position(is_next) {
+            let due = self.due.remove(next);
             let patience = self.patience();
             let Some(stream) = self.streams.get_mut(&due.conn) else { continue };
             match due.what {
@@ -145,12 +178,70 @@ impl Player {
         }
     }
 
-    async fn exchange(&mut self, item: &Item, request: &Request, expected: &Response) {
+    /// Does what was done outside of HTTP. Whatever else a recording says of itself is a note.
+    async fn act(&mut self, action: &str, item: &Item) {
+        let is = |beginning: &str| action.starts_with(beginning);
+        if FAULTS.iter().any(|fault| is(fault)) {
+            self.calm_down(item.at_ms).await;
+        }
+        if is("executor process started") {
+            return self.meet(&item.process).await;
+        } else if is("executor exits") {
+            return self.executors.exit_last();
+        } else if let Some(executor) = action.strip_prefix("kill -9 of the executor process ") {
+            return self.executors.kill(executor);
+        } else if is("kill -9 of the agent") {
+            self.stage.parts().end_agent().await;
+        } else if is("agent started again") {
+            self.stage.parts().start_agent().await;
+        } else if is("SIGUSR1 to the agent") {
+            self.stage.parts().unregister_agent();
+        } else if is("kill -9 of the master") {
+            self.stage.parts().end_master().await;
+        } else if is("master started again") {
+            self.stage.parts().start_master().await;
+        } else if is("the agent reaches the new master") {
+            // What came about by itself in the meantime has to come about here.
+            let (first_ms, began) = self.began.unwrap_or((item.at_ms, Instant::now()));
+            let since = Duration::from_secs_f64((item.at_ms - first_ms).max(0.0) / 1000.0);
+            tokio::time::sleep_until(began + since).await;
+            self.stage.parts().join();
+        }
+        // Connections that were kept for the next request may be of those who are gone.
+        self.client = client();
+    }
+
+    /// What was said last reaches everybody before something fails, as it did there.
+    async fn calm_down(&self, at_ms: f64) {
+        let Some((asked_ms, asked)) = self.asked else { return };
+        let calm = Duration::from_secs_f64((at_ms - asked_ms).max(0.0) / 1000.0);
+        tokio::time::sleep_until(asked + calm.clamp(SILENCE, LONG_SILENCE)).await;
+    }
+
+    /// Compares what an executor was given with what it was given by Mesos.
+    async fn meet(&mut self, theirs: &Process) {
+        let own = |name: &str| theirs.environment.get(name).map(String::as_str).unwrap_or_default();
+        let executor = own("MESOS_EXECUTOR_ID");
+        let framework = self.names.within(own("MESOS_FRAMEWORK_ID"));
+        let Some(ours) = self.executors.started(&framework, executor).await else {
+            return self.differences.push(format!("the executor {executor} does not start"));
+        };
+        let agent = self.stage.agents()[self.first_agent()];
+        self.names.bind(own("MESOS_AGENT_ENDPOINT"), vec![agent.to_string()]);
+        self.names.bind(own("MESOS_SLAVE_PID"), vec![format!("slave(1)@{agent}")]);
+        let argv = theirs.argv.iter().skip(1).cloned().collect();
+        let theirs = serde_json::to_value(Process { argv, ..theirs.clone() }).unwrap();
+        if let Err(why) = self.names.unify(&theirs, &ours) {
+            self.differences.push(format!("executor {executor}: {why}"));
+        }
+    }
+
+    pub(crate) async fn exchange(&mut self, item: &Item, request: &Request, expected: &Response) {
         self.settle(item).await;
         for stream in self.streams.values() {
             stream.renew(&mut self.names).await;
         }
-        let dir = self.work_dir.join(format!("agent-{}", self.first_agent() + 1));
+        let dir = work_dir(&self.work_dir, self.first_agent() + 1);
         self.names.bind("$WORKDIR", vec![dir.display().to_string()]);
         // A bug of Mesos, which nobody has to copy: the master died.
         let died = expected.closed_without_response.is_some();
@@ -189,6 +280,10 @@ impl Player {
                     }
                     return;
                 }
+                let ours = match &item.data_text {
+                    Some(text) => self.compare_file(item.n, request, text, ours),
+                    None => ours,
+                };
                 if let Err(why) = self.names.unify(body, &ours) {
                     self.differences.push(format!("{}: {why}", item.n));
                 }
@@ -199,6 +294,22 @@ impl Player {
         };
         self.names.bind(theirs, vec![ours.to_str().unwrap_or_default().to_owned()]);
         self.open(item, expected, answer);
+    }
+
+    /// Compares the text of a file, and takes it out of the answer.
+    fn compare_file(&mut self, n: u32, request: &Request, theirs: &str, mut ours: Value) -> Value {
+        let file = ours["read_file"].as_object_mut();
+        let data = file.and_then(|file| file.remove("data")).unwrap_or_default();
+        let bytes = BASE64_STANDARD.decode(data.as_str().unwrap_or_default()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let path = request.body_json.as_ref().map_or(Value::Null, |body| body["read_file"]["path"].clone());
+        let is_log = path.as_str().is_some_and(|path| path.ends_with("stderr"));
+        let same =
+            if is_log { same_subjects(theirs, &text) } else { same_output(theirs, &text, &self.names) };
+        if let Err(why) = same {
+            self.differences.push(format!("{n}: {why}"));
+        }
+        ours
     }
 
     /// Operators look at what is there at this moment: what is under way has to come to rest first.
@@ -225,7 +336,7 @@ impl Player {
         }
         let media = answer.headers().get("Content-Type").and_then(|kind| kind.to_str().ok());
         let media = media.and_then(MediaType::from_content_type).unwrap_or_default();
-        self.streams.insert(conn, Stream::read(answer, media));
+        self.streams.insert(conn, Stream::read(answer, media, side(&item.conn)));
     }
 
     /// Which of ours stands for the recording's first agent.
@@ -234,10 +345,17 @@ impl Player {
         number.unwrap_or_default()
     }
 
-    async fn ask(&self, conn: &str, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
-        let agent = conn.starts_with("agent").then(|| self.agents[self.first_agent()]);
-        let agent = agent.as_ref();
-        let url = format!("http://{}{}", agent.unwrap_or(&self.address), self.names.within(&request.path));
+    pub(crate) async fn ask(
+        &mut self,
+        conn: &str,
+        request: &Request,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let asked = if conn.starts_with("agent") || side(conn) == Side::Executor {
+            self.stage.agents()[self.first_agent()]
+        } else {
+            self.stage.master()
+        };
+        let url = format!("http://{asked}{}", self.names.within(&request.path));
         let method = request.method.parse().unwrap();
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
@@ -246,18 +364,46 @@ impl Player {
             headers.insert(name, HeaderValue::from_str(value.as_str().unwrap_or_default()).unwrap());
         }
         let is_call = request.path.ends_with("/scheduler") && self.media == MediaType::Protobuf;
+        let recorded = headers.get("Content-Type").and_then(|kind| kind.to_str().ok());
+        let is_executors = recorded == Some(MediaType::Protobuf.as_str()) && side(conn) == Side::Executor;
+        if let Some(uuid) = request.body_json.as_ref().and_then(|b| b["update"]["status"]["uuid"].as_str()) {
+            // An executor's own name for what it says stays as it is.
+            self.names.bind(uuid, vec![uuid.to_owned()]);
+        }
         let body = match (&request.body_json, &request.body_text) {
             (Some(json), _) if is_call => {
                 for name in ["Content-Type", "Accept"] {
                     headers.insert(name, HeaderValue::from_str(MediaType::Protobuf.as_str()).unwrap());
                 }
-                let call: scheduler::Call = serde_json::from_value(self.names.translate(json)).unwrap();
-                MediaType::Protobuf.encode(&call).unwrap()
+                protobuf::<scheduler::Call>(self.names.translate(json))
             }
+            (Some(json), _) if is_executors => protobuf::<executor::Call>(self.names.translate(json)),
             (Some(json), _) => self.names.translate(json).to_string().into_bytes(),
             (None, Some(text)) => self.names.within(text).into_bytes(),
             (None, None) => Vec::new(),
         };
         self.client.request(method, url).headers(headers).body(body).send().await
+    }
+}
+
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap()
+}
+
+fn protobuf<C: Body + DeserializeOwned>(call: Value) -> Vec<u8> {
+    MediaType::Protobuf.encode(&serde_json::from_value::<C>(call).unwrap()).unwrap()
+}
+
+fn side(conn: &str) -> Side {
+    if conn.contains("executor") { Side::Executor } else { Side::Scheduler }
+}
+
+/// Who talks on a connection: `executor-ID-stream` and `executor-ID-calls` are one, and everybody else is one.
+fn party(conn: &str) -> &str {
+    let mut parts = conn.splitn(3, '-');
+    match (parts.next(), parts.next()) {
+        (Some("executor"), Some(id)) => id,
+        _ => "",
     }
 }

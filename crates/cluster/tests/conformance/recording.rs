@@ -1,8 +1,9 @@
 //! A recorded conversation with Apache Mesos 1.11: what was asked, what came back, and when.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A conversation in order of time.
@@ -24,8 +25,31 @@ pub(crate) struct Item {
     pub(crate) at_ms: f64,
     #[serde(default)]
     pub(crate) request: Option<Request>,
+    /// Something done outside of HTTP, or a note.
+    #[serde(default)]
+    pub(crate) action: Option<String>,
+    /// What the process of an executor was given.
+    #[serde(flatten)]
+    pub(crate) process: Process,
+    /// The bytes of a file in the answer, as text.
+    #[serde(default)]
+    pub(crate) data_text: Option<String>,
     #[serde(default)]
     pub(crate) response: Option<Response>,
+}
+
+/// A process as it saw itself.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+pub(crate) struct Process {
+    #[serde(default)]
+    pub(crate) argv: Vec<String>,
+    #[serde(default)]
+    pub(crate) cwd: String,
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The files in its directory.
+    #[serde(default)]
+    pub(crate) sandbox: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_mesos::codec::MediaType;
+use cairn_mesos::codec::{Body, MediaType};
 use cairn_mesos::recordio::Decoder;
-use cairn_mesos::v1::scheduler;
+use cairn_mesos::v1::{executor, scheduler};
 use futures_util::StreamExt;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::sync::watch;
@@ -17,6 +18,13 @@ use crate::names::{Names, sum};
 
 /// Largest record.
 const CAP: usize = 8 << 20;
+
+/// Whose conversation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Scheduler,
+    Executor,
+}
 
 /// What came and has not been accounted for, and whether more can come.
 #[derive(Debug, Default)]
@@ -42,7 +50,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    pub(crate) fn read(response: reqwest::Response, media: MediaType) -> Self {
+    pub(crate) fn read(response: reqwest::Response, media: MediaType, side: Side) -> Self {
         let inbox = Arc::new(Mutex::new(Inbox::default()));
         let (tell, changed) = watch::channel(0);
         let into = Arc::clone(&inbox);
@@ -52,7 +60,7 @@ impl Stream {
             while let Some(Ok(chunk)) = body.next().await {
                 decoder.feed(&chunk);
                 while let Ok(Some(record)) = decoder.next_record() {
-                    let event = event(&record, media);
+                    let event = event(&record, media, side);
                     let mut inbox = into.lock().await;
                     for event in single(&event) {
                         if let Some(id) = event["offer"]["id"]["value"].as_str() {
@@ -92,6 +100,12 @@ impl Stream {
         }
     }
 
+    /// What came first of what has not been looked at.
+    pub(crate) async fn next(&self) -> Option<Value> {
+        let mut inbox = self.inbox.lock().await;
+        (!inbox.waiting.is_empty()).then(|| inbox.waiting.remove(0))
+    }
+
     /// An offer that was taken back and made again, sooner than by Mesos, stands for what the old one stood for.
     pub(crate) async fn renew(&self, names: &mut Names) {
         let mut inbox = self.inbox.lock().await;
@@ -126,14 +140,16 @@ impl Stream {
 }
 
 /// What a record says, as JSON.
-fn event(record: &[u8], media: MediaType) -> Value {
-    match media {
-        MediaType::Json => serde_json::from_slice(record).unwrap_or(Value::Null),
-        MediaType::Protobuf => {
-            let event = MediaType::Protobuf.decode::<scheduler::Event>(record).ok();
-            event.and_then(|event| serde_json::to_value(event).ok()).unwrap_or(Value::Null)
-        }
+fn event(record: &[u8], media: MediaType, side: Side) -> Value {
+    fn read<E: Body + Serialize>(record: &[u8]) -> Option<Value> {
+        serde_json::to_value(MediaType::Protobuf.decode::<E>(record).ok()?).ok()
     }
+    let event = match (media, side) {
+        (MediaType::Json, _) => serde_json::from_slice(record).ok(),
+        (MediaType::Protobuf, Side::Scheduler) => read::<scheduler::Event>(record),
+        (MediaType::Protobuf, Side::Executor) => read::<executor::Event>(record),
+    };
+    event.unwrap_or(Value::Null)
 }
 
 /// A RESCIND, and after it the same offer as before.
