@@ -93,7 +93,7 @@ impl Cluster {
             domain,
             timeouts: options.master_timeouts.clone(),
             credentials: options.credentials.clone(),
-            roles: options.roles.clone(),
+            acls: options.acls.clone(),
         };
         let master = MasterServer::start(options.listen, settings, registry).await?;
         let runner = LocalRunner::new(Fetcher::new(work_dir.join("cache")), options.containment)?;
@@ -155,6 +155,7 @@ async fn start_agent(
         resources: plan.resources,
         attributes: plan.attributes,
         domain: plan.domain,
+        credentials: options.credentials.clone(),
         executor_secret: options.executor_secret.clone(),
         path: std::env::var("PATH").unwrap_or_default(),
         timeouts: options.agent_timeouts,

@@ -11,7 +11,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use crate::agent;
 use crate::master;
-use crate::security::{Credentials, Roles};
+use crate::security::{Acls, Credentials, Key};
 
 /// The most agents one cluster may have: each needs a loopback address of its own.
 pub const MAX_AGENTS: u8 = 250;
@@ -40,12 +40,13 @@ pub struct ClusterOptions {
     pub domains: Vec<String>,
     /// Where the master is, as `REGION/ZONE`.
     pub master_domain: Option<String>,
-    /// Who may use the master's API: needed unless it listens on a loopback address.
+    /// Who may use the APIs of master and agents: needed unless the master listens on a loopback address.
     pub credentials: Option<Credentials>,
-    /// Which principals may be in which roles.
-    pub roles: Option<Roles>,
-    /// What the tokens of executors are signed with; without it agents ask for none.
-    pub executor_secret: Option<Vec<u8>>,
+    /// What principals may do.
+    pub acls: Option<Acls>,
+    /// What the tokens of executors are signed with. Without it agents make one of their own where they have credentials, and
+    /// ask for no tokens elsewhere.
+    pub executor_secret: Option<Key>,
     /// How long the master waits for what.
     pub master_timeouts: master::Timeouts,
     /// How long agents wait for what.
@@ -72,7 +73,7 @@ impl ClusterOptions {
             domains: Vec::new(),
             master_domain: None,
             credentials: None,
-            roles: None,
+            acls: None,
             executor_secret: None,
             // Local agents are back within moments; one that is not was left out.
             master_timeouts: master::Timeouts {

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cairn_mesos::client::{Access, ClientError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::agent::fetch::Fetcher;
 use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Containment, LocalRunner};
 use crate::cluster::{Again, Stop, supervise};
+use crate::link::Remote;
 use crate::master::AgentConnector;
 
 /// The agent cannot start.
@@ -17,7 +19,7 @@ use crate::master::AgentConnector;
 pub enum SoloError {
     /// There can be no way to the master.
     #[error("no way to the master: {0}")]
-    Master(String),
+    Master(#[from] ClientError),
     /// The agent itself.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -40,24 +42,27 @@ pub enum SoloError {
 #[derive(Debug)]
 pub struct SoloAgent {
     address: SocketAddr,
+    master: Remote,
     stop: oneshot::Sender<Stop>,
     done: JoinHandle<()>,
 }
 
 impl SoloAgent {
-    /// Start an agent of the master at `HOST:PORT`, which need not be there yet. Its containers are set apart as
-    /// `containment` says.
+    /// Start an agent of the master at `HOST:PORT` or a URL, which need not be there yet; `access` is how the agent comes to it.
+    /// Its containers are set apart as `containment` says.
     ///
     /// # Errors
     /// The directory or the address cannot be used, or stored state cannot be read.
     pub async fn start(
         master: &str,
+        access: Access,
         options: AgentOptions,
         containment: Containment,
     ) -> Result<Self, SoloError> {
         let unusable = |source| SoloError::WorkDir { path: options.work_dir.clone(), source };
         std::fs::create_dir_all(&options.work_dir).map_err(unusable)?;
-        let connector = AgentConnector::remote(master).map_err(SoloError::Master)?;
+        let master = Remote::new(master, access)?;
+        let connector = AgentConnector::remote(master.clone());
         let fetcher = Fetcher::new(options.work_dir.join("cache"));
         let runner = LocalRunner::new(fetcher, containment)?;
         let own = Arc::new(runner.clone());
@@ -66,12 +71,17 @@ impl SoloAgent {
         let (stop, stopped) = oneshot::channel();
         // When it comes back it must be where it was, or its executors do not find it.
         let again = Again { options: AgentOptions { port: address.port(), ..options }, connector, runner };
-        Ok(Self { address, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
+        Ok(Self { address, master, stop, done: tokio::spawn(supervise(agent, again, stopped)) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends with the reason when the master does not let this agent in from the beginning.
+    pub async fn refused(&self) -> String {
+        self.master.refused().await
     }
 
     /// Stop, and leave everything that it runs as it is.

@@ -83,7 +83,7 @@ impl Findings {
     }
 
     fn controller(&mut self, evidence: &Evidence<'_>) {
-        let master = &evidence.view.master;
+        let master = &evidence.view.master.address;
         match &evidence.status.health {
             Health::Ok => {}
             Health::Connecting => self.error(

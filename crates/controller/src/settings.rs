@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cairn_framework::Master;
 use cairn_framework::store::Place;
 use cairn_stack::Catalog;
 
@@ -13,8 +14,8 @@ use crate::token::Secret;
 /// How a controller is started.
 #[derive(Debug, Clone)]
 pub struct ControllerOptions {
-    /// Master: `host:port`, several separated by commas, or `zk://host:port,host:port/path`.
-    pub master: String,
+    /// The master.
+    pub master: Master,
     /// Name on the cluster, also the role; `cairn` unless several controllers share a cluster.
     pub framework: String,
     /// Directory of what belongs to this machine alone: the key of the stacks' tokens, and all state unless `state` is
@@ -49,8 +50,8 @@ impl ControllerOptions {
 /// What rendering a child scheduler takes.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Master, as the children are told.
-    pub(crate) master: String,
+    /// The master, as the children are told of it.
+    pub(crate) master: Master,
     /// `host:port` of this controller's REST.
     pub(crate) advertise: String,
     /// Above the states of the children.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::{Artifact, Config, View, Wait};
+use cairn_framework::{Artifact, Config, Master, View, Wait};
 use cairn_stack::{
     FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_text, secret_names, secret_places,
 };
@@ -16,6 +16,7 @@ use crate::state::{Options, Stacks, StoredStack};
 
 const CONFIG_FILE: &str = "config.json";
 const TOKEN_FILE: &str = "token";
+const CREDENTIAL_FILE: &str = "credential";
 /// A scheduler that does not serve REST within this time is started anew.
 const READY_DEADLINE_MS: u64 = 120_000;
 /// SIGTERM only detaches, so this is soon over.
@@ -46,10 +47,13 @@ pub(crate) fn task(
     Ok(TaskSpec {
         command: command_line(settings, stack, service, framework),
         env: framework.scheduler.env.clone(),
-        files: vec![
+        files: [
             private(CONFIG_FILE, content),
             private(TOKEN_FILE, settings.key.for_stack(&stack.spec.name).reveal().to_owned()),
-        ],
+        ]
+        .into_iter()
+        .chain(credential(&settings.master).map(|content| private(CREDENTIAL_FILE, content)))
+        .collect(),
         ready: Some(ReadySpec { probe: health_probe("", 100, 2_000), deadline_ms: READY_DEADLINE_MS }),
         health: Some(HealthSpec {
             probe: health_probe("?alive=true", 10_000, 5_000),
@@ -59,6 +63,11 @@ pub(crate) fn task(
         grace_ms: GRACE_MS,
         ..TaskSpec::default()
     })
+}
+
+/// What the cluster lets a scheduler in for: the same as this controller.
+fn credential(master: &Master) -> Option<String> {
+    master.access.credentials.as_ref()?.to_file()
 }
 
 fn private(path: &str, content: String) -> ConfigFile {
@@ -84,7 +93,7 @@ fn command_line(
     }
     let state = settings.state(&stack.spec.name, &service.name, &service.framework);
     let flags = [
-        ("--master", settings.master.clone()),
+        ("--master", settings.master.address.clone()),
         ("--framework", stack.instance(&service.name)),
         ("--state", state.to_string()),
         ("--config", CONFIG_FILE.into()),
@@ -92,7 +101,8 @@ fn command_line(
         ("--port", "{{ ports.api }}".into()),
         ("--token-file", TOKEN_FILE.into()),
     ];
-    command.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+    let credential = credential(&settings.master).map(|_| ("--credential", CREDENTIAL_FILE.to_owned()));
+    command.extend(flags.into_iter().chain(credential).flat_map(|(flag, value)| [flag.to_owned(), value]));
     command
 }
 
@@ -236,6 +246,7 @@ pub(crate) fn rendered_config(task: &TaskSpec) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use cairn_framework::{Access, Credentials};
     use serde_json::json;
 
     use super::*;
@@ -271,6 +282,19 @@ mod tests {
                 "service": "zookeeper"
             })
         );
+    }
+
+    #[test]
+    fn a_scheduler_is_given_the_credential_in_a_file_of_its_own() {
+        let credentials = Some(Credentials::Basic { principal: "ops".into(), secret: "hush hush".into() });
+        let master = Master { access: Access { credentials }, ..settings().master };
+        let settings = Settings { master, ..settings() };
+        let task = task(&settings, &Stacks::new(options()), "demo-zookeeper", &view()).unwrap();
+        assert!(task.command.join(" ").ends_with("--token-file token --credential credential"));
+        let file = task.files.iter().find(|file| file.path == CREDENTIAL_FILE).unwrap();
+        assert_eq!(file.content, r#"{"principal":"ops","secret":"hush hush"}"#);
+        assert!(file.raw && file.mode == FileMode::Private);
+        assert!(!format!("{:?}{:?}", task.command, task.env).contains("hush"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
+use cairn_mesos::client::EXECUTOR_TOKEN;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use tokio::process::Command;
 
@@ -39,6 +40,8 @@ impl Launch<'_> {
             .arg(getpid().as_raw_nonzero().to_string())
             .arg("--")
             .args(self.argv)
+            // It proves who the executor is, which the service is not.
+            .env_remove(EXECUTOR_TOKEN)
             .envs(self.env.iter().copied())
             .current_dir(sandbox)
             .stdin(Stdio::null())

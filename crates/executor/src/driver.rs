@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cairn_mesos::client::{
-    Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
+    Access, Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
 };
 use cairn_mesos::v1::{AgentInfo, TaskInfo, TaskStatus};
 use cairn_task::{ActionReport, Order, Place, TaskSpec};
@@ -20,7 +20,7 @@ use crate::action::Actions;
 use crate::group;
 use crate::lean;
 use crate::place;
-use crate::service::{End, Report, Service, Stop};
+use crate::service::{Agent, End, Report, Service, Stop};
 use crate::session::{Effect, Input, Now, Session};
 
 /// Reports that may wait.
@@ -226,7 +226,7 @@ impl Driver {
             spec,
             place,
             path: std::env::var("PATH").unwrap_or_default(),
-            agent: self.env.agent.to_string(),
+            agent: Agent { address: self.env.agent.to_string(), access: self.env.access(Access::default()) },
         };
         let (stop, stops) = mpsc::channel(STOPS);
         self.stops.insert(id.clone(), stop);

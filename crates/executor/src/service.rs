@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use cairn_mesos::client::Access;
 use cairn_mesos::signal_name;
 use cairn_task::{Place, TaskSpec};
 use rustix::process::Signal;
@@ -88,6 +89,15 @@ impl Stop {
     }
 }
 
+/// An agent, as one of its executors comes to it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Agent {
+    /// Where it listens.
+    pub(crate) address: String,
+    /// Who the executor is there.
+    pub(crate) access: Access,
+}
+
 /// One service to run.
 pub(crate) struct Service {
     /// What to run, templates and all.
@@ -96,8 +106,8 @@ pub(crate) struct Service {
     pub(crate) place: Place,
     /// Value of PATH, for the check of required programs.
     pub(crate) path: String,
-    /// Where its agent listens.
-    pub(crate) agent: String,
+    /// Its agent.
+    pub(crate) agent: Agent,
 }
 
 impl Service {

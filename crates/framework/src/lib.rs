@@ -14,6 +14,7 @@ pub mod core;
 pub mod driver;
 pub mod http;
 pub mod kit;
+mod master;
 pub mod model;
 pub mod operation;
 pub mod rest;
@@ -23,11 +24,13 @@ pub mod simulation;
 pub mod status;
 pub mod store;
 
+pub use cairn_mesos::client::{Access, CredentialError, Credentials, Piece};
 pub use cairn_units::{Constraint, Missed, Overlap};
 pub use driver::{
     Accepted, Cluster, Command, Foreign, Given, Handle, Published, Registered, RunError, RunOptions, Sandbox,
     SandboxError, run,
 };
+pub use master::Master;
 pub use model::{
     Artifact, Config, GoalState, InstanceSpec, Model, Options, PortSpec, Problem, Rolling, Strategy, Timing,
     VolumeSpec,

@@ -9,18 +9,18 @@ use tokio::sync::{mpsc, watch};
 
 use crate::core::Event;
 use crate::driver::link::{self, Registration};
-use crate::driver::start::PRINCIPAL;
-use crate::{Handle, Published, RunError};
+use crate::{Handle, Master, Published, RunError};
 
 /// What a scheduler of this name says of itself when it subscribes, with the id if it has one.
 ///
 /// # Errors
 /// The master's address makes no sense.
 pub fn framework_info(framework: &str, master: &str, id: Option<&str>) -> Result<FrameworkInfo, RunError> {
+    let master = Master::from(master);
     let registration = Registration {
-        masters: master.parse()?,
+        masters: master.masters()?,
+        master,
         framework: framework.to_owned(),
-        principal: PRINCIPAL.into(),
         webui: String::new(),
         labels: BTreeMap::new(),
     };
@@ -37,9 +37,4 @@ pub fn handle(published: Published) -> Handle {
     let (requests, _) = mpsc::channel(1);
     let (_, published) = watch::channel(Arc::new(published));
     Handle { requests, published, board: Arc::default(), lateness: Arc::default() }
-}
-
-/// The principal of reservations.
-pub fn principal() -> &'static str {
-    PRINCIPAL
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{GoalState, Wait};
+use crate::{GoalState, Master, Wait};
 
 /// Where an instance lives. Kept over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,8 +156,8 @@ pub struct View {
     pub framework: String,
     /// Mesos framework id, once registered.
     pub framework_id: Option<String>,
-    /// Where the master is: `host:port`, or several separated by commas.
-    pub master: String,
+    /// The master.
+    pub master: Master,
     /// Instances by name, also those that are on their way out.
     pub instances: BTreeMap<String, InstanceStatus>,
     /// Names of the instances in the target, in its order.

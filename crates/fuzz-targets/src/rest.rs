@@ -75,7 +75,7 @@ impl World {
         let (controller, nowhere) = (free(), free());
         let token = folder.path().join("token");
         let options = ControllerOptions {
-            master: nowhere.to_string(),
+            master: nowhere.to_string().into(),
             framework: "cairn".into(),
             work_dir: folder.path().join("state"),
             state: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cairn_framework::core::{Core, Effect, Event, Setup};
 use cairn_framework::store::{MemoryStore, Store};
-use cairn_framework::{Command, Config, Progress, Service, Verdict, simulation};
+use cairn_framework::{Command, Config, Progress, Service, Verdict};
 use cairn_mesos::v1::scheduler::Event as MasterEvent;
 
 use crate::check::Before;
@@ -127,7 +127,6 @@ impl World {
         let setup = Setup {
             framework: scheduler.name.clone(),
             master: MASTER.into(),
-            principal: simulation::principal().into(),
             executor_uri: "http://127.0.0.1:9/cairn".into(),
         };
         let entries = scheduler.store.load().expect("memory can be read");

@@ -54,7 +54,7 @@ async fn one(from: &FetchedOutput, variables: &Value, view: &View) -> Result<Str
     let first = view.target.iter().find(|name| split_name(name).is_some_and(|(of, _)| Some(of) == group));
     match (file, first.and_then(|name| Sandbox::of(view, name))) {
         (Some(file), Some(sandbox)) => {
-            sandbox.read(file.trim(), LIMIT).await.map_err(|error| error.to_string())
+            sandbox.read(&view.master, file.trim(), LIMIT).await.map_err(|error| error.to_string())
         }
         _ => Err("its task does not run".into()),
     }

@@ -87,7 +87,7 @@ impl Spec {
             list.push(peer);
         }
         variables["framework"] = view.framework.clone().into();
-        variables["master"] = view.master.clone().into();
+        variables["master"] = view.master.address.clone().into();
         variables["peers"] = peers.into();
         variables
     }

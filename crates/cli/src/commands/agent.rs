@@ -7,7 +7,8 @@ use cairn_cluster::agent::AgentOptions;
 use cairn_cluster::{SoloAgent, agent_attributes, agent_resources};
 use tokio::signal::unix::SignalKind;
 
-use super::cluster::{RESOURCES, STOP, TaskArgs, listen, stop_signal};
+use super::access::AccessArgs;
+use super::cluster::{GuardArgs, RESOURCES, STOP, TaskArgs, listen, stop_signal};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
@@ -18,6 +19,10 @@ pub(crate) struct Args {
     /// The master; it need not be there yet
     #[arg(long, value_name = "HOST:PORT")]
     master: String,
+    #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// Where everything is kept: state, sandboxes, volumes. An agent that starts again on the same one goes on
     #[arg(long, value_name = "DIR")]
     work_dir: PathBuf,
@@ -42,6 +47,7 @@ pub(crate) struct Args {
 
 impl Args {
     fn options(&self) -> Result<AgentOptions, Failure> {
+        let (credentials, executor_secret) = self.guard.read()?;
         let usage =
             |option: &str, error: &dyn std::fmt::Display| Failure::new(format!("--{option}: {error}"));
         Ok(AgentOptions {
@@ -52,7 +58,8 @@ impl Args {
             resources: agent_resources(&self.resources).map_err(|error| usage("resources", &error))?,
             attributes: agent_attributes(&self.attributes).map_err(|error| usage("attributes", &error))?,
             domain: None,
-            executor_secret: None,
+            credentials,
+            executor_secret,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: self.tasks.timeouts(),
             housekeeping: self.tasks.housekeeping(),
@@ -64,14 +71,16 @@ impl Args {
 pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     logging::start(globals.log.as_deref())?;
     let options = args.options()?;
+    let access = args.access.read()?;
     runtime::server()?.block_on(async {
-        let agent = SoloAgent::start(&args.master, options, args.tasks.containment())
+        let agent = SoloAgent::start(&args.master, access, options, args.tasks.containment())
             .await
             .map_err(|error| Failure::new(format!("the agent cannot start: {error}")))?;
         tracing::info!(address = %agent.address(), master = args.master, "the agent is up");
         let mut leave = listen(SignalKind::user_defined1())?;
-        let signal = tokio::select! {
+        let ended = tokio::select! {
             signal = stop_signal() => signal,
+            why = agent.refused() => Err(Failure::new(format!("the master does not let the agent in: {why}"))),
             _ = leave.recv() => {
                 tracing::warn!("the agent unregisters and ends what it runs");
                 agent.unregister().await;
@@ -81,6 +90,6 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
         if tokio::time::timeout(STOP, agent.shutdown()).await.is_err() {
             tracing::warn!("the agent took too long to stop; it is left as it is");
         }
-        signal.map(|()| Exit::Done)
+        ended.map(|()| Exit::Done)
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_cluster::agent::{Containment, Housekeeping, Isolation, Timeouts};
-use cairn_cluster::security::{Credentials, Roles, SecurityError};
+use cairn_cluster::security::{Acls, Credentials, Key, SecurityError};
 use cairn_cluster::{Cluster, ClusterOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -39,30 +39,46 @@ pub(crate) struct Args {
 /// Who may come in.
 #[derive(Debug, clap::Args)]
 struct SecurityArgs {
-    /// Who may use the master's API: a line `principal secret` for each, or the JSON of Apache Mesos. Needed unless the
-    /// master listens on a loopback address
-    #[arg(long, value_name = "FILE")]
-    credentials: Option<PathBuf>,
-    /// Which principals may be in which roles: the `register_frameworks` rules of Apache Mesos, as JSON
+    #[command(flatten)]
+    guard: GuardArgs,
+    /// What principals may do: the `register_frameworks` and `register_agents` rules of Apache Mesos, as JSON
     #[arg(long, value_name = "FILE", requires = "credentials")]
     acls: Option<PathBuf>,
-    /// What the tokens of executors are signed with; agents then talk to no executor without one
+}
+
+/// Whom a server lets in.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct GuardArgs {
+    /// Who may use the API: a line `principal secret` for each, or the JSON of Apache Mesos. Needed unless it listens on a
+    /// loopback address; executors then need a token
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// What the tokens of executors are signed with; agents talk to no executor without one [default: with --credentials,
+    /// a file that each agent makes]
     #[arg(long, value_name = "FILE")]
     executor_secret: Option<PathBuf>,
 }
 
+impl GuardArgs {
+    /// Who may come in, and what executors show.
+    pub(crate) fn read(&self) -> Result<(Option<Credentials>, Option<Key>), Failure> {
+        Ok((
+            self.credentials.as_deref().map(Credentials::load).transpose()?,
+            self.executor_secret.as_deref().map(Key::load).transpose()?,
+        ))
+    }
+}
+
+impl From<SecurityError> for Failure {
+    fn from(error: SecurityError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 impl SecurityArgs {
     fn put_into(&self, options: &mut ClusterOptions) -> Result<(), Failure> {
-        let failed = |error: SecurityError| Failure::new(error.to_string());
-        options.credentials =
-            self.credentials.as_deref().map(Credentials::load).transpose().map_err(failed)?;
-        options.roles = self.acls.as_deref().map(Roles::load).transpose().map_err(failed)?;
-        options.executor_secret = match &self.executor_secret {
-            Some(path) => Some(std::fs::read(path).map_err(|error| {
-                Failure::new(format!("cannot read --executor-secret {}: {error}", path.display()))
-            })?),
-            None => None,
-        };
+        (options.credentials, options.executor_secret) = self.guard.read()?;
+        options.acls = self.acls.as_deref().map(Acls::load).transpose()?;
         Ok(())
     }
 }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cairn_controller::ControllerOptions;
-use cairn_framework::store;
+use cairn_framework::{Master, store};
 
+use super::access::AccessArgs;
 use super::dev::{cannot_listen, is_free};
 use crate::args::Globals;
 use crate::client::context::{self, Context};
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
     #[arg(long, value_name = "MASTER")]
     master: String,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Address of its REST
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
@@ -58,8 +61,8 @@ pub(crate) struct FileArgs {
 
 /// What is common to the controllers of `cairn controller` and `cairn dev`.
 pub(crate) struct Place {
-    /// `host:port` of the master.
-    pub(crate) master: String,
+    /// The master.
+    pub(crate) master: Master,
     /// Address of REST.
     pub(crate) listen: SocketAddr,
     /// Directory of its files.
@@ -96,7 +99,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
     let work_dir = paths::directory(&args.work_dir)?;
     is_free(args.listen).map_err(|error| cannot_listen(args.listen, &error, "--listen"))?;
     let place = Place {
-        master: args.master,
+        master: Master { address: args.master, access: args.access.read()? },
         listen: args.listen,
         token_file: work_dir.join("token"),
         work_dir: work_dir.clone(),

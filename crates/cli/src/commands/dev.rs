@@ -61,7 +61,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
         let mut cluster = Cluster::start(cluster_options).await.map_err(|error| cluster::failed(&error))?;
         let master = cluster.master_address();
         let place = Place {
-            master: master.to_string(),
+            master: master.to_string().into(),
             listen,
             work_dir: work_dir.clone(),
             token_file: work_dir.join("token"),

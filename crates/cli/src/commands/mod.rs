@@ -1,5 +1,6 @@
 //! A file for each verb.
 
+pub(crate) mod access;
 pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod cluster;

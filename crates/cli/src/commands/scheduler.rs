@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use cairn_framework::store::Place;
-use cairn_framework::{Given, RunOptions};
+use cairn_framework::{Given, Master, RunOptions};
 
+use super::access::AccessArgs;
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{frameworks, logging, runtime};
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
     #[arg(long, value_name = "MASTER")]
     master: String,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Its name and role on the cluster, for example `demo-kafka`
     #[arg(long, value_name = "NAME")]
     framework: String,
@@ -44,7 +47,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> Outcome {
     let service = frameworks::scheduler(&args.name)?;
     logging::start(globals.log.as_deref())?;
     let options = RunOptions {
-        master: args.master,
+        master: Master { address: args.master, access: args.access.read()? },
         framework: args.framework,
         state: args.state,
         config: Given::File(args.config),

@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
 use super::core::{Core, Effect, Event, Ids, Key, Now, Settings, View};
+use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
 use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
-use crate::security;
+use crate::security::{self, SecurityError};
 use crate::wire::AgentLink;
 
 /// Requests that may wait for the agent.
@@ -61,6 +62,23 @@ pub enum AgentError {
     /// The stored state cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// What the tokens of executors are signed with can be neither read nor made.
+    #[error(transparent)]
+    Secret(#[from] SecurityError),
+    /// Everybody could use the agent.
+    #[error(
+        "the agent would listen on {0}, which can be reached from elsewhere: give --credentials FILE (a line `principal \
+         secret` for each who may use its API), or let it listen on a loopback address"
+    )]
+    Open(SocketAddr),
+}
+
+/// The executor that somebody is.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) key: Key,
+    /// The container that its token is for; `None`: no tokens are asked for.
+    pub(crate) container: Option<String>,
 }
 
 /// A request from outside the core.
@@ -68,9 +86,9 @@ pub enum AgentError {
 pub(crate) enum Input {
     Event(Event),
     /// An executor opens its stream.
-    Subscribe(Key, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
+    Subscribe(Caller, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
     /// An executor sends something; answered when it is stored. False: the agent does not know the executor.
-    Call(Key, Box<Call>, oneshot::Sender<bool>),
+    Call(Caller, Box<Call>, oneshot::Sender<bool>),
     /// Somebody wants to see what the agent has and does.
     Look(oneshot::Sender<View>),
 }
@@ -97,17 +115,25 @@ impl Agent {
         link: AgentLink,
         runner: Arc<dyn Runner>,
     ) -> Result<Self, AgentError> {
+        let wanted = SocketAddr::new(options.address, options.port);
+        if !wanted.ip().is_loopback() && options.credentials.is_none() {
+            return Err(AgentError::Open(wanted));
+        }
         let meta = options.work_dir.join("meta");
         let store = Store::open(meta.clone())?;
         let lock = lock(&meta)?;
         let work_dir = std::fs::canonicalize(&options.work_dir)
             .map_err(|source| AgentError::WorkDir { path: options.work_dir.clone(), source })?;
-        let wanted = SocketAddr::new(options.address, options.port);
         let listen = |source| AgentError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
-        let secret = options.executor_secret.as_deref().map(security::Key::new);
+        let secret = match options.executor_secret {
+            None if options.credentials.is_some() => {
+                Some(security::Key::kept(&meta.join("executor-secret"))?)
+            }
+            given => given,
+        };
         let settings = Settings {
             ip: address.ip().to_string(),
             port: address.port(),
@@ -141,7 +167,12 @@ impl Agent {
             _lock: lock,
         };
         let (closing, closed) = oneshot::channel();
-        let web = Web { agent: sender.clone(), work_dir, started: clock.now().wall, key: secret };
+        let web = Web {
+            agent: sender.clone(),
+            work_dir,
+            started: clock.now().wall,
+            entry: Arc::new(Entry { credentials: options.credentials, key: secret }),
+        };
         Ok(Self {
             address,
             inbox: sender,
@@ -300,19 +331,22 @@ impl Driver {
     async fn input(&mut self, input: Input) -> Result<(), Ended> {
         match input {
             Input::Event(event) => self.step(event).await,
-            Input::Subscribe(key, call, reply) => {
-                if !self.core.expects(&key) {
+            Input::Subscribe(caller, call, reply) => {
+                if !self.knows(&caller) {
                     let _ = reply.send(None);
                     return Ok(());
                 }
+                let key = caller.key;
                 let (sender, receiver) = mpsc::channel(STREAM);
                 self.streams.insert(key.clone(), sender);
                 let _ = reply.send(Some(receiver));
                 self.step(Event::Subscribe(key, call)).await
             }
-            Input::Call(key, call, reply) => {
-                let known = self.core.expects(&key);
-                self.step(Event::Executor(key, call)).await?;
+            Input::Call(caller, call, reply) => {
+                let known = self.knows(&caller);
+                if known {
+                    self.step(Event::Executor(caller.key, call)).await?;
+                }
                 let _ = reply.send(known);
                 Ok(())
             }
@@ -321,6 +355,12 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    /// Whether this executor runs here, in the container that its token is for.
+    fn knows(&self, caller: &Caller) -> bool {
+        self.core.expects(&caller.key)
+            && caller.container.as_ref().is_none_or(|id| self.core.runs_in(&caller.key, id))
     }
 
     async fn step(&mut self, event: Event) -> Result<(), Ended> {

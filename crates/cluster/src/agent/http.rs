@@ -1,12 +1,14 @@
 //! The agent's HTTP side: the executor API, files of sandboxes, health.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
@@ -20,9 +22,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Key, View};
-use super::driver::Input;
+use super::driver::{Caller, Input};
+use super::entry::Entry;
 use super::{classic, operator};
-use crate::security;
+use crate::security::Claims;
 
 /// How often a quiet executor is told that its agent is there, as with Mesos.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
@@ -36,22 +39,24 @@ pub(crate) struct Web {
     pub(crate) work_dir: PathBuf,
     /// When the agent started, in seconds since the epoch.
     pub(crate) started: f64,
-    /// What the tokens of executors must be signed with; `None`: they need none.
-    pub(crate) key: Option<security::Key>,
+    /// Who may come in.
+    pub(crate) entry: Arc<Entry>,
 }
 
 /// Serves until `closing` is dropped or used.
 pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Receiver<()>) {
+    let readers = || middleware::from_fn_with_state(web.clone(), read_only);
     let own = Router::new()
-        .route("/api/v1", post(operator::handle))
-        .route("/api/v1/executor", post(executor))
-        .route("/health", get(async || StatusCode::OK))
         .route("/state", get(classic::state))
         .route("/state.json", get(classic::state))
         .route("/flags", get(classic::flags))
         .route("/containers", get(classic::containers))
         .route("/monitor/statistics", get(classic::monitor))
-        .route("/monitor/statistics.json", get(classic::monitor));
+        .route("/monitor/statistics.json", get(classic::monitor))
+        .route_layer(readers())
+        .route("/api/v1", post(operator::handle))
+        .route("/api/v1/executor", post(executor))
+        .route("/health", get(async || StatusCode::OK));
     let router = Router::new()
         .route("/files/read", get(classic::read))
         .route("/files/read.json", get(classic::read))
@@ -61,6 +66,7 @@ pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Rec
         .route("/files/download.json", get(classic::download))
         .route("/files/debug", get(classic::debug))
         .route("/metrics/snapshot", get(classic::snapshot))
+        .route_layer(readers())
         .route("/version", get(classic::version))
         // Everything of the agent itself has two names, one of which some clients write with its brackets encoded.
         .merge(own.clone())
@@ -82,28 +88,55 @@ pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Rec
 
 pub(crate) type Refusal = (StatusCode, String);
 
-async fn executor(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    match take_call(&web, &headers, &body).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+/// What only shows is for whom the agent knows.
+async fn read_only(State(web): State<Web>, request: Request, next: Next) -> Response {
+    match web.entry.reader(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(unknown) => unknown.into_response(),
     }
 }
 
-async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Refusal> {
+async fn executor(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
+    take_call(&web, &headers, &body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Response> {
+    let proved = web.entry.executor(headers).map_err(IntoResponse::into_response)?;
+    let taken = async {
+        let call = read_call(headers, body)?;
+        carry_out(web, headers, caller(&call, proved)?, call).await
+    };
+    taken.await.map_err(|refusal: Refusal| refusal.into_response())
+}
+
+/// The executor that makes a call, and no other than it has proved to be.
+fn caller(call: &Call, proved: Option<Claims>) -> Result<Caller, Refusal> {
+    let key = Key { framework: call.framework_id.value.clone(), executor: call.executor_id.value.clone() };
+    match proved {
+        Some(claims) if claims.fid != key.framework || claims.eid != key.executor => {
+            Err((StatusCode::FORBIDDEN, "The token is another executor's".to_owned()))
+        }
+        proved => Ok(Caller { key, container: proved.map(|claims| claims.cid) }),
+    }
+}
+
+fn read_call(headers: &HeaderMap, body: &Bytes) -> Result<Call, Refusal> {
     let sent = content_type(headers)?;
     let call: Call =
         sent.decode(body).map_err(|e| (StatusCode::BAD_REQUEST, format!("Failed to parse body: {e}")))?;
-    let key = Key { framework: call.framework_id.value.clone(), executor: call.executor_id.value.clone() };
-    check(&call, &key)?;
-    authorize(web, headers, &key)?;
+    check(&call)?;
+    Ok(call)
+}
+
+async fn carry_out(web: &Web, headers: &HeaderMap, caller: Caller, call: Call) -> Result<Response, Refusal> {
     if call.r#type() == call::Type::Subscribe {
-        return subscribe(web, accepted(headers)?, key, call).await;
+        return subscribe(web, accepted(headers)?, caller, call).await;
     }
     if call.r#type() == call::Type::Heartbeat {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     let (reply, answer) = oneshot::channel();
-    ask(web, Input::Call(key, Box::new(call), reply)).await?;
+    ask(web, Input::Call(caller, Box::new(call), reply)).await?;
     match answer.await {
         Ok(true) => Ok(StatusCode::ACCEPTED.into_response()),
         Ok(false) => Err((StatusCode::BAD_REQUEST, "Executor cannot be found".to_owned())),
@@ -111,9 +144,9 @@ async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Respo
     }
 }
 
-async fn subscribe(web: &Web, media: MediaType, key: Key, call: Call) -> Result<Response, Refusal> {
+async fn subscribe(web: &Web, media: MediaType, caller: Caller, call: Call) -> Result<Response, Refusal> {
     let (reply, answer) = oneshot::channel();
-    ask(web, Input::Subscribe(key, Box::new(call), reply)).await?;
+    ask(web, Input::Subscribe(caller, Box::new(call), reply)).await?;
     let events = answer
         .await
         .map_err(|_| gone())?
@@ -169,20 +202,8 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
     })
 }
 
-/// Whether the caller is the executor it says it is.
-fn authorize(web: &Web, headers: &HeaderMap, key: &Key) -> Result<(), Refusal> {
-    let Some(secret) = &web.key else { return Ok(()) };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|given| given.strip_prefix("Bearer "));
-    match token.and_then(|token| secret.verify(token.trim())) {
-        Some(claims) if claims.fid == key.framework && claims.eid == key.executor => Ok(()),
-        Some(_) => Err((StatusCode::FORBIDDEN, "The token is another executor's".to_owned())),
-        None => Err((StatusCode::UNAUTHORIZED, "401 Unauthorized.".to_owned())),
-    }
-}
-
 /// The checks of Mesos, in its words.
-fn check(call: &Call, key: &Key) -> Result<(), Refusal> {
+fn check(call: &Call) -> Result<(), Refusal> {
     let refuse =
         |why: String| Err((StatusCode::BAD_REQUEST, format!("Failed to validate Executor::Call: {why}")));
     match call.r#type() {
@@ -198,7 +219,7 @@ fn check(call: &Call, key: &Key) -> Result<(), Refusal> {
                 return refuse("Expecting 'update' to be present".to_owned());
             };
             let status = &update.status;
-            let who = format!("executor {} of framework {}", key.executor, key.framework);
+            let who = format!("executor {} of framework {}", call.executor_id.value, call.framework_id.value);
             if status.uuid().len() != 16 {
                 return refuse("Expecting 'uuid' to be present".to_owned());
             }
@@ -213,5 +234,28 @@ fn check(call: &Call, key: &Key) -> Result<(), Refusal> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_mesos::v1::{ExecutorId, FrameworkId};
+
+    use super::*;
+
+    #[test]
+    fn an_executor_speaks_for_itself_alone() {
+        let call = Call {
+            framework_id: FrameworkId { value: "F".into() },
+            executor_id: ExecutorId { value: "e".into() },
+            ..Call::default()
+        };
+        let proved =
+            |fid: &str, eid: &str| Some(Claims { fid: fid.into(), eid: eid.into(), cid: "c".into() });
+        assert_eq!(caller(&call, proved("F", "e")).unwrap().container.as_deref(), Some("c"));
+        assert!(caller(&call, None).unwrap().container.is_none());
+        for other in [proved("F", "other"), proved("other", "e")] {
+            assert_eq!(caller(&call, other).unwrap_err().0, StatusCode::FORBIDDEN);
+        }
     }
 }

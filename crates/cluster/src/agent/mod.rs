@@ -9,6 +9,7 @@ mod checkpoint;
 mod classic;
 mod core;
 mod driver;
+mod entry;
 pub mod fetch;
 mod files;
 mod garbage;

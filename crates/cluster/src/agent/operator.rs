@@ -10,25 +10,37 @@ use cairn_mesos::v1::agent::{self, call, response};
 use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, TaskState, VersionInfo};
 
 use super::core::{ExecutorView, View};
+use super::entry::Visitor;
 use super::http::{Refusal, Web, accepted, content_type, look};
 use super::{files, usage};
 use crate::master::PROTOCOL_VERSION;
 
 pub(crate) async fn handle(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    match answer(&web, &headers, &body).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+    match web.entry.visitor(&headers) {
+        Ok(visitor) => {
+            answer(&web, &headers, &body, &visitor).await.unwrap_or_else(IntoResponse::into_response)
+        }
+        Err(unknown) => unknown.into_response(),
     }
 }
 
 /// What operators, and executors that want to know their neighbours, may ask.
-async fn answer(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Refusal> {
+async fn answer(
+    web: &Web,
+    headers: &HeaderMap,
+    body: &Bytes,
+    visitor: &Visitor,
+) -> Result<Response, Refusal> {
     let sent = content_type(headers)?;
     let call: agent::Call = sent.decode(body).map_err(|e| bad(format!("Failed to parse body: {e}")))?;
     let Some(kind) = call.r#type.and_then(|kind| call::Type::try_from(kind).ok()) else {
         return Err(bad("Failed to validate agent::Call: Expecting 'type' to be present".to_owned()));
     };
     check(kind, &call)?;
+    if matches!(visitor, Visitor::Executor(_)) && kind != call::Type::GetFrameworks {
+        let why = format!("An executor may not call {}", kind.as_str_name());
+        return Err((StatusCode::FORBIDDEN, why));
+    }
     let media = accepted(headers)?;
     let response = match kind {
         call::Type::SetLoggingLevel => return Ok(StatusCode::OK.into_response()),

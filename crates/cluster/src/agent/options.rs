@@ -7,6 +7,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use super::core::Timeouts;
 use super::housekeeping::Housekeeping;
+use crate::security::{Credentials, Key};
 
 /// One agent.
 #[derive(Debug, Clone)]
@@ -26,8 +27,11 @@ pub struct AgentOptions {
     pub attributes: Vec<Attribute>,
     /// The region and zone it is in.
     pub domain: Option<DomainInfo>,
-    /// What the tokens of executors are signed with; without it they need none.
-    pub executor_secret: Option<Vec<u8>>,
+    /// Who may use its API: needed unless it listens on a loopback address.
+    pub credentials: Option<Credentials>,
+    /// What the tokens of executors are signed with. Without it the agent makes one of its own where it has credentials, and asks
+    /// for no tokens elsewhere.
+    pub executor_secret: Option<Key>,
     /// PATH of executors and commands; usually that of this process.
     pub path: String,
     /// How long it waits for what.

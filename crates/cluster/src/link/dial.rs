@@ -1,8 +1,10 @@
 //! The agent's side: to a master that may be away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use cairn_mesos::client::{Access, ClientError, Url};
+use tokio::sync::{mpsc, watch};
 
 use super::{CONTENT_TYPE, PATH, carry, outgoing};
 use crate::wire::{self, AgentLink, FromAgent, MasterLink, ToAgent};
@@ -14,20 +16,59 @@ const PAUSES: [Duration; 4] =
 /// A master that is reached over HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
-    master: String,
+    master: Url,
+    access: Access,
     client: reqwest::Client,
+    entrance: Arc<watch::Sender<Entrance>>,
+}
+
+/// How the master has taken the agent so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// It has not answered yet.
+    Unknown,
+    /// It has let the agent in.
+    Open,
+    /// It does not let the agent in, and never has.
+    Refused(String),
 }
 
 impl Remote {
-    /// A master at `HOST:PORT`.
+    /// A master at `HOST:PORT` or a URL.
     ///
     /// # Errors
-    /// There can be no HTTP client.
-    pub(crate) fn new(master: &str) -> Result<Self, String> {
+    /// That is no address, or there can be no HTTP client.
+    pub(crate) fn new(master: &str, access: Access) -> Result<Self, ClientError> {
         cairn_mesos::client::install_crypto();
+        let mut master = cairn_mesos::client::parse_address(master)?;
+        master.set_path(PATH);
         // Plain HTTP: nobody needs the certificate roots, which cost megabytes.
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).tcp_nodelay(true).build();
-        Ok(Self { master: master.to_owned(), client: client.map_err(|error| error.to_string())? })
+        let client = client.map_err(|error| ClientError::Setup(error.to_string()))?;
+        Ok(Self { master, access, client, entrance: Arc::new(watch::Sender::new(Entrance::Unknown)) })
+    }
+
+    /// Ends with the reason when the master does not let the agent in from the beginning. Later refusals are waited out: the
+    /// credentials of the cluster may just be changing.
+    pub(crate) async fn refused(&self) -> String {
+        let mut entrance = self.entrance.subscribe();
+        // The sender lives as long as this.
+        let refused = entrance.wait_for(|now| matches!(now, Entrance::Refused(_))).await;
+        match refused.as_deref() {
+            Ok(Entrance::Refused(why)) => why.clone(),
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Notes what the first answer is; what comes after it is no news.
+    fn note(&self, entrance: Entrance) {
+        self.entrance.send_if_modified(|now| {
+            let first = *now == Entrance::Unknown;
+            if first {
+                *now = entrance;
+            }
+            first
+        });
     }
 
     /// A link whose other end is at the master as soon as that can be reached. Until then the agent serves its executors.
@@ -70,19 +111,32 @@ impl Remote {
     }
 
     /// Opens the request, with the first message in it.
-    async fn ask(&self, first: &FromAgent) -> Result<(mpsc::Sender<FromAgent>, reqwest::Response), String> {
+    async fn ask(
+        &self,
+        first: &FromAgent,
+    ) -> Result<(mpsc::Sender<FromAgent>, reqwest::Response), ClientError> {
         let (sender, receiver) = mpsc::channel(wire::LINK_CAPACITY);
         let _ = sender.send(first.clone()).await;
-        let request = self
+        let mut request = self
             .client
-            .post(format!("http://{}{PATH}", self.master))
+            .post(self.master.clone())
             .header(reqwest::header::CONTENT_TYPE, CONTENT_TYPE)
             .body(reqwest::Body::wrap_stream(outgoing(receiver)));
-        let response = request.send().await.map_err(|error| error.to_string())?;
-        if !response.status().is_success() {
-            let status = response.status();
-            return Err(format!("{status}: {}", response.text().await.unwrap_or_default()));
+        if let Some(credentials) = &self.access.credentials {
+            request = request.header(reqwest::header::AUTHORIZATION, credentials.header()?);
         }
+        let failed = |error| ClientError::unreachable(&self.master, &error);
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.text().await.unwrap_or_default();
+            let refusal = ClientError::refused(self.master.clone(), status.as_u16(), body, &self.access);
+            if matches!(status.as_u16(), 401 | 403) {
+                self.note(Entrance::Refused(refusal.to_string()));
+            }
+            return Err(refusal);
+        }
+        self.note(Entrance::Open);
         Ok((sender, response))
     }
 }

@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::operator::{Counters, Maintenance, Sharing, Standing, Watchers};
 use super::pool::Pool;
 use super::registry::{RegistryState, SCHEMA_VERSION};
-use crate::security::Roles;
+use crate::security::Acls;
 use crate::wire::ToAgent;
 
 /// How many frameworks that are gone are shown to operators.
@@ -102,7 +102,7 @@ pub struct Master {
     pub(crate) watchers: Watchers,
     pub(crate) counters: Counters,
     /// Which principals may be in which roles; `None`: all in all.
-    roles: Option<Roles>,
+    acls: Option<Acls>,
     next_framework: u64,
     next_agent: u64,
     next_offer: u64,
@@ -135,7 +135,7 @@ impl Master {
             maintenance: Maintenance::recovered(registry.schedule, registry.down),
             watchers: Watchers::default(),
             counters: Counters::default(),
-            roles: None,
+            acls: None,
             next_framework: 0,
             next_agent: 0,
             next_offer: 0,
@@ -155,15 +155,15 @@ impl Master {
         master
     }
 
-    /// Let principals be in these roles only.
+    /// Let principals do what these rules say only.
     #[must_use]
-    pub fn with_roles(self, roles: Option<Roles>) -> Self {
-        Self { roles, ..self }
+    pub fn with_acls(self, acls: Option<Acls>) -> Self {
+        Self { acls, ..self }
     }
 
     /// Whether the principal may be in the role.
     pub(crate) fn may_be_in(&self, principal: Option<&str>, role: &str) -> bool {
-        self.roles.as_ref().is_none_or(|roles| roles.allow(principal, role))
+        self.acls.as_ref().is_none_or(|acls| acls.allow(principal, role))
     }
 
     /// Handle one input. The effects are to be carried out in order.

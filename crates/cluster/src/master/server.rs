@@ -15,7 +15,7 @@ use super::http::{self, Web};
 use super::registry::{Registry, RegistryError};
 use super::{Identity, Master, Timeouts};
 use crate::link::Remote;
-use crate::security::{Credentials, Roles};
+use crate::security::{Acls, Credentials};
 use crate::wire::{self, AgentLink};
 
 /// How long open requests may take to end when the master stops.
@@ -50,8 +50,8 @@ pub struct MasterSettings {
     pub timeouts: Timeouts,
     /// Who may come in; `None`: everybody.
     pub credentials: Option<Credentials>,
-    /// Which principals may be in which roles; `None`: all in all.
-    pub roles: Option<Roles>,
+    /// What principals may do; `None`: everything.
+    pub acls: Option<Acls>,
 }
 
 /// Gives out links to one master.
@@ -69,12 +69,9 @@ enum Way {
 }
 
 impl AgentConnector {
-    /// The way to a master that is another process, at `HOST:PORT`.
-    ///
-    /// # Errors
-    /// There can be no HTTP client.
-    pub fn remote(master: &str) -> Result<Self, String> {
-        Ok(Self { way: Way::There(Remote::new(master)?) })
+    /// The way to a master that is another process.
+    pub(crate) fn remote(remote: Remote) -> Self {
+        Self { way: Way::There(remote) }
     }
 
     /// A link for an agent. When a master of this process is gone, the link is closed from the start; one elsewhere is
@@ -117,13 +114,17 @@ impl MasterServer {
         let address = listener.local_addr().map_err(failed)?;
         let stored = registry.load()?;
         let clock = Clock::start();
-        let MasterSettings { hostname, domain, timeouts, credentials, roles } = settings;
+        let MasterSettings { hostname, domain, timeouts, credentials, acls } = settings;
         let (id, ip, port) = (Uuid::new_v4(), shown_ip(address), address.port());
         let identity = Identity { id, hostname, ip, port, domain };
-        let master = Master::new(identity, timeouts, stored.clone(), clock.now()).with_roles(roles);
+        let master = Master::new(identity, timeouts, stored.clone(), clock.now()).with_acls(acls.clone());
         let (driver, commands) = Driver::new(master, registry, stored, clock);
         let (closing, closed) = oneshot::channel();
-        let web = Web { master: commands.clone(), credentials: credentials.map(Arc::new) };
+        let web = Web {
+            master: commands.clone(),
+            credentials: credentials.map(Arc::new),
+            acls: acls.map(Arc::new),
+        };
         Ok(Self {
             address,
             commands,

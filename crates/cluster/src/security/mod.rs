@@ -1,12 +1,13 @@
-//! Who may come in: credentials of frameworks and operators, roles per principal, tokens of executors.
+//! Who may come in: credentials of frameworks, operators and agents, what principals may do, tokens of executors.
 
 mod acl;
 mod credentials;
+mod file;
 mod token;
 
 use std::path::PathBuf;
 
-pub use self::acl::Roles;
+pub use self::acl::Acls;
 pub use self::credentials::Credentials;
 pub(crate) use self::token::Claims;
 pub use self::token::Key;
@@ -17,6 +18,14 @@ pub enum SecurityError {
     /// It cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not there and cannot be made.
+    #[error("cannot make {}: {source}", path.display())]
+    Write {
         /// Which file.
         path: PathBuf,
         /// Why.

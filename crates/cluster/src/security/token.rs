@@ -32,7 +32,8 @@ pub(crate) struct Claims {
 }
 
 impl Key {
-    pub(crate) fn new(secret: &[u8]) -> Self {
+    /// From the secret itself.
+    pub fn new(secret: &[u8]) -> Self {
         Self(secret.to_vec())
     }
 

@@ -8,6 +8,7 @@ use cairn_cluster::agent::{AgentOptions, Containment};
 use cairn_cluster::master::registry::FileRegistry;
 use cairn_cluster::master::{MasterServer, MasterSettings};
 use cairn_cluster::{Cluster, ClusterOptions, SoloAgent, agent_resources};
+use cairn_mesos::client::Access;
 
 use crate::relay::Relay;
 
@@ -148,6 +149,7 @@ async fn start_agent(options: &ClusterOptions, way: &Relay, port: u16) -> SoloAg
         resources: agent_resources(&options.resources[0]).unwrap(),
         attributes: Vec::new(),
         domain: None,
+        credentials: None,
         executor_secret: None,
         path: PATH.to_owned(),
         timeouts: options.agent_timeouts,
@@ -156,7 +158,7 @@ async fn start_agent(options: &ClusterOptions, way: &Relay, port: u16) -> SoloAg
     let master = way.address().to_string();
     let deadline = tokio::time::Instant::now() + FREE;
     loop {
-        match SoloAgent::start(&master, agent.clone(), Containment::default()).await {
+        match SoloAgent::start(&master, Access::default(), agent.clone(), Containment::default()).await {
             Ok(agent) => return agent,
             Err(error) if tokio::time::Instant::now() > deadline => panic!("{error}"),
             Err(_) => tokio::time::sleep(PAUSE).await,

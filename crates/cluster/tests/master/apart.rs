@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cairn_cluster::agent::{AgentOptions, Containment, Housekeeping, Timeouts};
 use cairn_cluster::{Cluster, ClusterOptions, SoloAgent, agent_resources};
+use cairn_mesos::client::Access;
 use serde_json::json;
 
 use crate::scene::{accept, launch};
@@ -15,7 +16,7 @@ use crate::whole::{RESOURCES, command, connect, until};
 const DIR: &str = "CAIRN_TEST_AGENT_DIR";
 const MASTER: &str = "CAIRN_TEST_AGENT_MASTER";
 
-fn options(dir: &Path, port: u16) -> AgentOptions {
+pub(crate) fn options(dir: &Path, port: u16) -> AgentOptions {
     AgentOptions {
         address: [127, 0, 0, 1].into(),
         port,
@@ -24,6 +25,7 @@ fn options(dir: &Path, port: u16) -> AgentOptions {
         resources: agent_resources(RESOURCES).unwrap(),
         attributes: Vec::new(),
         domain: None,
+        credentials: None,
         executor_secret: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
@@ -43,7 +45,9 @@ async fn agent_process() {
     let (Ok(dir), Ok(master)) = (std::env::var(DIR), std::env::var(MASTER)) else { return };
     let dir = Path::new(&dir);
     let port = std::fs::read_to_string(dir.join("port")).map_or(0, |text| text.parse().unwrap());
-    let agent = SoloAgent::start(&master, options(dir, port), Containment::default()).await.unwrap();
+    let agent = SoloAgent::start(&master, Access::default(), options(dir, port), Containment::default())
+        .await
+        .unwrap();
     std::fs::write(dir.join("port"), agent.address().port().to_string()).unwrap();
     std::future::pending::<()>().await;
 }

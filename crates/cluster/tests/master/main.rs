@@ -4,6 +4,7 @@
 
 mod allocation;
 mod apart;
+mod closed;
 mod containment;
 mod environment;
 mod failover;

@@ -33,20 +33,31 @@ async fn raw(address: SocketAddr, request: &[u8]) -> String {
     // A server that has seen enough may close before it has read all.
     let _ = connection.write_all(request).await;
     let _ = connection.shutdown().await;
+    heard(connection).await
+}
+
+async fn heard(mut connection: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(20), connection.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Status, head and body of the answer to a request with these lines of header.
-async fn request(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> (u16, String, String) {
+pub(crate) async fn request(
+    address: SocketAddr,
+    line: &str,
+    headers: &[&str],
+    body: &str,
+) -> (u16, String, String) {
     let mut text = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
     for header in headers {
         text.push_str(header);
         text.push_str("\r\n");
     }
     text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    let answer = raw(address, text.as_bytes()).await;
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let _ = connection.write_all(text.as_bytes()).await;
+    let answer = heard(connection).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
     (status, head.to_owned(), body.to_owned())

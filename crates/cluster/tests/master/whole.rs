@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cairn_cluster::{Cluster, ClusterError, ClusterOptions};
-use cairn_mesos::client::{Options, SchedulerClient, SchedulerEvent};
+use cairn_mesos::client::{Access, Options, SchedulerClient, SchedulerEvent};
 use cairn_mesos::v1::FrameworkInfo;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -29,8 +29,23 @@ pub(crate) fn connect(
         info["id"] = json!({"value": id});
     }
     let mut info: FrameworkInfo = serde_json::from_value(info).unwrap();
-    info.user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    info.user = user();
     SchedulerClient::connect(masters(master), info, Options::default()).unwrap()
+}
+
+/// A framework of the principal that the access proves.
+pub(crate) fn connect_as(
+    master: SocketAddr,
+    access: Access,
+) -> (SchedulerClient, mpsc::Receiver<SchedulerEvent>) {
+    let mut info: FrameworkInfo = serde_json::from_value(capable("fw", "r")).unwrap();
+    info.user = user();
+    info.principal = access.principal().map(str::to_owned);
+    SchedulerClient::connect(masters(master), info, Options { access, ..Options::default() }).unwrap()
+}
+
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
 }
 
 /// The status of the next update, acknowledged.

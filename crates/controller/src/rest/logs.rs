@@ -5,16 +5,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use cairn_framework::driver::{self, file_url, sandbox_path};
 use cairn_framework::rest::Problem;
+use cairn_framework::{Sandbox, SandboxError};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::stacks::find;
 use super::{Answer, App};
 use crate::distribution::is_file_name;
 use crate::view::StackView;
-use cairn_framework::http::reason;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const LENGTH: u64 = 64 * 1024;
@@ -60,32 +58,28 @@ pub(crate) async fn read(
     if !query.file.split('/').all(is_file_name) {
         return Err(Problem::bad_request(format!("`{}` is not a file in a sandbox", query.file)).into());
     }
-    let agent = agent_address(&app, &task.agent_id).await?;
-    let url = address(&agent, &task.sandbox(), &query)?;
-    let piece = send(&agent, app.shared.client.get(url)).await?;
-    Ok(Json(Piece {
-        task: query.task,
-        file: query.file,
-        offset: piece["offset"].as_u64().unwrap_or_default(),
-        data: piece["data"].as_str().unwrap_or_default().to_owned(),
-    }))
+    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX);
+    let read = task.piece(&app.shared.settings.master, &query.file, query.offset, length);
+    let within = tokio::time::timeout(PATIENCE, read).await;
+    let found = within
+        .map_err(|_| silent(format!("no answer within {PATIENCE:?}")))?
+        .map_err(|error| problem(&error))?;
+    Ok(Json(Piece { task: query.task, file: query.file, offset: found.offset, data: found.data }))
 }
 
-/// Where a task's sandbox is.
-#[derive(Debug, PartialEq)]
-struct Task {
-    agent_id: String,
-    framework_id: String,
-    task_id: String,
+fn silent(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, "agent-unreachable", detail)
 }
 
-impl Task {
-    fn sandbox(&self) -> String {
-        sandbox_path(&self.framework_id, &self.task_id)
+fn problem(error: &SandboxError) -> Problem {
+    match error {
+        SandboxError::NoFile { .. } => Problem::not_found("unknown-file", error.to_string()),
+        SandboxError::Agent(_) => Problem::unavailable(error.to_string()),
+        SandboxError::Master(_) | SandboxError::File { .. } => silent(error.to_string()),
     }
 }
 
-fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Task> {
+fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Sandbox> {
     // No service lies within another one, so only one fits.
     let of = |name: &str| task.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let service = stack.services.iter().find_map(|s| Some((s, of(&s.name)?)));
@@ -100,7 +94,7 @@ fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Task>
     });
     match found {
         Some((Some(agent_id), Some(framework_id), Some(task_id))) => {
-            Ok(Task { agent_id, framework_id, task_id })
+            Ok(Sandbox { agent_id, framework_id, task_id })
         }
         Some(_) => {
             Err(Problem::unavailable(format!("{task} does not run, so it has no sandbox to read")).into())
@@ -117,55 +111,6 @@ fn unknown_task(stack: &StackView, task: &str) -> Problem {
     let known: Vec<String> = stack.services.iter().flat_map(names).collect();
     Problem::not_found("unknown-task", format!("stack {} has no task `{task}`", stack.name))
         .hint(format!("there are: {}", known.join(", ")))
-}
-
-/// `host:port` of an agent, from the first master that tells.
-async fn agent_address(app: &App, id: &str) -> Answer<String> {
-    let mut last = None;
-    for master in app.shared.settings.master.split(',').map(str::trim) {
-        let master = master.trim_start_matches("http://");
-        let question = app
-            .shared
-            .client
-            .post(format!("http://{master}/api/v1"))
-            .header("accept", "application/json")
-            .json(&json!({"type": "GET_AGENTS"}));
-        match send(master, question).await {
-            Ok(answer) => {
-                let unknown = || Problem::unavailable(format!("the master knows no agent {id}"));
-                return Ok(pid_address(&answer, id).ok_or_else(unknown)?);
-            }
-            Err(refusal) => last = Some(refusal),
-        }
-    }
-    Err(last.unwrap_or_else(|| Problem::unavailable("no master is configured").into()))
-}
-
-fn pid_address(answer: &Value, id: &str) -> Option<String> {
-    let agents = answer.pointer("/get_agents/agents")?.as_array()?;
-    let agent = agents.iter().find(|a| a.pointer("/agent_info/id/value").is_some_and(|v| v == id))?;
-    driver::agent_address(agent["pid"].as_str()?).map(str::to_owned)
-}
-
-fn address(agent: &str, sandbox: &str, query: &LogsQuery) -> Answer<reqwest::Url> {
-    let path = format!("{sandbox}/{}", query.file);
-    let length = query.length.unwrap_or(LENGTH).min(LENGTH_MAX);
-    Ok(file_url(agent, &path, query.offset, length)
-        .map_err(|e| Problem::unavailable(format!("the agent's address {agent} cannot be used: {e}")))?)
-}
-
-async fn send(whom: &str, request: reqwest::RequestBuilder) -> Answer<Value> {
-    let gateway = |detail: String| {
-        Problem::new(StatusCode::BAD_GATEWAY, "agent-unreachable", format!("{whom} does not tell: {detail}"))
-    };
-    let answer = request.timeout(PATIENCE).send().await.map_err(|e| gateway(reason(e)))?;
-    if answer.status() == StatusCode::NOT_FOUND {
-        return Err(Problem::not_found("unknown-file", format!("{whom} has no such file")).into());
-    }
-    if !answer.status().is_success() {
-        return Err(gateway(format!("it answers {}", answer.status())).into());
-    }
-    Ok(answer.json().await.map_err(|e| gateway(reason(e)))?)
 }
 
 #[cfg(test)]
@@ -185,8 +130,9 @@ mod tests {
         observe(&mut view, status);
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
         let task = locate(&stack, "zookeeper/server-1", Some("F0".into())).unwrap();
-        assert_eq!(task.agent_id, "A2");
-        assert_eq!(task.sandbox(), "/frameworks/F1/executors/server-1.x/runs/latest");
+        let there =
+            Sandbox { agent_id: "A2".into(), framework_id: "F1".into(), task_id: "server-1.x".into() };
+        assert_eq!(task, there);
         assert!(locate(&stack, "zookeeper/server-0", None).is_err(), "it has no task");
         let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", None) else {
             panic!("there is no such server");
@@ -213,15 +159,5 @@ mod tests {
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
         let task = locate(&stack, &name, None).unwrap();
         assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A3", "new"));
-    }
-
-    #[test]
-    fn an_agent_is_found_by_its_id() {
-        let answer = json!({"get_agents": {"agents": [
-            {"agent_info": {"id": {"value": "A1"}}, "pid": "slave(1)@127.0.0.1:5051"},
-            {"agent_info": {"id": {"value": "A2"}}, "pid": "slave(1)@127.0.0.2:5051"},
-        ]}});
-        assert_eq!(pid_address(&answer, "A2").as_deref(), Some("127.0.0.2:5051"));
-        assert_eq!(pid_address(&answer, "A3"), None);
     }
 }

@@ -25,7 +25,7 @@ impl Controller {
         std::fs::write(dir.path().join("secret"), "secret").unwrap();
         let address = free_address();
         let options = ControllerOptions {
-            master: free_address(),
+            master: free_address().into(),
             framework: "cairn".into(),
             work_dir: dir.path().join("state"),
             state: None,

@@ -13,6 +13,7 @@ use cairn_task::FollowSpec;
 use tokio::time::Instant;
 
 use crate::files;
+use crate::service::Agent;
 use sandboxes::{Named, Root};
 
 /// Time between two looks when the spec does not say.
@@ -42,7 +43,7 @@ impl Follower {
     ///
     /// # Errors
     /// Why the task cannot follow anything.
-    pub(crate) async fn start(specs: &[FollowSpec], sandbox: &Path, agent: &str) -> Result<Self, String> {
+    pub(crate) async fn start(specs: &[FollowSpec], sandbox: &Path, agent: &Agent) -> Result<Self, String> {
         let root = Root::of(sandbox).ok_or_else(|| {
             format!("Cannot follow other tasks: {} is not below an agent's work directory", sandbox.display())
         })?;
@@ -51,8 +52,9 @@ impl Follower {
         for spec in specs {
             files::directory(sandbox, &spec.directory).map_err(|e| told("no directory for the links", &e))?;
         }
-        let options = Options { call_timeout: ANSWER, ..Options::default() };
-        let client = AgentClient::new(agent, options).map_err(|e| told("the agent's address", &e))?;
+        let options = Options { call_timeout: ANSWER, access: agent.access.clone(), ..Options::default() };
+        let client =
+            AgentClient::new(&agent.address, options).map_err(|e| told("the agent's address", &e))?;
         let mut follower = Self {
             specs: specs.to_vec(),
             sandbox: sandbox.to_owned(),

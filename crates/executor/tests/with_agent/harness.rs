@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cairn_cluster::agent::fetch::Fetcher;
 use cairn_cluster::agent::{Agent, AgentOptions, Containment, Housekeeping, LocalRunner, Timeouts};
+use cairn_cluster::security::Key;
 use cairn_cluster::wire::{FromAgent, MasterLink, ToAgent, link};
 use cairn_mesos::v1::resource::{DiskInfo, ReservationInfo, disk_info::Persistence};
 use cairn_mesos::v1::{
@@ -308,7 +309,8 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         attributes: Vec::new(),
         domain: None,
         // The executor has to say who it is, so each test shows that it does.
-        executor_secret: Some(b"what tokens are signed with".to_vec()),
+        credentials: None,
+        executor_secret: Some(Key::new(b"what tokens are signed with")),
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
         housekeeping: Housekeeping::default(),

@@ -8,17 +8,15 @@ use serde_json::Value;
 
 use super::Millis;
 use crate::store::Change;
-use crate::{Ask, Config, Operate, Progress, Verdict, View};
+use crate::{Ask, Config, Master, Operate, Progress, Verdict, View};
 
 /// What the core needs to know about its surroundings once.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// Name on the cluster, and the role.
     pub framework: String,
-    /// Where the master is, as this scheduler was told.
-    pub master: String,
-    /// Principal that reservations carry.
-    pub principal: String,
+    /// The master, as this scheduler was told.
+    pub master: Master,
     /// Where agents fetch the executor.
     pub executor_uri: String,
 }

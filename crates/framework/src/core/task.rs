@@ -168,7 +168,7 @@ fn reservation(setup: &Setup, instance: &str) -> v1::resource::ReservationInfo {
     v1::resource::ReservationInfo {
         r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
         role: Some(setup.framework.clone()),
-        principal: Some(setup.principal.clone()),
+        principal: Some(setup.master.principal().to_owned()),
         labels: Some(v1::Labels {
             labels: labels.into_iter().take(if planted(Bug::DropLabel) { 1 } else { 2 }).collect(),
         }),
@@ -185,7 +185,11 @@ struct Mold {
 impl Mold {
     fn new(offer: &v1::Offer, setup: &Setup, instance: &str) -> Self {
         let allocation = offer.resources.iter().find_map(|r| r.allocation_info.clone());
-        Self { allocation, reservation: reservation(setup, instance), principal: setup.principal.clone() }
+        Self {
+            allocation,
+            reservation: reservation(setup, instance),
+            principal: setup.master.principal().to_owned(),
+        }
     }
 
     fn base(&self, name: &str, kind: v1::value::Type) -> v1::Resource {

@@ -15,8 +15,8 @@ pub(crate) const EVERY: Duration = Duration::from_secs(10);
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// Asks once and reports what came; an answer that does not come is asked for again next time.
-pub(crate) async fn look(masters: Masters, report: mpsc::Sender<Event>) {
-    let Ok(client) = OperatorClient::new(masters, Options::default()) else { return };
+pub(crate) async fn look(masters: Masters, options: Options, report: mpsc::Sender<Event>) {
+    let Ok(client) = OperatorClient::new(masters, options) else { return };
     let mut call = master::Call::default();
     call.set_type(master::call::Type::GetAgents);
     match client.call(&call).await {

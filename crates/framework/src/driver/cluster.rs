@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_mesos::client::{ClientError, Masters, OperatorClient, Options};
+use cairn_mesos::client::ClientError;
 use cairn_mesos::v1::{FrameworkInfo, master};
 use cairn_task::{LABEL_SERVICE, LABEL_STACK};
+
+use crate::Master;
 
 /// Agents and frameworks of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,15 +37,14 @@ pub struct Registered {
 }
 
 impl Cluster {
-    /// Asks the master, as [`crate::View::master`] has it.
+    /// Asks the master.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn look(master: &str) -> Result<Self, ClientError> {
-        let masters: Masters = master.parse()?;
+    pub async fn look(master: &Master) -> Result<Self, ClientError> {
         let mut call = master::Call::default();
         call.set_type(master::call::Type::GetState);
-        let state = OperatorClient::new(masters, Options::default())?.call(&call).await?;
+        let state = master.operator()?.call(&call).await?;
         Ok(Self::of(state.get_state.unwrap_or_default()))
     }
 

@@ -1,9 +1,9 @@
 //! Frameworks of others on the same cluster: schedulers that a service runs as its tasks.
 
-use cairn_mesos::client::{ClientError, Masters, OperatorClient, Options};
+use cairn_mesos::client::{ClientError, OperatorClient};
 use cairn_mesos::v1::{FrameworkId, master};
 
-use crate::Verdict;
+use crate::{Master, Verdict};
 
 /// A look at the cluster that failed.
 #[derive(Debug, thiserror::Error)]
@@ -21,15 +21,14 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Those of the cluster of `master`, as [`crate::View::master`] has it.
+    /// Those of the cluster of `master`.
     ///
     /// # Errors
-    /// When that is not the address of a master.
-    fn on(master: &str) -> Result<Self, ForeignError> {
-        let failed = |source| ForeignError { master: master.to_owned(), source };
-        let masters: Masters = master.parse().map_err(failed)?;
-        let client = OperatorClient::new(masters, Options::default()).map_err(failed)?;
-        Ok(Self { master: master.to_owned(), client })
+    /// When its address makes no sense.
+    fn on(master: &Master) -> Result<Self, ForeignError> {
+        let failed = |source| ForeignError { master: master.address.clone(), source };
+        let client = master.operator().map_err(failed)?;
+        Ok(Self { master: master.address.clone(), client })
     }
 
     fn failed(&self, source: ClientError) -> ForeignError {
@@ -48,7 +47,7 @@ impl Foreign {
     }
 
     /// For a gate: Go once a framework of that name is connected.
-    pub async fn registered(master: &str, name: &str) -> Verdict {
+    pub async fn registered(master: &Master, name: &str) -> Verdict {
         let asked = async { Self::on(master)?.named(name).await };
         match asked.await {
             Ok((_, true)) => Verdict::Go,
@@ -58,7 +57,7 @@ impl Foreign {
     }
 
     /// For a gate: tears down the frameworks of these names, with their tasks, and says Go once there is none.
-    pub async fn gone(master: &str, names: &[String]) -> Verdict {
+    pub async fn gone(master: &Master, names: &[String]) -> Verdict {
         for name in names {
             let torn_down = async { Self::on(master)?.tear_down(name).await };
             match torn_down.await {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_mesos::client::{ClientError, Masters, Options, SchedulerClient, SchedulerEvent};
+use cairn_mesos::client::{ClientError, Masters, SchedulerClient, SchedulerEvent};
 use cairn_mesos::v1::scheduler::{Call, event};
 use cairn_mesos::v1::{self, framework_info::capability::Type as Capability};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::Master;
 use crate::core::Event;
 
 /// A scheduler that does not come back for so long is given up by the master: a week, longer than any repair.
@@ -21,9 +22,10 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// Who registers.
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
+    pub(crate) master: Master,
+    /// The same, for clients: what they find out about it they share.
     pub(crate) masters: Masters,
     pub(crate) framework: String,
-    pub(crate) principal: String,
     pub(crate) webui: String,
     /// Labels of the framework.
     pub(crate) labels: BTreeMap<String, String>,
@@ -48,7 +50,7 @@ impl Link {
     ) -> Result<Self, ClientError> {
         let info = framework_info(registration, id);
         let (client, events) =
-            SchedulerClient::connect(registration.masters.clone(), info, Options::default())?;
+            SchedulerClient::connect(registration.masters.clone(), info, registration.master.options())?;
         let (calls, queue) = mpsc::channel(CALLS);
         let sender = tokio::spawn(send_in_order(client, queue, failed));
         Ok(Self { events, calls, sender })
@@ -97,7 +99,7 @@ pub(crate) fn framework_info(registration: &Registration, id: Option<&str>) -> v
         failover_timeout: Some(FAILOVER_SECONDS),
         checkpoint: Some(true),
         roles: vec![registration.framework.clone()],
-        principal: Some(registration.principal.clone()),
+        principal: Some(registration.master.principal().to_owned()),
         webui_url: Some(registration.webui.clone()),
         capabilities: capabilities
             .into_iter()

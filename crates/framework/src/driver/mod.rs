@@ -20,19 +20,20 @@ pub(crate) mod start;
 pub use cluster::{Cluster, Registered};
 pub use foreign::Foreign;
 pub use handle::{Accepted, Command, Handle, Published};
-pub use sandbox::{Sandbox, SandboxError, agent_address, file_url, sandbox_path};
+pub use sandbox::{Sandbox, SandboxError};
 pub use start::run;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::Master;
 use crate::store::Place;
 
 /// How a scheduler is started.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Master: `host:port`, several separated by commas, or `zk://host:port,host:port/path`.
-    pub master: String,
+    /// The master.
+    pub master: Master,
     /// Name on the cluster, also the role; unique there, at most 24 characters of `[a-z0-9-]`.
     pub framework: String,
     /// Where its state is.
@@ -85,7 +86,7 @@ pub enum RunError {
         /// What the system says.
         reason: String,
     },
-    /// The master's address makes no sense.
+    /// The master's address makes no sense, or it does not let this scheduler in.
     #[error(transparent)]
     Master(#[from] cairn_mesos::client::ClientError),
 }

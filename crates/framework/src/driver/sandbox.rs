@@ -1,14 +1,9 @@
-//! Files in the sandboxes of running tasks, as agents serve them.
+//! Files in the sandboxes of tasks, as agents serve them.
 
-use std::time::Duration;
-
-use cairn_mesos::client::{ClientError, Masters, OperatorClient, Options};
+use cairn_mesos::client::{ClientError, Piece};
 use cairn_mesos::v1::master;
-use serde::Deserialize;
 
-use crate::{View, http};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{Master, View};
 
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +14,14 @@ pub enum SandboxError {
     /// Nobody knows the agent.
     #[error("the master knows no agent {0}")]
     Agent(String),
+    /// There is no such file.
+    #[error("the agent at {agent} has no file {file}")]
+    NoFile {
+        /// Where the agent is.
+        agent: String,
+        /// The file.
+        file: String,
+    },
     /// The agent does not give it.
     #[error("the agent at {agent} does not give the file {file}: {reason}")]
     File {
@@ -26,33 +29,30 @@ pub enum SandboxError {
         agent: String,
         /// The file.
         file: String,
-        /// What it says.
-        reason: String,
+        /// Why not.
+        reason: ClientError,
     },
 }
 
-/// The sandbox of a running task.
-#[derive(Debug, Clone)]
+/// The sandbox of a task. Its executor has the id of the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
-    master: String,
-    agent_id: String,
-    path: String,
-}
-
-#[derive(Deserialize)]
-struct Piece {
-    data: String,
+    /// Agent id.
+    pub agent_id: String,
+    /// Framework id.
+    pub framework_id: String,
+    /// Task id.
+    pub task_id: String,
 }
 
 impl Sandbox {
     /// That of an instance; `None` if it has no task.
     pub fn of(view: &View, instance: &str) -> Option<Self> {
         let known = view.instances.get(instance)?;
-        let (task, framework) = (known.task_id.as_ref()?, view.framework_id.as_ref()?);
         Some(Self {
-            master: view.master.clone(),
             agent_id: known.placement.as_ref()?.agent_id.clone(),
-            path: sandbox_path(framework, task),
+            framework_id: view.framework_id.clone()?,
+            task_id: known.task_id.clone()?,
         })
     }
 
@@ -60,51 +60,71 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the agent cannot be found, or does not give the file.
-    pub async fn read(&self, file: &str, limit: usize) -> Result<String, SandboxError> {
-        let agent = self.agent().await?;
-        let failed =
-            |reason: String| SandboxError::File { agent: agent.clone(), file: file.to_owned(), reason };
-        let url = file_url(&agent, &format!("{}/{file}", self.path), 0, limit as u64).map_err(failed)?;
-        let client = http::client().map_err(|e| failed(http::reason(e)))?;
-        let answer = client.get(url).timeout(PATIENCE).send().await.map_err(|e| failed(http::reason(e)))?;
-        if !answer.status().is_success() {
-            return Err(failed(format!("it answers {}", answer.status())));
-        }
-        let piece: Piece = answer.json().await.map_err(|e| failed(http::reason(e)))?;
-        Ok(piece.data)
+    pub async fn read(&self, master: &Master, file: &str, limit: usize) -> Result<String, SandboxError> {
+        Ok(self.piece(master, file, 0, limit as u64).await?.data)
+    }
+
+    /// A piece of a file; an offset of -1 asks for the length only.
+    ///
+    /// # Errors
+    /// When the agent cannot be found, or does not give the file.
+    pub async fn piece(
+        &self,
+        master: &Master,
+        file: &str,
+        offset: i64,
+        length: u64,
+    ) -> Result<Piece, SandboxError> {
+        let agent = self.agent(master).await?;
+        let path = format!("{}/{file}", self.path());
+        let read = async { master.agent(&agent)?.read(&path, offset, length).await };
+        read.await.map_err(|reason| match reason.status() {
+            Some(404) => SandboxError::NoFile { agent, file: file.to_owned() },
+            _ => SandboxError::File { agent, file: file.to_owned(), reason },
+        })
+    }
+
+    /// The path under which every agent serves the newest run of an executor.
+    fn path(&self) -> String {
+        format!("/frameworks/{}/executors/{}/runs/latest", self.framework_id, self.task_id)
     }
 
     /// `host:port` of the agent.
-    async fn agent(&self) -> Result<String, SandboxError> {
-        let masters: Masters = self.master.parse()?;
+    async fn agent(&self, master: &Master) -> Result<String, SandboxError> {
         let mut call = master::Call::default();
         call.set_type(master::call::Type::GetAgents);
-        let answer = OperatorClient::new(masters, Options::default())?.call(&call).await?;
-        let agents = answer.get_agents.map(|a| a.agents).unwrap_or_default();
-        let mine = |a: &master::response::get_agents::Agent| {
-            a.agent_info.id.as_ref().is_some_and(|id| id.value == self.agent_id)
-        };
-        let pid = agents.into_iter().find(mine).and_then(|a| a.pid);
-        let address = pid.as_deref().and_then(agent_address).map(str::to_owned);
+        let answer = master.operator()?.call(&call).await?;
+        let address = address(answer.get_agents.unwrap_or_default(), &self.agent_id);
         address.ok_or_else(|| SandboxError::Agent(self.agent_id.clone()))
     }
 }
 
-/// The path under which every agent serves the newest run of an executor; its id is that of its task.
-pub fn sandbox_path(framework_id: &str, task_id: &str) -> String {
-    format!("/frameworks/{framework_id}/executors/{task_id}/runs/latest")
-}
-
 /// `127.0.0.1:5051`, from a pid such as `slave(1)@127.0.0.1:5051`.
-pub fn agent_address(pid: &str) -> Option<&str> {
-    Some(pid.rsplit_once('@')?.1)
+fn address(known: master::response::GetAgents, id: &str) -> Option<String> {
+    let mut agents = known.agents.into_iter();
+    let found = agents.find(|agent| agent.agent_info.id.as_ref().is_some_and(|known| known.value == id));
+    Some(found?.pid?.rsplit_once('@')?.1.to_owned())
 }
 
-/// Where the agent at `host:port` serves a piece of a file; an offset of -1 asks for the length only.
-///
-/// # Errors
-/// That is no address.
-pub fn file_url(agent: &str, path: &str, offset: i64, length: u64) -> Result<reqwest::Url, String> {
-    let pairs = [("path", path), ("offset", &offset.to_string()), ("length", &length.to_string())];
-    reqwest::Url::parse_with_params(&format!("http://{agent}/files/read"), pairs).map_err(|e| e.to_string())
+#[cfg(test)]
+mod tests {
+    use cairn_mesos::v1::{AgentId, AgentInfo};
+    use master::response::{GetAgents, get_agents::Agent};
+
+    use super::*;
+
+    #[test]
+    fn an_agent_is_found_by_its_id() {
+        let agent = |id: &str, pid: &str| Agent {
+            agent_info: AgentInfo { id: Some(AgentId { value: id.into() }), ..AgentInfo::default() },
+            pid: Some(pid.into()),
+            ..Agent::default()
+        };
+        let known = || GetAgents {
+            agents: vec![agent("A1", "slave(1)@127.0.0.1:5051"), agent("A2", "slave(1)@127.0.0.2:5051")],
+            ..GetAgents::default()
+        };
+        assert_eq!(address(known(), "A2").as_deref(), Some("127.0.0.2:5051"));
+        assert_eq!(address(known(), "A3"), None);
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_mesos::client::SchedulerEvent;
+use cairn_mesos::client::{ClientError, SchedulerEvent};
 use tokio::sync::{mpsc, oneshot};
 
 use super::RunError;
@@ -41,6 +41,8 @@ pub(crate) struct Shell {
     next_request: Option<Request>,
     handle: Handle,
     link: Option<Link>,
+    /// The master has accepted a subscription of this process.
+    let_in: bool,
     helpers: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
     wake: Option<Millis>,
@@ -71,6 +73,7 @@ impl Shell {
             next_request: None,
             handle,
             link: None,
+            let_in: false,
             helpers,
             events,
             wake: None,
@@ -83,7 +86,8 @@ impl Shell {
     /// Runs until `stop` resolves. Whatever runs on the cluster goes on.
     ///
     /// # Errors
-    /// When the store fails: without it no intent is safe, so nothing more is done.
+    /// When the store fails: without it no intent is safe, so nothing more is done. When the master does not let it in from
+    /// the beginning.
     pub(crate) async fn run(
         mut self,
         first: Vec<Effect>,
@@ -123,10 +127,19 @@ impl Shell {
         Ok(())
     }
 
-    async fn heard(&mut self, event: Option<cairn_mesos::client::SchedulerEvent>) -> Result<(), RunError> {
-        let Some(event) = event else {
-            self.link = None;
-            return Ok(());
+    async fn heard(&mut self, event: Option<SchedulerEvent>) -> Result<(), RunError> {
+        let event = match event {
+            // Before it has ever been let in, its credential is wrong; later the cluster's may just be changing.
+            Some(SchedulerEvent::Disconnected {
+                reason: reason @ ClientError::Unauthorized { .. }, ..
+            }) if !self.let_in => {
+                return Err(reason.into());
+            }
+            Some(event) => event,
+            None => {
+                self.link = None;
+                return Ok(());
+            }
         };
         match self.meaning(event) {
             Some(event) => self.step(event).await,
@@ -135,7 +148,8 @@ impl Shell {
     }
 
     /// What the core has to know of it.
-    fn meaning(&self, event: SchedulerEvent) -> Option<Event> {
+    fn meaning(&mut self, event: SchedulerEvent) -> Option<Event> {
+        self.let_in |= matches!(event, SchedulerEvent::Subscribed(_));
         if let SchedulerEvent::Event(event) = &event
             && let Some(message) = &event.message
         {
@@ -280,7 +294,8 @@ impl Shell {
         let wanted = self.core.hungry() || self.core.follows_agents();
         if wanted && self.next_look() <= time {
             self.looked = time;
-            tokio::spawn(capacities::look(self.registration.masters.clone(), self.helpers.clone()));
+            let Registration { master, masters, .. } = &self.registration;
+            tokio::spawn(capacities::look(masters.clone(), master.options(), self.helpers.clone()));
         }
     }
 

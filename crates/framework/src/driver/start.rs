@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cairn_mesos::client::Masters;
 use cairn_task::{LABEL_SERVICE, LABEL_STACK};
 use tokio::sync::mpsc;
 
@@ -21,8 +20,6 @@ use crate::rest::{Executable, Server, Token, router};
 use crate::store::{Place, SledStore, Store, StoreError, ZooKeeperStore};
 use crate::{Config, Service};
 
-/// Who our schedulers are to the master; reservations carry it.
-pub(crate) const PRINCIPAL: &str = "cairn";
 /// Requests that wait for the loop; beyond that clients wait.
 const REQUESTS: usize = 256;
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -94,14 +91,13 @@ async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let masters: Masters = options.master.parse()?;
+    let masters = options.master.masters()?;
     let token = options.token.as_deref().map(read_token).transpose()?.unwrap_or_default();
     let executable = open_executable(options.executor.clone()).await?;
     let address = local(&listener)?;
     let setup = Setup {
         framework: options.framework.clone(),
         master: options.master.clone(),
-        principal: PRINCIPAL.into(),
         executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
     };
     let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
@@ -112,9 +108,9 @@ async fn serve(
     let mut core = Core::new(Arc::clone(&service), setup, &entries, ids).map_err(damaged)?;
     let first = give(&mut core, &options.config, config)?;
     let registration = Registration {
+        master: options.master,
         masters,
         framework: options.framework,
-        principal: PRINCIPAL.into(),
         webui: format!("http://{address}/"),
         labels: labels(&core.config()),
     };

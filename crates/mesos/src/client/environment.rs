@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::http::Credentials;
+use super::access::{Access, Credentials};
 use super::masters::parse_address;
 use super::parse_duration;
 use crate::v1::{AgentId, ExecutorId, FrameworkId};
+
+/// The variable with an executor's token. It is for the executor alone, not for what it starts.
+pub const EXECUTOR_TOKEN: &str = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
 
 /// A variable that is not there or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +44,7 @@ pub struct ExecutorEnvironment {
     pub subscription_backoff_max: Duration,
     /// How long the agent waits after SHUTDOWN before it kills (`MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`; 5 s when unset).
     pub shutdown_grace_period: Duration,
-    /// The token for agents that ask for one (`MESOS_EXECUTOR_AUTHENTICATION_TOKEN`).
+    /// The token for agents that ask for one ([`EXECUTOR_TOKEN`]).
     pub token: Option<Credentials>,
 }
 
@@ -80,8 +83,14 @@ impl ExecutorEnvironment {
             recovery_timeout: duration("MESOS_RECOVERY_TIMEOUT", Duration::from_secs(900))?,
             subscription_backoff_max: duration("MESOS_SUBSCRIPTION_BACKOFF_MAX", Duration::from_secs(2))?,
             shutdown_grace_period: duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
-            token: present("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").map(Credentials::Bearer),
+            token: present(EXECUTOR_TOKEN).map(Credentials::Bearer),
         })
+    }
+
+    /// How the executor comes to its agent, where `access` leaves that open.
+    #[must_use]
+    pub fn access(&self, access: Access) -> Access {
+        Access { credentials: access.credentials.or_else(|| self.token.clone()) }
     }
 }
 

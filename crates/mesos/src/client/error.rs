@@ -1,9 +1,11 @@
 //! What can go wrong when talking to a master or an agent.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::{Access, Credentials};
 use crate::codec::CodecError;
 use crate::recordio::RecordError;
 
@@ -19,6 +21,14 @@ pub enum ClientError {
         status: u16,
         /// The body of the answer, which says why.
         body: String,
+    },
+    /// The peer does not let in who comes like this.
+    #[error("{url} lets in only whom it knows, and refuses {given}")]
+    Unauthorized {
+        /// Who answered.
+        url: Url,
+        /// What the client said of itself.
+        given: Given,
     },
     /// No answer: no connection, or it broke.
     #[error("cannot reach {url}: {reason}; check that the address is right and the process runs")]
@@ -83,11 +93,66 @@ pub enum ClientError {
     Setup(String),
 }
 
+/// What a client has said of itself, without what is secret of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// Nothing.
+    Nothing,
+    /// A principal and its secret.
+    Principal(String),
+    /// A token.
+    Token,
+}
+
+impl Given {
+    fn of(access: &Access) -> Self {
+        match &access.credentials {
+            None => Self::Nothing,
+            Some(Credentials::Basic { principal, .. }) => Self::Principal(principal.clone()),
+            Some(Credentials::Bearer(_)) => Self::Token,
+        }
+    }
+}
+
+/// With what to do.
+impl fmt::Display for Given {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => out.write_str(
+                "a client without a credential; give --credential FILE, with a line `principal secret` that is among the \
+                 cluster's --credentials",
+            ),
+            Self::Principal(principal) => write!(
+                out,
+                "the credential of `{principal}`; check that --credential has a principal and a secret that are among the \
+                 cluster's --credentials"
+            ),
+            Self::Token => out.write_str(
+                "the token of this executor; its agent signs tokens with another --executor-secret than when it started it",
+            ),
+        }
+    }
+}
+
 impl ClientError {
+    /// A peer has answered with another status than success.
+    pub fn refused(url: Url, status: u16, body: String, access: &Access) -> Self {
+        match status {
+            401 => Self::Unauthorized { url, given: Given::of(access) },
+            _ => Self::Refused { url, status, body },
+        }
+    }
+
+    /// A peer has not answered.
+    pub fn unreachable(url: &Url, error: &reqwest::Error) -> Self {
+        Self::Unreachable { url: url.clone(), reason: with_causes(error) }
+    }
+
     /// The HTTP status of a refused call.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
+            Self::Unauthorized { .. } => Some(401),
             _ => None,
         }
     }

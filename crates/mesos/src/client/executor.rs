@@ -85,7 +85,7 @@ impl ExecutorClient {
         unacknowledged: impl Fn() -> Subscribe + Send + Sync + 'static,
     ) -> Result<(Self, mpsc::Receiver<ExecutorEvent>), ClientError> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        options.credentials = options.credentials.or_else(|| environment.token.clone());
+        options.access = environment.access(options.access);
         let mut url = environment.agent.clone();
         url.set_path(PATH);
         let http = Http::new(std::slice::from_ref(&url), options)?;

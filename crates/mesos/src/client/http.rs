@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use serde::de::DeserializeOwned;
 
 use super::ClientError;
+use super::access::{Access, Credentials};
 use super::backoff::{Backoff, random};
 use super::error::with_causes;
-use crate::codec::{Body, MediaType};
+use crate::codec::{Body, CodecError, MediaType};
 
 /// The header that ties a call to a subscription.
 pub(crate) const STREAM_ID: &str = "Mesos-Stream-Id";
@@ -20,53 +22,13 @@ const MAX_ERROR_BODY: usize = 4096;
 /// A peer that answers 503 is starting or has lost its leadership.
 const UNAVAILABLE: Backoff = Backoff { first: Duration::from_millis(200), cap: Duration::from_secs(2) };
 
-/// Who the client is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// HTTP basic authentication.
-    Basic {
-        /// The name.
-        principal: String,
-        /// Its secret.
-        secret: String,
-    },
-    /// A token, such as executors get from their agent.
-    Bearer(String),
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Basic { principal, .. } => write!(out, "Basic({principal:?}, …)"),
-            Self::Bearer(_) => out.write_str("Bearer(…)"),
-        }
-    }
-}
-
-impl Credentials {
-    fn header(&self) -> Result<HeaderValue, ClientError> {
-        use base64::Engine;
-        let text = match self {
-            Self::Basic { principal, secret } => {
-                let pair = format!("{principal}:{secret}");
-                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-            }
-            Self::Bearer(token) => format!("Bearer {token}"),
-        };
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| ClientError::Setup("the credentials hold characters no header may hold".into()))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
 /// How a client talks. The defaults suit a cluster in reach of the local network.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// What bodies are written in and asked for.
     pub media: MediaType,
-    /// Who the client is, where peers ask for it.
-    pub credentials: Option<Credentials>,
+    /// How it comes to its peers.
+    pub access: Access,
     /// For a connection to be made.
     pub connect_timeout: Duration,
     /// For a call to be answered, retries after a 503 included; for subscriptions, until SUBSCRIBED.
@@ -83,7 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             media: MediaType::Protobuf,
-            credentials: None,
+            access: Access::default(),
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(15),
             max_message: 64 << 20,
@@ -118,7 +80,7 @@ impl Http {
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().map_err(|error| ClientError::Setup(with_causes(&error)))?;
-        let authorization = options.credentials.as_ref().map(Credentials::header).transpose()?;
+        let authorization = options.access.credentials.as_ref().map(Credentials::header).transpose()?;
         Ok(Self { client, authorization, options })
     }
 
@@ -139,7 +101,7 @@ impl Http {
                     url = redirect_target(&url, &response)?;
                 }
                 status if status.is_success() => return Ok(response),
-                _ => return Err(refused(url, response).await),
+                _ => return Err(self.refused(url, response).await),
             }
         }
         Err(ClientError::Redirect { location: url.to_string(), url })
@@ -154,16 +116,31 @@ impl Http {
         let media = self.options.media.as_str();
         let mut request =
             self.client.post(url.clone()).header(CONTENT_TYPE, media).header(ACCEPT, media).body(body);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
         if let Some(stream_id) = stream_id {
             request = request.header(STREAM_ID, stream_id);
         }
-        request
-            .send()
-            .await
-            .map_err(|error| ClientError::Unreachable { url: url.clone(), reason: with_causes(&error) })
+        self.ask(url, request).await
+    }
+
+    async fn ask(&self, url: &Url, mut request: RequestBuilder) -> Result<Response, ClientError> {
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request.send().await.map_err(|error| ClientError::unreachable(url, &error))
+    }
+
+    /// Gets what is at `url`, all within the call timeout.
+    pub(crate) async fn get(&self, url: &Url) -> Result<Answer, ClientError> {
+        let after = self.options.call_timeout;
+        let answer = async {
+            let response = self.ask(url, self.client.get(url.clone())).await?;
+            match response.status().is_success() {
+                true => self.read_answer(response).await,
+                false => Err(self.refused(url.clone(), response).await),
+            }
+        };
+        let timeout = |_| ClientError::Timeout { url: url.clone(), after };
+        tokio::time::timeout(after, answer).await.map_err(timeout)?
     }
 
     /// Posts a call and reads its whole answer, all within the call timeout. A 503 is tried again.
@@ -192,12 +169,21 @@ impl Http {
         tokio::time::timeout(after, attempts).await.map_err(timeout)?
     }
 
+    async fn refused(&self, url: Url, mut response: Response) -> ClientError {
+        let status = response.status().as_u16();
+        let body = match read_body(&mut response, MAX_ERROR_BODY).await {
+            Ok((body, _)) => String::from_utf8_lossy(&body).trim().to_owned(),
+            Err(_) => String::new(),
+        };
+        ClientError::refused(url, status, body, &self.options.access)
+    }
+
     async fn read_answer(&self, mut response: Response) -> Result<Answer, ClientError> {
         let url = response.url().clone();
         let media = media_of(&response).unwrap_or(self.options.media);
         let (body, whole) = read_body(&mut response, self.options.max_message)
             .await
-            .map_err(|error| ClientError::Unreachable { url: url.clone(), reason: with_causes(&error) })?;
+            .map_err(|error| ClientError::unreachable(&url, &error))?;
         if !whole {
             let reason = format!("the answer exceeds {} bytes", self.options.max_message);
             return Err(ClientError::Unreachable { url, reason });
@@ -223,6 +209,11 @@ impl Answer {
         }
         Ok(self.media.decode(&self.body)?)
     }
+
+    /// An answer of the older endpoints, which is always JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|error| CodecError::Json(error).into())
+    }
 }
 
 /// The media type that an answer says it has.
@@ -243,15 +234,6 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Url, ClientError> {
         target.set_path(url.path());
     }
     Ok(target)
-}
-
-async fn refused(url: Url, mut response: Response) -> ClientError {
-    let status = response.status().as_u16();
-    let body = match read_body(&mut response, MAX_ERROR_BODY).await {
-        Ok((body, _)) => String::from_utf8_lossy(&body).trim().to_owned(),
-        Err(_) => String::new(),
-    };
-    ClientError::Refused { url, status, body }
 }
 
 /// At most `cap` bytes, and whether that was all.

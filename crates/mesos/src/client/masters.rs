@@ -86,7 +86,10 @@ impl fmt::Display for Masters {
 }
 
 /// `host:port` or an `http(s)://` URL; nothing but its origin is kept.
-pub(crate) fn parse_address(text: &str) -> Result<Url, ClientError> {
+///
+/// # Errors
+/// It is neither.
+pub fn parse_address(text: &str) -> Result<Url, ClientError> {
     let bad = |reason: String| ClientError::Address { address: text.to_owned(), reason };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url =

@@ -3,6 +3,7 @@
 //! They run on the tokio runtime they are made on, use no proxy and no DNS but the system's, keep one idle connection
 //! per peer, and load root certificates only when an address says `https`.
 
+mod access;
 mod backoff;
 mod crypto;
 mod detect;
@@ -17,15 +18,16 @@ mod scheduler;
 mod stream;
 mod zookeeper;
 
+pub use self::access::{Access, CredentialError, Credentials};
 pub use self::backoff::Backoff;
 pub use self::crypto::install_crypto;
 pub use self::duration::{format_duration, parse_duration};
-pub use self::environment::{EnvironmentError, ExecutorEnvironment};
-pub use self::error::ClientError;
+pub use self::environment::{EXECUTOR_TOKEN, EnvironmentError, ExecutorEnvironment};
+pub use self::error::{ClientError, Given};
 pub use self::executor::{ExecutorClient, ExecutorEvent, Unacknowledged};
-pub use self::http::{Credentials, Options};
-pub use self::masters::Masters;
-pub use self::operator::{AgentClient, OperatorClient};
+pub use self::http::Options;
+pub use self::masters::{Masters, parse_address};
+pub use self::operator::{AgentClient, OperatorClient, Piece};
 pub use self::scheduler::{SchedulerClient, SchedulerEvent};
 pub use self::zookeeper::ZooKeeperAddress;
 pub use reqwest::Url;

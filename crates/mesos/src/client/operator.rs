@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Url;
+use serde::Deserialize;
 
 use super::http::{Answer, Http};
 use super::masters::parse_address;
@@ -64,6 +65,15 @@ pub struct AgentClient {
     url: Url,
 }
 
+/// A piece of a file in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Piece {
+    /// Where it begins; the length of the file when -1 was asked for.
+    pub offset: u64,
+    /// What stands there.
+    pub data: String,
+}
+
 impl AgentClient {
     /// `address` is `host:port` or a URL. Nothing is sent yet.
     pub fn new(address: &str, options: Options) -> Result<Self, ClientError> {
@@ -75,5 +85,15 @@ impl AgentClient {
     /// Calls that only do something give an empty response.
     pub async fn call(&self, call: &agent::Call) -> Result<agent::Response, ClientError> {
         self.http.call(&self.url, call, None).await?.decode()
+    }
+    /// A piece of a file, by the path under which agents serve it; an offset of -1 asks for the length only.
+    pub async fn read(&self, path: &str, offset: i64, length: u64) -> Result<Piece, ClientError> {
+        let mut url = self.url.clone();
+        url.set_path("/files/read");
+        url.query_pairs_mut()
+            .append_pair("path", path)
+            .append_pair("offset", &offset.to_string())
+            .append_pair("length", &length.to_string());
+        self.http.get(&url).await?.json()
     }
 }

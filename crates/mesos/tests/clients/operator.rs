@@ -1,7 +1,7 @@
 //! The operators' clients: both media types, redirects, several masters, answers without a body.
 
 use crate::support::{Peer, body, plain, quick, redirect, soon};
-use cairn_mesos::client::{AgentClient, ClientError, OperatorClient, Options};
+use cairn_mesos::client::{Access, AgentClient, ClientError, Credentials, OperatorClient, Options, Piece};
 use cairn_mesos::codec::MediaType;
 use cairn_mesos::v1::{agent, master};
 
@@ -65,4 +65,36 @@ async fn a_peer_that_never_answers_costs_only_the_timeout() {
     let client = OperatorClient::new(masters, Options { call_timeout, ..quick() }).unwrap();
     let error = soon(client.call(&get_health())).await.unwrap_err();
     assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_what_to_do() {
+    let peer = Peer::start(|_, _| plain(401, "401 Unauthorized.")).await;
+    let basic = Credentials::Basic { principal: "ops".into(), secret: "hush".into() };
+    for (credentials, hint) in [
+        (None, "give --credential FILE"),
+        (Some(basic), "the credential of `ops`"),
+        (Some(Credentials::Bearer("hush".into())), "--executor-secret"),
+    ] {
+        let options = Options { access: Access { credentials }, ..quick() };
+        let client = AgentClient::new(&peer.address.to_string(), options).unwrap();
+        let refused = soon(client.read("/f", 0, 1)).await.unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains(&peer.address.to_string()) && text.contains(hint), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+        assert_eq!(refused.status(), Some(401));
+    }
+}
+
+#[tokio::test]
+async fn a_piece_of_a_file_is_read_with_the_credential() {
+    let peer = Peer::start(|_, _| plain(200, r#"{"data": "a piece", "offset": 7}"#)).await;
+    let credentials = Some(Credentials::Basic { principal: "p".into(), secret: "s".into() });
+    let options = Options { access: Access { credentials }, ..quick() };
+    let client = AgentClient::new(&peer.address.to_string(), options).unwrap();
+    let piece = soon(client.read("/frameworks/F/a b", 7, 10)).await.unwrap();
+    assert_eq!(piece, Piece { offset: 7, data: "a piece".into() });
+    let seen = peer.seen();
+    assert_eq!(seen[0].path, "/files/read?path=%2Fframeworks%2FF%2Fa+b&offset=7&length=10");
+    assert_eq!(seen[0].header("authorization"), Some("Basic cDpz"));
 }

@@ -1,7 +1,9 @@
 //! The scheduler's client against masters that lead, follow, fall silent, refuse and go away.
 
 use crate::support::{Peer, Seen, events, plain, quick, redirect, soon};
-use cairn_mesos::client::{ClientError, Credentials, Masters, Options, SchedulerClient, SchedulerEvent};
+use cairn_mesos::client::{
+    Access, ClientError, Credentials, Masters, Options, SchedulerClient, SchedulerEvent,
+};
 use cairn_mesos::v1::scheduler::event::{self, Subscribed};
 use cairn_mesos::v1::scheduler::{Call, Event, call};
 use cairn_mesos::v1::{FrameworkId, FrameworkInfo, OfferId};
@@ -80,7 +82,7 @@ async fn redirects_lead_to_the_leader_with_body_and_credentials() {
     let follower = Peer::start(move |_, _| redirect(&target)).await;
 
     let credentials = Credentials::Basic { principal: "p".into(), secret: "s".into() };
-    let options = Options { credentials: Some(credentials), ..quick() };
+    let options = Options { access: Access { credentials: Some(credentials) }, ..quick() };
     let (client, mut receiver) =
         SchedulerClient::connect(masters(&[&follower]), framework(), options).unwrap();
     assert!(matches!(client.call(revive()).await, Err(ClientError::NotSubscribed)));

@@ -75,7 +75,7 @@ impl Peer {
 async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let seen = Seen { path: uri.path().to_owned(), headers, body };
+    let seen = Seen { path: uri.to_string(), headers, body };
     let number = {
         let mut all = shared.seen.lock().unwrap();
         all.push(seen.clone());

@@ -335,6 +335,11 @@ impl Core {
         self.live(key).is_some_and(|c| c.kind == Kind::Custom)
     }
 
+    /// Whether the container is where this executor runs now.
+    pub(crate) fn runs_in(&self, key: &Key, container: &str) -> bool {
+        self.live(key).is_some_and(|c| c.id == container)
+    }
+
     /// What the agent says of itself.
     pub(crate) fn agent_info(&self) -> AgentInfo {
         AgentInfo {

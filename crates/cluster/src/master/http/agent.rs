@@ -11,7 +11,13 @@ use crate::link::{CONTENT_TYPE, carry, outgoing};
 use crate::master::driver::Command;
 use crate::wire::{self, AgentLink};
 
-pub(crate) async fn handle(web: Web, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn handle(web: Web, request: Request, principal: Option<&str>) -> Result<Response, Refusal> {
+    if web.acls.as_ref().is_some_and(|acls| !acls.allow_agent(principal)) {
+        let who = principal
+            .map_or_else(|| "without a principal".to_owned(), |name| format!("of principal '{name}'"));
+        let text = format!("An agent {who} may not register: no rule of `register_agents` in --acls says so");
+        return Err(Refusal::new(StatusCode::FORBIDDEN, text));
+    }
     let (agent, master) = wire::link();
     let AgentLink { to_master, from_master } = agent;
     let gone = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The master is shutting down");

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::body::Refusal;
 use super::driver::Command;
-use crate::security::Credentials;
+use crate::security::{Acls, Credentials};
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct Web {
     pub(crate) master: mpsc::Sender<Command>,
     /// Who may ask; `None`: everybody.
     pub(crate) credentials: Option<Arc<Credentials>>,
+    /// Who may bring agents; `None`: whoever may ask.
+    pub(crate) acls: Option<Arc<Acls>>,
 }
 
 impl Web {
@@ -83,8 +85,8 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
         "/redirect" => Ok(classic::redirect(request.headers())),
         crate::link::PATH => {
             allow(&request, &[Method::POST])?;
-            web.authenticate(&request, "mesos-master-agent")?;
-            agent::handle(web, request).await
+            let principal = web.authenticate(&request, "mesos-master-agent")?;
+            agent::handle(web, request, principal.as_deref()).await
         }
         _ if path == "/api/v1" || path.starts_with("/api/v1/") => {
             allow(&request, &[Method::POST])?;

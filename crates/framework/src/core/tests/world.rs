@@ -160,7 +160,6 @@ fn core_over(store: &MemoryStore, salt: &str) -> Core {
     let setup = Setup {
         framework: "demo-fake".into(),
         master: "127.0.0.1:5050".into(),
-        principal: "cairn".into(),
         executor_uri: "http://x/cairn".into(),
     };
     let service = Arc::new(Fake);
