@@ -1,5 +1,6 @@
 //! The program under test as its user has it: a binary, a work folder, a command line.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub struct Cairn {
     resources: Option<String>,
     path: Option<String>,
     frameworks: Option<PathBuf>,
+    /// What each verb is told beside the usual.
+    told: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// A program of Cairn that nothing of Cairn starts again; whoever runs one keeps it up.
@@ -105,6 +108,7 @@ impl Cairn {
             resources: None,
             path: None,
             frameworks: None,
+            told: BTreeMap::new(),
         }
     }
 
@@ -127,6 +131,24 @@ impl Cairn {
     pub fn apart(mut self) -> Self {
         self.apart.resize_with(std::mem::take(&mut self.agents), || None);
         self
+    }
+
+    /// With so many agents more that are processes of their own.
+    #[must_use]
+    pub fn and_apart(mut self, agents: usize) -> Self {
+        self.apart.resize_with(agents, || None);
+        self
+    }
+
+    /// Tells the servers of a verb (`cluster`, `agent`, `controller`) more than usual.
+    #[must_use]
+    pub fn tell(mut self, verb: &'static str, args: &[&str]) -> Self {
+        self.told.entry(verb).or_default().extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    fn told(&self, verb: &str) -> impl Iterator<Item = &str> {
+        self.told.get(verb).into_iter().flatten().map(String::as_str)
     }
 
     /// With framework specs in a directory of its folder.
@@ -188,6 +210,7 @@ impl Cairn {
         if let Some(resources) = &self.resources {
             args.extend(["--resources", resources]);
         }
+        args.extend(self.told("cluster"));
         self.cluster = Some(self.spawn("cluster.log", &args));
         let http = Http::new(&format!("http://{listen}"), None);
         until("the cluster answers", Duration::from_secs(90), || {
@@ -195,17 +218,18 @@ impl Cairn {
         });
     }
 
-    /// Starts the `cairn agent` of a place, on the address after the one before.
+    /// Starts the `cairn agent` of a place, on the address after those of the cluster's own agents and the one before.
     fn start_agent(&mut self, place: usize) {
         let first = std::env::var("CAIRN_FIRST_ADDRESS").ok().and_then(|a| a.parse().ok());
         let first: u32 = first.unwrap_or(Ipv4Addr::LOCALHOST).into();
-        let address = Ipv4Addr::from(first + u32::try_from(place).unwrap()).to_string();
+        let address = Ipv4Addr::from(first + u32::try_from(self.agents + place).unwrap()).to_string();
         let dir = self.folder().join(format!("agent-{place}")).display().to_string();
         let master = self.master();
         let mut args = vec!["agent", "--master", &master, "--address", &address, "--work-dir", &dir];
         if let Some(resources) = &self.resources {
             args.extend(["--resources", resources]);
         }
+        args.extend(self.told("agent"));
         self.apart[place] = Some(self.spawn(&format!("agent-{place}.log"), &args));
         let http = Http::new(&format!("http://{address}:5051"), None);
         until("the agent answers", Duration::from_secs(90), || {
@@ -248,7 +272,8 @@ impl Cairn {
         let dir = self.folder().join("controller").display().to_string();
         let master = format!("127.0.0.1:{}", self.cluster_port);
         let listen = format!("127.0.0.1:{}", self.controller_port);
-        let args = ["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
+        let mut args = vec!["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
+        args.extend(self.told("controller"));
         self.controller = Some(self.spawn("controller.log", &args));
         until("the controller answers", Duration::from_secs(90), || {
             let answer = Http::new(&self.controller_url(), None).try_send("GET", "/v1/health", None);

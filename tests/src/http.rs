@@ -10,6 +10,7 @@ pub struct Http {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    principal: Option<(String, String)>,
 }
 
 impl Http {
@@ -31,7 +32,13 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().timeout(time).tls_certs_only([]);
-        Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token }
+        Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token, principal: None }
+    }
+
+    /// The same as a principal of the cluster.
+    #[must_use]
+    pub fn principal(self, name: &str, secret: &str) -> Self {
+        Self { principal: Some((name.to_owned(), secret.to_owned())), ..self }
     }
 
     /// The same without its token.
@@ -88,6 +95,9 @@ impl Http {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some((name, secret)) = &self.principal {
+            request = request.basic_auth(name, Some(secret));
         }
         match body {
             Some(Value::String(text)) => request = request.body(text),

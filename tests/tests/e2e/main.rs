@@ -5,6 +5,7 @@
 
 mod cassandra;
 mod chaos;
+mod closed;
 mod elasticsearch;
 mod example;
 mod examples;
@@ -94,6 +95,7 @@ fn main() {
         service::story(),
         logging::story(),
         secrets::story(),
+        closed::story(),
         failover::story(),
         state::story(),
         shipped::story(),
