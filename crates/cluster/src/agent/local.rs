@@ -30,6 +30,9 @@ use super::{garbage, probe};
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// Pause between looks at a process where the kernel has no process descriptors.
 const POLL: Duration = Duration::from_millis(100);
+/// Time between two tries to start a program that is busy, and how often that is tried.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+const BUSY_TRIES: usize = 400;
 
 /// Starts real processes. Each is the leader of a session of its own, so that it outlives this process.
 #[derive(Debug, Clone)]
@@ -115,7 +118,8 @@ impl Runner for LocalRunner {
                 let gates = group.make(&plan.limits)?;
                 spawn(plan, output.copy()?, gates, identity.clone())
             };
-            let child = spawn(&plan)
+            let child = unless_busy(|| spawn(&plan))
+                .await
                 .or_else(|error| spawn(&not_started(&plan, &error)))
                 .map_err(|e| format!("Cannot start {}: {e}", plan.program))?;
             let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(ProcessId::of);
@@ -262,6 +266,20 @@ fn prepare(plan: &ContainerPlan) -> io::Result<()> {
     Ok(())
 }
 
+/// Tries again while the program counts as being written: who forks while it is fetched, to start another container, holds
+/// it open until the exec (`ETXTBSY`).
+async fn unless_busy<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..BUSY_TRIES {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                tokio::time::sleep(BUSY_PAUSE).await
+            }
+            result => return result,
+        }
+    }
+    start()
+}
+
 /// What takes the place of a program that does not exist or must not be run: as with Mesos, whose launcher has started
 /// by then, the container runs and ends with status 1, and its standard error says why.
 fn not_started(plan: &ContainerPlan, error: &io::Error) -> ContainerPlan {
@@ -377,5 +395,28 @@ fn apart(command: &mut Command, gates: Vec<File>, identity: Option<Identity>) {
     // another thread could have left locked or half written: setsid, write, setgroups, setgid, setuid.
     unsafe {
         command.pre_exec(apart);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_is_open_for_writing_is_started_when_it_is_not_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("true");
+        fs::copy("/bin/true", &program).unwrap();
+        let mut writer = Some(fs::File::options().append(true).open(&program).unwrap());
+        let mut tries = 0;
+        let ended = unless_busy(|| {
+            tries += 1;
+            let ended = std::process::Command::new(&program).status();
+            writer = None;
+            ended
+        });
+        assert!(ended.await.unwrap().success());
+        // Other tests fork as well.
+        assert!(tries >= 2 && writer.is_none(), "{tries}");
     }
 }
