@@ -109,7 +109,8 @@ pub enum ToAgent {
         /// Whether the master will never take it back.
         for_good: bool,
     },
-    /// The framework changed what it says about itself; executors started later see this.
+    /// The framework has subscribed again or changed what it says about itself; executors started later see this. Its updates
+    /// that are not acknowledged are due at once, as with Mesos: an earlier scheduler may have got them.
     FrameworkUpdated {
         /// The framework, with its id set.
         framework: FrameworkInfo,

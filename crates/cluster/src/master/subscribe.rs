@@ -1,5 +1,7 @@
 //! SUBSCRIBE, lost streams, and the end of frameworks.
 
+use std::collections::BTreeSet;
+
 use cairn_mesos::v1::scheduler::{Call, Event, event};
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{FrameworkInfo, TaskState};
@@ -105,7 +107,7 @@ impl Master {
         self.effect(Effect::CloseStream { stream: old });
     }
 
-    /// Let the agents that run something of the framework know what it now says about itself.
+    /// Let the agents that have something of the framework, be it an update to be acknowledged, know what it now says about itself.
     pub(crate) fn tell_agents_about(&mut self, id: &str) {
         let Some(info) = self.frameworks.get(id).map(|framework| framework.info.clone()) else { return };
         for agent in self.agents_of(id) {
@@ -113,9 +115,11 @@ impl Master {
         }
     }
 
-    fn agents_of(&self, framework: &str) -> Vec<String> {
-        let uses = |(_, agent): &(&String, &super::agent::Agent)| agent.used_by(framework).is_some();
-        self.agents.iter().filter(uses).map(|(id, _)| id.clone()).collect()
+    fn agents_of(&self, framework: &str) -> BTreeSet<String> {
+        let users = self.agents.iter().filter(|(_, agent)| agent.used_by(framework).is_some());
+        let users = users.map(|(id, _)| id.clone());
+        let tasks = self.frameworks.get(framework).into_iter().flat_map(|known| known.tasks.values());
+        users.chain(tasks.map(|task| task.agent_id.value.clone())).collect()
     }
 
     fn refuse_stream(&mut self, stream: StreamKey, problem: &str) {

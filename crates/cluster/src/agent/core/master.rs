@@ -87,10 +87,12 @@ impl Core {
             ToAgent::Drain { config } => self.drain(config, cx),
             ToAgent::Shutdown { for_good } => self.leave(for_good, cx),
             ToAgent::FrameworkUpdated { framework } => {
-                for container in self.containers.values_mut().filter(|c| c.framework.id == framework.id) {
+                let changed = |c: &&mut Container| c.framework.id == framework.id && c.framework != framework;
+                for container in self.containers.values_mut().filter(changed) {
                     container.framework = framework.clone();
                     cx.save(&container.id);
                 }
+                self.resend(|container| container.framework.id == framework.id, cx);
             }
         }
     }
@@ -105,10 +107,15 @@ impl Core {
         self.registered = true;
         // Where it is to go on, the master says so again.
         self.draining = None;
+        self.resend(|_| true, cx);
+    }
+
+    /// Tells at once what nobody has acknowledged: whoever was told before may not be there any more.
+    fn resend(&mut self, whose: impl Fn(&Container) -> bool, cx: &mut Context<'_>) {
         for (container, task) in self.all_tasks() {
-            if let Some(entry) = self.containers.get_mut(&container).and_then(|c| c.task(&task)) {
-                entry.updates.restart();
-            }
+            let owner = self.containers.get_mut(&container).filter(|owner| whose(owner));
+            let Some(entry) = owner.and_then(|owner| owner.task(&task)) else { continue };
+            entry.updates.restart();
             self.send_first(&container, &task, cx);
         }
     }

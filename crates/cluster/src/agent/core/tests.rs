@@ -386,6 +386,18 @@ fn a_new_agent_stores_its_id_and_registers_with_it() {
 }
 
 #[test]
+fn a_scheduler_that_comes_again_is_told_at_once_what_nobody_has_acknowledged() {
+    let (mut agent, _) = Agent::running();
+    agent.update(status(TaskState::TaskRunning, 1));
+    let again = || ToAgent::FrameworkUpdated { framework: framework() };
+    assert_eq!(words(&agent.master(again())), ["master TASK_RUNNING"]);
+    agent.acknowledge(1);
+    assert_eq!(words(&agent.master(again())), [""; 0]);
+    let renamed = FrameworkInfo { name: "renamed".into(), ..framework() };
+    assert_eq!(words(&agent.master(ToAgent::FrameworkUpdated { framework: renamed })), ["save"]);
+}
+
+#[test]
 fn a_restarted_agent_goes_on_where_it_stopped() {
     let (mut agent, container) = Agent::running();
     agent.update(status(TaskState::TaskRunning, 1));

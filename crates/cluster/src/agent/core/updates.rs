@@ -55,7 +55,7 @@ impl Updates {
         Some(first)
     }
 
-    /// Takes the first update for not in flight: a new master does not know of it.
+    /// Takes the first update for not in flight: a new master or scheduler does not know of it.
     pub(crate) fn restart(&mut self) {
         self.retry = None;
     }
