@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::client::Client;
+
 /// Copies of Cassandra's own data, as far as there are nodes for them.
 const SYSTEM_COPIES: usize = 3;
 /// Cassandra's own keyspaces that live on several nodes. It founds them as if a cluster had one data centre and one rack.
@@ -71,6 +73,21 @@ pub fn shrink(sizes: &Sizes, existing: &[Keyspace]) -> Vec<String> {
     let too_many =
         |wanted: &Keyspace| existing.iter().any(|e| e.name == wanted.name && e.too_many_for(sizes).is_some());
     system(sizes).filter(too_many).filter_map(|wanted| statement(&wanted, existing)).collect()
+}
+
+/// Carries out the first of these statements, through the node whose clients' port is at `endpoint`; the next one is for when
+/// all nodes agree on the schema again.
+///
+/// # Errors
+/// That it was refused, or how many are left.
+pub async fn change(endpoint: &str, statements: &[String]) -> Result<(), String> {
+    let Some(first) = statements.first() else { return Ok(()) };
+    let done = async { Client::connect(endpoint).await?.query(first).await };
+    done.await.map_err(|error| error.to_string())?;
+    match statements.len() - 1 {
+        0 => Ok(()),
+        left => Err(format!("{left} changes of the schema are left")),
+    }
 }
 
 fn system(sizes: &Sizes) -> impl Iterator<Item = Keyspace> {

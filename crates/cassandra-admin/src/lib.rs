@@ -1,13 +1,15 @@
 //! What a scheduler asks of Cassandra nodes. It knows nothing of Cairn.
 //!
 //! - [`Client`]: the native protocol, one statement at a time;
-//! - [`Report`]: what a node says of itself and of the ring; [`Survey`]: what all of them say; [`owns`];
+//! - [`Report`]: what a node says of itself and of the ring; [`Survey`]: what all of them say, and how the ring stands by it;
 //! - [`Keyspace`]: how keyspaces are replicated, and the [`statements`] that make it so.
 
 mod client;
 mod keyspaces;
+mod ring;
 mod survey;
 
 pub use client::{Client, Error};
-pub use keyspaces::{Keyspace, Sizes, shrink, statements};
+pub use keyspaces::{Keyspace, Sizes, change, shrink, statements};
+pub use ring::{Listed, major};
 pub use survey::{Member, Node, Report, State, Survey, owns};

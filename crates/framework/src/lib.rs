@@ -35,7 +35,7 @@ pub use model::{
     Artifact, Config, GoalState, InstanceSpec, Model, Options, PortSpec, Problem, Rolling, Strategy, Timing,
     VolumeSpec,
 };
-pub use operation::{Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
+pub use operation::{Argument, Operate, Operation, OperationSpec, OperationStatus, OperationStep, Progress};
 pub use rest::Refused;
 pub use secrets::Secrets;
 pub use service::{Action, Ask, Moment, Service, Verdict, Wait};

@@ -1,25 +1,23 @@
 //! Operations: named work inside a running service, such as `repair`, `cleanup` or `snapshot`, on one, some or all of its
 //! instances.
 //!
-//! A service declares them in [`crate::Service::operations`] and carries a step out in [`crate::Service::operate`]. The SDK
-//! keeps them: what was asked for is stored before anything happens, one instance follows the other (or all go at once), a
-//! step begins only on an instance that serves and is not about to be restarted, changes wait until it is done, and a
-//! restart of the scheduler goes on where it was. `/v1/operations` lists, begins and aborts them.
+//! A service declares them in [`crate::Service::operations`]. The SDK keeps them: what was asked for is stored before anything
+//! happens, one instance follows the other (or all go at once), a step begins only on an instance that serves and is not about
+//! to be restarted, changes wait until it is done, and a restart of the scheduler goes on where it was. `/v1/operations` lists,
+//! begins and aborts them.
 //!
-//! Where a step is a command beside the instance, [`Handle::carry_out`] does all of it:
+//! Where a step is a script beside the instance, a declaration is all there is to write:
 //!
 //! ```
-//! # use cairn_framework::{Handle, Operate, OperationSpec, Progress}; use cairn_task::Action;
-//! fn operations() -> Vec<OperationSpec> {
-//!     vec![OperationSpec { arguments: &[("keyspace", "Only this one")], ..OperationSpec::new("repair", "Repair replicas") }]
-//! }
-//!
-//! async fn operate(handle: &Handle, step: &Operate) -> Progress {
-//!     let mut argv = ["java", "-cp", "lib/*", "NodeTool", "-p", "{{ ports.jmx }}", "repair"].map(String::from).to_vec();
-//!     argv.extend(step.argument("keyspace"));
-//!     handle.carry_out(step, Action { argv, ..Action::default() }).await
-//! }
+//! # use cairn_framework::{Argument, OperationSpec};
+//! const KEYSPACE: Argument = Argument::name("keyspace", "Only this one").after("--");
+//! const REPAIR: OperationSpec = OperationSpec {
+//!     arguments: &[Argument::truth("full", "Compare all rows").after("-full"), KEYSPACE],
+//!     ..OperationSpec::script("repair", "Repair replicas", &["nodetool.sh", "repair"])
+//! };
 //! ```
+//!
+//! Other steps are carried out by [`crate::Service::operate`].
 
 use std::sync::Arc;
 
@@ -27,10 +25,11 @@ use cairn_task::{Action, ActionState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Config, Handle, View};
+use crate::kit::{check, sh};
+use crate::{Config, Handle, Problem, View};
 
 /// An operation that a service offers. Build it with [`OperationSpec::new`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationSpec {
     /// For example `repair`: `[a-z][a-z0-9-]*`.
     pub name: &'static str,
@@ -38,14 +37,136 @@ pub struct OperationSpec {
     pub summary: &'static str,
     /// On all chosen instances at once; otherwise one after the other, and the first failure ends it.
     pub parallel: bool,
-    /// Arguments it takes, each with what it means.
-    pub arguments: &'static [(&'static str, &'static str)],
+    /// Arguments it takes.
+    pub arguments: &'static [Argument],
+    /// The shell script that a step is, in the instance's sandbox, with its first words; what was given for the arguments
+    /// follows, in their order. Empty: the service carries it out, in [`crate::Service::operate`].
+    pub script: &'static [&'static str],
+    /// The script that ends the work of an aborted step, where the other one only waits for it.
+    pub ended_by: &'static [&'static str],
 }
 
 impl OperationSpec {
     /// One instance after the other, without arguments.
     pub const fn new(name: &'static str, summary: &'static str) -> Self {
-        Self { name, summary, parallel: false, arguments: &[] }
+        Self { name, summary, parallel: false, arguments: &[], script: &[], ended_by: &[] }
+    }
+
+    /// The same, of steps that are a script: see [`Self::script`].
+    pub const fn script(name: &'static str, summary: &'static str, script: &'static [&'static str]) -> Self {
+        Self { script, ..Self::new(name, summary) }
+    }
+
+    /// The same, on all chosen instances at once.
+    #[must_use]
+    pub const fn at_once(self) -> Self {
+        Self { parallel: true, ..self }
+    }
+
+    /// What is wrong with the arguments of this operation.
+    pub(crate) fn check(&self, given: &Map<String, Value>) -> Vec<Problem> {
+        self.arguments.iter().filter_map(|argument| argument.check(given.get(argument.name))).collect()
+    }
+
+    /// The command line of a step.
+    pub fn line(&self, step: &Operate) -> Vec<String> {
+        let given = self.arguments.iter().flat_map(|argument| argument.words(step.argument(argument.name)));
+        sh(self.script).into_iter().chain(given).collect()
+    }
+
+    /// Has the script of a step run, or ended with what it has begun.
+    pub(crate) async fn carry_out(&self, handle: &Handle, step: &Operate) -> Progress {
+        if step.abort && !self.ended_by.is_empty() {
+            let end =
+                Action { id: format!("{}.stop", step.id), argv: sh(self.ended_by), ..Action::default() };
+            match handle.run(&step.instance, &end).await {
+                Ok(state) if state.is_over() => {}
+                Ok(_) => return Progress::Running("is being stopped".into()),
+                Err(why) => return Progress::Running(why),
+            }
+        }
+        handle.carry_out(step, Action { argv: self.line(step), ..Action::default() }).await
+    }
+}
+
+/// An argument of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub about: &'static str,
+    kind: Kind,
+    /// What it is needed for.
+    needed: Option<&'static str>,
+    /// The word of a command before it.
+    after: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Any,
+    Name,
+    Truth,
+}
+
+impl Argument {
+    const fn new(name: &'static str, about: &'static str, kind: Kind) -> Self {
+        Self { name, about, kind, needed: None, after: None }
+    }
+
+    /// Whatever the service takes.
+    pub const fn any(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, Kind::Any)
+    }
+
+    /// A name, which can be a word of a command line: see [`check::is_plain`].
+    pub const fn name(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, Kind::Name)
+    }
+
+    /// True or false; true is the word of [`Self::after`].
+    pub const fn truth(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, about, Kind::Truth)
+    }
+
+    /// It must be given; what for.
+    #[must_use]
+    pub const fn needed(self, why: &'static str) -> Self {
+        Self { needed: Some(why), ..self }
+    }
+
+    /// On a command line it follows this word.
+    #[must_use]
+    pub const fn after(self, word: &'static str) -> Self {
+        Self { after: Some(word), ..self }
+    }
+
+    fn check(&self, given: Option<&Value>) -> Option<Problem> {
+        let value = match (given, self.needed) {
+            (Some(value), _) => value,
+            (None, Some(why)) => return Some(Problem::new(self.name, format!("is missing: {why}"))),
+            (None, None) => return None,
+        };
+        match self.kind {
+            Kind::Truth if !value.is_boolean() => Some(Problem::new(self.name, "is true or false")),
+            Kind::Name
+                if !value.as_str().is_some_and(|text| check::is_plain(text) && !text.starts_with('-')) =>
+            {
+                Some(Problem::new(self.name, "cannot be a name").help(check::PLAIN))
+            }
+            _ => None,
+        }
+    }
+
+    /// Its words on a command line.
+    fn words(&self, given: Option<String>) -> Vec<String> {
+        let after = self.after.map(str::to_owned);
+        match (self.kind, given) {
+            (_, None) => Vec::new(),
+            (Kind::Truth, Some(text)) => after.filter(|_| text == "true").into_iter().collect(),
+            (_, Some(text)) => after.into_iter().chain([text]).collect(),
+        }
     }
 }
 
@@ -207,6 +328,8 @@ fn progress(state: ActionState, abort: bool) -> Progress {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -224,6 +347,46 @@ mod tests {
         );
         assert!(matches!(progress(ActionState::Unknown, true), Progress::Failed(_)));
         assert!(matches!(progress(ActionState::Unknown, false), Progress::Running(_)));
+    }
+
+    const SPEC: OperationSpec = OperationSpec {
+        arguments: &[
+            Argument::name("tag", "Its name").after("-t").needed("it is found by it"),
+            Argument::truth("full", "All of it").after("-full"),
+            Argument::any("times", "How often"),
+        ],
+        ..OperationSpec::script("snapshot", "Keep all", &["tool", "snapshot"])
+    };
+
+    fn step(arguments: Value) -> Operate {
+        Operate {
+            id: "x".into(),
+            operation: "snapshot".into(),
+            instance: "node-0".into(),
+            arguments: arguments.as_object().cloned().unwrap_or_default(),
+            abort: false,
+            config: Config::default(),
+            view: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn arguments_are_checked_and_become_words() {
+        let line = |arguments: Value| SPEC.line(&step(arguments)).join(" ");
+        assert_eq!(
+            line(json!({ "times": 3, "full": true, "tag": "monday" })),
+            "/bin/sh tool snapshot -t monday -full 3"
+        );
+        assert_eq!(line(json!({ "full": false })), "/bin/sh tool snapshot");
+        let wrong = |arguments: Value| -> Vec<String> {
+            SPEC.check(&step(arguments).arguments).iter().map(ToString::to_string).collect()
+        };
+        assert!(wrong(json!({ "tag": "a.b_c", "full": false, "times": "x y" })).is_empty());
+        assert_eq!(wrong(json!({})), ["tag: is missing: it is found by it"]);
+        assert_eq!(
+            wrong(json!({ "tag": "--all", "full": "yes" })),
+            ["tag: cannot be a name", "full: is true or false"]
+        );
     }
 
     #[test]

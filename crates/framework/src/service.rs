@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cairn_task::TaskSpec;
 
-use crate::kit::Nodes;
+use crate::kit::{Cluster, Nodes};
 use crate::{Config, Handle, InstanceSpec, Model, Operate, OperationSpec, Problem, Progress, View};
 
 /// A service that the SDK keeps running.
@@ -47,17 +47,27 @@ pub trait Service: Send + Sync + 'static {
     /// [`Verdict::Wait`]. May bring about what it waits for, for example move partitions away before a removal.
     /// An error or a time-out counts as `Wait`: a gate that cannot be asked is closed.
     ///
-    /// A service whose instances form a cluster writes [`crate::kit::Clustered`] and answers with [`crate::kit::judge`].
+    /// See [`Service::cluster`].
     async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
-        let _ = (handle, ask);
-        Verdict::Go
+        match self.cluster() {
+            Some(cluster) => cluster.judge(handle, ask).await,
+            None => Verdict::Go,
+        }
     }
 
     /// Brings what the configuration declares inside the service (topics, keyspaces) in line with it. Called when all
     /// instances are ready, and every so often afterwards.
     async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
-        let _ = (handle, config, view);
-        Verdict::Go
+        match self.cluster() {
+            Some(cluster) => cluster.keep(handle, config, view).await,
+            None => Verdict::Go,
+        }
+    }
+
+    /// Itself, for a service whose instances form a cluster: what it writes as [`crate::kit::Clustered`] answers then for
+    /// [`Service::gate`], [`Service::settle`] and [`Service::describe`].
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        None
     }
 
     /// Work that operators can ask for inside running instances; see [`crate::operation`].
@@ -65,7 +75,7 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Everything that is wrong with the arguments of an operation; their names are known to be right.
+    /// What else is wrong with the arguments of an operation; what [`crate::Argument`] says of them holds already.
     fn check_operation(
         &self,
         operation: &str,
@@ -75,11 +85,14 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Begins a step of an operation, or goes on with it: called again and again until it is over, and so idempotent.
-    /// [`Handle::carry_out`] does this where the step is a command. A time-out counts as `Running`.
+    /// Begins a step of an operation that is no script of [`OperationSpec`], or goes on with it: called again and again until
+    /// it is over, and so idempotent. [`Handle::carry_out`] does this where the step comes to a command. A time-out counts as
+    /// `Running`.
     async fn operate(&self, handle: &Handle, step: &Operate) -> Progress {
-        let _ = handle;
-        Progress::Failed(format!("{} has no operation {}", self.name(), step.operation))
+        match self.operations().iter().find(|o| o.name == step.operation && !o.script.is_empty()) {
+            Some(operation) => operation.carry_out(handle, step).await,
+            None => Progress::Failed(format!("{} has no operation {}", self.name(), step.operation)),
+        }
     }
 
     /// Asked when a service is destroyed and none of its tasks runs any more, before it leaves the cluster: the place to
@@ -103,8 +116,10 @@ pub trait Service: Send + Sync + 'static {
     /// What the service itself says about its instances, by instance name: an object each, whose fields are added to
     /// the listing of [`Service::nodes`]. Not waited for longer than 5 s.
     async fn describe(&self, config: &Config, view: &View) -> BTreeMap<String, serde_json::Value> {
-        let _ = (config, view);
-        BTreeMap::new()
+        match self.cluster() {
+            Some(cluster) => cluster.listed(config, view).await,
+            None => BTreeMap::new(),
+        }
     }
 
     /// Top-level options that hold secrets: shown by nobody.
@@ -150,7 +165,8 @@ impl From<Vec<Problem>> for Verdict {
     }
 }
 
-fn told(problems: &[Problem]) -> String {
+/// Problems in one line.
+pub(crate) fn told(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

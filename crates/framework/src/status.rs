@@ -1,6 +1,7 @@
 //! What a scheduler says about itself: the same values for REST, page and command line.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,17 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// An address of its agent at which only processes of that host are reached: its own, if that is one.
+    pub fn loopback(&self) -> &str {
+        let own = self.address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if own { &self.address } else { "127.0.0.1" }
+    }
+
+    /// An attribute of its agent, if one is named.
+    pub fn attribute(&self, name: Option<&str>) -> Option<&str> {
+        self.attributes.get(name?).map(String::as_str)
+    }
+
     /// `address:port` of a named port.
     pub fn endpoint(&self, port: &str) -> Option<String> {
         self.ports.get(port).map(|p| format!("{}:{p}", self.address))
@@ -192,9 +204,33 @@ impl View {
         self.others(me).find(|name| self.restarts(name))
     }
 
+    /// None of the others runs and has not served yet: for services that take in one member at a time.
+    ///
+    /// # Errors
+    /// One does.
+    pub fn joins_alone(&self, me: &str) -> Result<(), String> {
+        let joins = |name: &&String| self.runs(name) && !self.deployed(name);
+        self.others(me).find(joins).map_or(Ok(()), |first| Err(format!("{first} joins first")))
+    }
+
+    /// Of those that run and are to go this one is the next: who comes last by `order`.
+    ///
+    /// # Errors
+    /// Another one is.
+    pub fn leaves_next<K: Ord>(&self, me: &str, order: impl Fn(&str) -> K) -> Result<(), String> {
+        let leaving = self.instances.keys().filter(|name| self.leaves(name));
+        let first = leaving.max_by_key(|name| order(name)).filter(|first| *first != me);
+        first.map_or(Ok(()), |first| Err(format!("{first} leaves first")))
+    }
+
     /// An instance has a task.
     pub fn runs(&self, instance: &str) -> bool {
         self.instances.get(instance).is_some_and(|i| i.task_id.is_some())
+    }
+
+    /// An instance serves.
+    pub fn serves(&self, instance: &str) -> bool {
+        self.instances.get(instance).is_some_and(InstanceStatus::is_ready)
     }
 
     /// An instance has served.
@@ -349,4 +385,39 @@ pub struct Status {
     pub instances: Vec<InstanceStatus>,
     /// Outputs; empty until `complete` has been reached once.
     pub outputs: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(address: &str) -> Placement {
+        let attributes = [("rack".to_owned(), "r1".to_owned())].into();
+        Placement { address: address.into(), attributes, ..Placement::default() }
+    }
+
+    #[test]
+    fn places() {
+        assert_eq!(place("127.0.0.3").loopback(), "127.0.0.3");
+        assert_eq!(place("10.0.0.3").loopback(), "127.0.0.1");
+        assert_eq!(place("").attribute(Some("rack")), Some("r1"));
+        assert_eq!((place("").attribute(Some("zone")), place("").attribute(None)), (None, None));
+    }
+
+    #[test]
+    fn one_joins_and_one_leaves_at_a_time() {
+        let instance = |(name, deployed): (&str, bool)| {
+            let task_id = Some("t".to_owned());
+            let status = InstanceStatus { name: name.into(), task_id, deployed, ..InstanceStatus::default() };
+            (name.to_owned(), status)
+        };
+        let all = [("a", true), ("b", false), ("x-2", true), ("x-10", true)];
+        let target = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let view = View { target, instances: all.map(instance).into(), ..View::default() };
+        assert_eq!(view.joins_alone("b"), Ok(()));
+        assert_eq!(view.joins_alone("c"), Err("b joins first".into()));
+        let number = |name: &str| name.trim_start_matches("x-").parse::<u32>().ok();
+        assert_eq!(view.leaves_next("x-10", number), Ok(()));
+        assert_eq!(view.leaves_next("x-2", number), Err("x-10 leaves first".into()));
+    }
 }

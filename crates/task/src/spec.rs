@@ -72,6 +72,11 @@ impl ConfigFile {
         Self { path: path.into(), content: content.into(), raw: true, ..Self::default() }
     }
 
+    /// A file whose content is a template, filled in beside the task.
+    pub fn filled(path: impl Into<String>, template: impl Into<String>) -> Self {
+        Self { path: path.into(), content: template.into(), ..Self::default() }
+    }
+
     /// The same, written once and left alone: what it says may change without a restart, and holds from the next launch on.
     #[must_use]
     pub fn kept(self) -> Self {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cairn_framework::driver::Given;
 use cairn_framework::kit::Nodes;
 use cairn_framework::{
-    Access, Config, Credentials, Handle, InstanceSpec, Master, Model, Operate, OperationSpec, PortSpec,
-    Problem, Progress, RunOptions, Service, View, Wait, run,
+    Access, Argument, Config, Credentials, Handle, InstanceSpec, Master, Model, Operate, OperationSpec,
+    PortSpec, Problem, Progress, RunOptions, Service, View, Wait, run,
 };
 use cairn_task::{Action, ConfigFile, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
@@ -90,8 +90,9 @@ impl Service for Hello {
 
     /// What operators can have done: `POST /v1/operations {"operation": "warm-up", "nodes": "*", "times": 100}`.
     fn operations(&self) -> Vec<OperationSpec> {
+        const TIMES: Argument = Argument::any("times", "How often; 10 without it");
         let warm_up = OperationSpec::new("warm-up", "Each server asks itself for its page");
-        vec![OperationSpec { arguments: &[("times", "How often; 10 without it")], ..warm_up }]
+        vec![OperationSpec { arguments: &[TIMES], ..warm_up }]
     }
 
     /// A command beside the server; its last line is what `GET /v1/operations` shows meanwhile.

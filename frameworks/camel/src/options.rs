@@ -6,17 +6,8 @@ use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Entries of application.properties that the framework sets itself; those that end in `.` are prefixes.
-const RESERVED: [&str; 8] = [
-    "camel.main.routesIncludePattern",
-    "camel.main.name",
-    "camel.health.enabled",
-    "camel.server.",
-    "kafka.brokers",
-    "elasticsearch.hosts",
-    "index.",
-    "instance",
-];
+/// Entries of application.properties that the framework sets itself.
+const RESERVED: &str = include_str!("reserved");
 
 /// Options of Camel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,8 +103,7 @@ impl cairn_framework::Options for Options {
             self.check_ready_made(config, problems);
         }
         self.jvm.check(problems);
-        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-        check::entries("config", "application.properties", &self.config, reserved, problems);
+        check::entries("config", "application.properties", &self.config, check::reserved(RESERVED), problems);
     }
 }
 

@@ -113,26 +113,8 @@ impl Default for Options {
     }
 }
 
-/// Entries of cassandra.yaml that the framework sets itself; `data_file_directories` and the like are found by their end.
-const RESERVED: [&str; 17] = [
-    "cluster_name",
-    "num_tokens",
-    "partitioner",
-    "seed_provider",
-    "endpoint_snitch",
-    "listen_address",
-    "listen_interface",
-    "broadcast_address",
-    "rpc_address",
-    "rpc_interface",
-    "broadcast_rpc_address",
-    "storage_port",
-    "ssl_storage_port",
-    "native_transport_port",
-    "authenticator",
-    "authorizer",
-    "auto_bootstrap",
-];
+/// Entries of cassandra.yaml that the framework sets itself.
+const RESERVED: &str = include_str!("files/reserved");
 
 impl cairn_framework::Options for Options {
     fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
@@ -140,10 +122,7 @@ impl cairn_framework::Options for Options {
         self.jvm.check(problems);
         check::at_least("disk", self.disk, Size::from_mib(512), problems);
         self.check_names(problems);
-        let reserved = |key: &str| {
-            RESERVED.contains(&key) || key.ends_with("_directory") || key.ends_with("_directories")
-        };
-        check::names("config", "cassandra.yaml", self.config.keys(), reserved, problems);
+        check::names("config", "cassandra.yaml", self.config.keys(), check::reserved(RESERVED), problems);
         self.check_keyspaces(problems);
     }
 }
@@ -163,14 +142,9 @@ impl Options {
     fn check_names(&self, problems: &mut Vec<Problem>) {
         let racks = self.racks.iter().enumerate().map(|(at, rack)| (format!("racks.{at}"), rack));
         for (at, name) in racks.chain([("datacenter".to_owned(), &self.datacenter)]) {
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
-                let help = "letters, digits, `_`, `-` and `.`";
-                problems.push(Problem::new(at, format!("`{name}` cannot be a name here")).help(help));
-            }
+            check::plain(&at, name, problems);
         }
-        if !(1..=256).contains(&self.num_tokens) {
-            problems.push(Problem::new("numTokens", "must be from 1 to 256"));
-        }
+        check::within("numTokens", self.num_tokens, 1..=256, problems);
     }
 
     fn check_keyspaces(&self, problems: &mut Vec<Problem>) {

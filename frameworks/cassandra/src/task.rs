@@ -1,14 +1,14 @@
 //! The task of one node: its files, its command line, its probes.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use cairn_framework::Placement;
 use cairn_framework::kit::java::{self, SMALL_HEAP};
-use cairn_framework::kit::{probes, sh};
-use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
-use serde_json::{Value, json};
+use cairn_framework::kit::{Entries, IN_USE, founding, listens, sh};
+use cairn_framework::{Placement, View, Wait, files};
+use cairn_task::{ConfigFile, TaskSpec};
+use serde_json::json;
 
+use crate::gate;
 use crate::options::Options;
 use crate::service::{CQL, JMX, NODES, STORAGE};
 
@@ -16,72 +16,53 @@ const MAIN: &str = "org.apache.cassandra.service.CassandraDaemon";
 /// Announcing the end and draining take some seconds, with much in memory some more.
 const GRACE_MS: u64 = 60_000;
 
-/// What differs from launch to launch and must not restart a node that runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Launch {
-    pub(crate) seeds: Vec<String>,
-    /// Address of the dead node whose place in the ring it takes.
-    pub(crate) replaces: Option<String>,
-    /// There is no data yet that it would have to be given.
-    pub(crate) empty: bool,
-}
-
-/// The task of `instance` at `place`, in the cluster of that name.
-pub(crate) fn node(
-    options: &Options,
-    cluster: &str,
-    instance: &str,
-    place: &Placement,
-    launch: &Launch,
-) -> TaskSpec {
-    let kept = |path: &str, content: String| ConfigFile { keep: true, ..ConfigFile::raw(path, content) };
-    let old = options.jvm.version.starts_with("4.");
-    let jdk = concat!(include_str!("files/jdk.options"), include_str!("files/jdk-4.options"));
-    let (ready, health) =
-        probes(ProbeKind::Tcp { target: format!("{{{{ address }}}}:{{{{ ports.{CQL} }}}}") });
+/// The task of a node.
+///
+/// # Errors
+/// What it waits for.
+pub(crate) fn node(options: &Options, instance: &str, view: &View) -> Result<TaskSpec, Wait> {
+    let seeds = founding::seeds_for(instance, view, STORAGE)?;
+    let place = view.place(instance)?;
+    // As GossipingPropertyFileSnitch reads them.
+    let (dc, rack) = (datacenter(options, place), rack_of(options, instance, place));
+    let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
+    let jdk = match options.jvm.version.starts_with("4.") {
+        true => concat!(include_str!("files/jdk.options"), include_str!("files/jdk-4.options")),
+        false => include_str!("files/jdk.options"),
+    };
+    let (ready, health) = listens(CQL);
     let mut task = jvm(options, place);
     task.prepare.push(sh(&["prepare.sh"]));
+    task.files
+        .extend(files!("files": "logback.xml", "logback-tools.xml", "nodetool.sh", "prepare.sh", "leave.sh"));
     task.files.extend([
-        ConfigFile { path: "node.yaml".into(), content: yaml(options, cluster), ..ConfigFile::default() },
-        // Nodes come and go while this one runs: that must not restart it, hence `keep`. The sandbox is new for every
+        ConfigFile::filled("node.yaml", yaml(options, cluster)),
+        ConfigFile::filled("node.options", include_str!("files/node.options")),
+        // Nodes come and go while this one runs: that must not restart it, hence `kept`. The sandbox is new for every
         // task, so what is written is always what was known at its launch.
-        kept("seeds.yaml", seeds(&launch.seeds)),
-        kept("launch.options", joining(launch)),
-        ConfigFile::raw("cassandra-rackdc.properties", rack(options, instance, place)),
-        ConfigFile::raw("jdk.options", if old { jdk } else { include_str!("files/jdk.options") }),
-        ConfigFile::raw("jmx", format!("{}:{}\n", jmx_host(place), port(place, JMX))),
-        ConfigFile::raw("logback.xml", include_str!("files/logback.xml")),
-        ConfigFile::raw("logback-tools.xml", include_str!("files/logback-tools.xml")),
-        ConfigFile::raw("nodetool.sh", include_str!("files/nodetool.sh")),
-        ConfigFile::raw("prepare.sh", include_str!("files/prepare.sh")),
-        ConfigFile::raw("leave.sh", include_str!("files/leave.sh")),
+        ConfigFile::raw("seeds", seeds.join(",") + "\n").kept(),
+        ConfigFile::raw("launch.options", joining(instance, view)).kept(),
+        ConfigFile::raw("cassandra-rackdc.properties", format!("dc={dc}\nrack={rack}\n")),
+        ConfigFile::raw("jdk.options", jdk),
+        ConfigFile::filled("jmx", format!("{}:{{{{ ports.{JMX} }}}}\n", place.loopback())),
     ]);
     let env = BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]);
-    TaskSpec { env, ready, health, grace_ms: GRACE_MS, ..task }
+    Ok(TaskSpec { env, ready, health, grace_ms: GRACE_MS, ..task })
 }
 
 fn jvm(options: &Options, place: &Placement) -> TaskSpec {
-    let (heap, jmx) = (options.jvm.heap.mib(), port(place, JMX));
+    let (heap, jmx) = (options.jvm.heap.mib(), place.loopback());
     let flags = [
         format!("-Xms{heap}m"),
-        "-Xss512k".to_owned(),
         format!("-XX:MaxDirectMemorySize={}m", (heap / 2).max(64)),
+        // JMX can do anything to a node and asks nobody for a password, so it never leaves the host. The JVM's own server can
+        // be bound to an address; Cassandra's always takes the same one of the host, where several agents would meet.
+        format!("-Dcom.sun.management.jmxremote.host={jmx}"),
+        format!("-Djava.rmi.server.hostname={jmx}"),
+        format!("-Dcom.sun.management.jmxremote.port={{{{ ports.{JMX} }}}}"),
         "@jdk.options".to_owned(),
+        "@node.options".to_owned(),
         "@launch.options".to_owned(),
-        "-Dcassandra-foreground=yes".to_owned(),
-        "-Dcassandra.config=file://{{ sandbox }}/cassandra.yaml".to_owned(),
-        "-Dcassandra.storagedir={{ sandbox }}/data".to_owned(),
-        "-Dcassandra.logdir={{ sandbox }}/logs".to_owned(),
-        "-Dcassandra-rackdc.properties=file://{{ sandbox }}/cassandra-rackdc.properties".to_owned(),
-        "-Dlogback.configurationFile=logback.xml".to_owned(),
-        // The JVM's own JMX server can be bound to an address; Cassandra's always takes the same one of the host, where
-        // several agents would meet.
-        format!("-Dcom.sun.management.jmxremote.host={}", jmx_host(place)),
-        format!("-Djava.rmi.server.hostname={}", jmx_host(place)),
-        format!("-Dcom.sun.management.jmxremote.port={jmx}"),
-        format!("-Dcom.sun.management.jmxremote.rmi.port={jmx}"),
-        "-Dcom.sun.management.jmxremote.authenticate=false".to_owned(),
-        "-Dcom.sun.management.jmxremote.ssl=false".to_owned(),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     // As in the options that Cassandra comes with.
@@ -89,54 +70,18 @@ fn jvm(options: &Options, place: &Placement) -> TaskSpec {
     java::task("Cassandra", "Java 17", &options.jvm.java(&large, &flags, &[MAIN]))
 }
 
-/// Where JMX listens: it can do anything to a node and asks nobody for a password, so it never leaves the host.
-fn jmx_host(place: &Placement) -> &str {
-    let loopback = place.address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if loopback { &place.address } else { "127.0.0.1" }
-}
-
-fn port(place: &Placement, name: &str) -> u16 {
-    place.ports.get(name).copied().unwrap_or_default()
-}
-
-/// cassandra.yaml without the seeds, an entry a line; what is JSON is YAML too.
+/// cassandra.yaml without the seeds; what is JSON is YAML too.
 fn yaml(options: &Options, cluster: &str) -> String {
-    let commit_log = (options.disk.mib() / 4).min(8192);
-    let mut entries: BTreeMap<&str, Value> = BTreeMap::from([
-        ("commitlog_sync", json!("periodic")),
-        ("commitlog_sync_period", json!("10s")),
-        ("commitlog_total_space", json!(format!("{commit_log}MiB"))),
-    ]);
-    if options.jvm.heap <= SMALL_HEAP {
-        entries.extend([
-            ("commitlog_segment_size", json!("8MiB")),
-            ("concurrent_reads", json!(8)),
-            ("concurrent_writes", json!(8)),
-            ("concurrent_counter_writes", json!(8)),
-            ("file_cache_size", json!("16MiB")),
-            ("networking_cache_size", json!("8MiB")),
-        ]);
-    }
-    entries.extend(options.config.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    entries.extend([
-        ("cluster_name", json!(cluster)),
-        ("num_tokens", json!(options.num_tokens)),
-        ("partitioner", json!("org.apache.cassandra.dht.Murmur3Partitioner")),
-        ("endpoint_snitch", json!("GossipingPropertyFileSnitch")),
-        ("listen_address", json!("{{ address }}")),
-        ("rpc_address", json!("{{ address }}")),
-    ]);
-    let mut text: String = entries.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
-    for (key, name) in [("storage_port", STORAGE), ("native_transport_port", CQL)] {
-        text += &format!("{key}: {{{{ ports.{name} }}}}\n");
-    }
-    text
-}
-
-fn seeds(seeds: &[String]) -> String {
-    let parameters = json!([{ "seeds": seeds.join(",") }]);
-    let provider = json!([{ "class_name": "org.apache.cassandra.locator.SimpleSeedProvider", "parameters": parameters }]);
-    format!("seed_provider: {provider}\n")
+    let small = if options.jvm.heap <= SMALL_HEAP { include_str!("files/small.yaml") } else { "" };
+    let commit_log = json!(format!("{}MiB", (options.disk.mib() / 4).min(8192)));
+    Entries::new(": ")
+        .lines(include_str!("files/usual.yaml"))
+        .lines(small)
+        .with([("commitlog_total_space", commit_log)])
+        .with(&options.config)
+        .lines(include_str!("files/fixed.yaml"))
+        .with([("cluster_name", json!(cluster)), ("num_tokens", json!(options.num_tokens))])
+        .to_string()
 }
 
 /// What a node of a cluster without data does not wait for: rows to be streamed, and gossip that has nothing new to say for
@@ -145,23 +90,17 @@ const EMPTY: &str = "-Dcassandra.auto_bootstrap=false\n-Dcassandra.skip_wait_for
 
 /// How it joins the ring; a node that is a member already ignores it. Who takes a place always bootstraps: Cassandra
 /// refuses to replace a node without that.
-fn joining(launch: &Launch) -> String {
-    match &launch.replaces {
+fn joining(instance: &str, view: &View) -> String {
+    match gate::replaces(instance, view) {
         Some(address) => format!("-Dcassandra.replace_address_first_boot={address}\n"),
-        None if launch.empty => EMPTY.to_owned(),
-        None => String::new(),
+        None if view.facts.contains_key(IN_USE) => String::new(),
+        None => EMPTY.to_owned(),
     }
-}
-
-/// Data centre and rack, as GossipingPropertyFileSnitch reads them.
-fn rack(options: &Options, instance: &str, place: &Placement) -> String {
-    format!("dc={}\nrack={}\n", datacenter(options, place), rack_of(options, instance, place))
 }
 
 /// Data centre of a node.
 pub(crate) fn datacenter<'a>(options: &'a Options, place: &'a Placement) -> &'a str {
-    let attribute = options.datacenter_attribute.as_ref().and_then(|name| place.attributes.get(name));
-    attribute.unwrap_or(&options.datacenter)
+    place.attribute(options.datacenter_attribute.as_deref()).unwrap_or(&options.datacenter)
 }
 
 /// Rack of a node.
@@ -174,6 +113,7 @@ pub(crate) fn rack_of<'a>(options: &'a Options, instance: &str, place: &'a Place
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cairn_framework::InstanceStatus;
     use cairn_framework::kit::Jvm;
 
     fn place(address: &str) -> Placement {
@@ -186,14 +126,27 @@ mod tests {
         }
     }
 
-    fn task(options: &Options, launch: &Launch) -> TaskSpec {
-        node(options, "demo-cassandra", "node-1", &place("127.0.0.2"), launch)
+    /// `node-1`, beside `seeds` that have served, in a cluster that is in use.
+    fn view(seeds: &[&str]) -> View {
+        let instance = |(name, address): (String, &str), deployed| {
+            let placement = Some(place(address));
+            (name.clone(), InstanceStatus { name, placement, deployed, ..InstanceStatus::default() })
+        };
+        let others = seeds.iter().enumerate().map(|(at, address)| (format!("seed-{at}"), *address));
+        let mut instances: BTreeMap<_, _> = others.map(|other| instance(other, true)).collect();
+        let target = instances.keys().cloned().chain(["node-1".to_owned()]).collect();
+        instances.extend([instance(("node-1".into(), "127.0.0.2"), false)]);
+        let facts = [(IN_USE.to_owned(), true.into())].into();
+        View { framework: "demo-cassandra".into(), target, instances, facts, ..View::default() }
+    }
+
+    fn task(options: &Options, view: &View) -> TaskSpec {
+        node(options, "node-1", view).expect("all is there")
     }
 
     #[test]
     fn rendered_task() {
-        let launch = Launch { seeds: vec!["127.0.0.1:31001".into()], ..Launch::default() };
-        let task = task(&Options::default(), &launch);
+        let task = task(&Options::default(), &view(&["127.0.0.1"]));
         let mut text = format!("$ {}\n", task.command.join(" "));
         let fixed =
             |path: &str| path.ends_with(".sh") || path.starts_with("logback") || path == "jdk.options";
@@ -210,8 +163,9 @@ mod tests {
             task
         };
         let options = Options::default();
-        let later = Launch { seeds: vec!["a".into(), "b".into()], replaces: Some("c".into()), empty: true };
-        let (first, later) = (task(&options, &Launch::default()), task(&options, &later));
+        let mut later = view(&["127.0.0.1", "127.0.0.3"]);
+        later.observed.insert("replaces/node-1".into(), json!("c").into());
+        let (first, later) = (task(&options, &view(&["127.0.0.1"])), task(&options, &later));
         assert_ne!(first, later);
         assert!(later.files.iter().any(|f| f.content == "-Dcassandra.replace_address_first_boot=c\n"));
         assert_eq!(without_kept(first), without_kept(later));
@@ -219,12 +173,13 @@ mod tests {
 
     #[test]
     fn who_joins_an_empty_cluster_waits_for_no_data() {
-        let flags = |launch: &Launch| {
-            let task = task(&Options::default(), launch);
+        let flags = |view: &View| {
+            let task = task(&Options::default(), view);
             task.files.into_iter().find(|f| f.path == "launch.options").expect("it is there").content
         };
-        assert_eq!(flags(&Launch::default()), "");
-        assert_eq!(flags(&Launch { empty: true, ..Launch::default() }), EMPTY);
+        let in_use = view(&["127.0.0.1"]);
+        assert_eq!(flags(&in_use), "");
+        assert_eq!(flags(&View { facts: BTreeMap::new(), ..in_use }), EMPTY);
     }
 
     #[test]
@@ -235,7 +190,7 @@ mod tests {
             config: [("commitlog_sync".to_owned(), json!("batch"))].into(),
             ..Options::default()
         };
-        let task = task(&options, &Launch::default());
+        let task = task(&options, &view(&["127.0.0.1"]));
         let file = |path: &str| &task.files.iter().find(|f| f.path == path).expect(path).content;
         assert!(file("node.yaml").contains("commitlog_sync: \"batch\"\n"));
         assert_eq!(file("cassandra-rackdc.properties"), "dc=dc1\nrack=b\n");
@@ -244,7 +199,9 @@ mod tests {
 
     #[test]
     fn jmx_never_leaves_the_host() {
-        assert_eq!(jmx_host(&place("127.0.0.2")), "127.0.0.2");
-        assert_eq!(jmx_host(&place("10.0.0.2")), "127.0.0.1");
+        let mut outside = view(&["10.0.0.1"]);
+        outside.instances.get_mut("node-1").expect("it is there").placement = Some(place("10.0.0.2"));
+        let command = task(&Options::default(), &outside).command;
+        assert!(command.contains(&"-Dcom.sun.management.jmxremote.host=127.0.0.1".to_owned()));
     }
 }

@@ -2,19 +2,14 @@
 //!
 //! - [`Options`]: what a stack may set; `nodes`: which nodes follow from it;
 //! - `task`, `run.sh`: the files and the command line of a node;
-//! - `survey`: how the cluster is, asked from itself;
-//! - `gate`: what is safe when; `act`: what a gate has done about it;
-//! - `declared`: indices and templates are kept as declared;
+//! - `gate`: what is safe when, and what is done for it;
 //! - `rest`: resources of its own.
 
-mod act;
-mod declared;
 mod gate;
 mod nodes;
 mod options;
 mod rest;
 mod service;
-mod survey;
 mod task;
 
 pub use cairn_units::Size;

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::kit::{Beside, Jvm, JvmOverride, JvmService, check};
+use cairn_elasticsearch_admin::declared::flatten;
+use cairn_framework::kit::options::merged;
+use cairn_framework::kit::{Beside, Differing, Jvm, JvmOverride, JvmService, Nodes, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::nodes::{self, NODES};
+use crate::nodes::NODES;
 
 /// Options of an Elasticsearch cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,13 +131,6 @@ pub enum Predicate {
     ReplicasFit,
 }
 
-impl Predicate {
-    /// Its name in options and reasons.
-    pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -157,35 +152,16 @@ impl Default for Options {
     }
 }
 
-/// Entries of elasticsearch.yml that the framework sets itself; those that end in `.` are prefixes.
-const RESERVED: [&str; 13] = [
-    "cluster.name",
-    "cluster.initial_master_nodes",
-    "cluster.initial_cluster_manager_nodes",
-    "cluster.routing.allocation.awareness.attributes",
-    "node.name",
-    "node.roles",
-    "node.attr.zone",
-    "path.",
-    "network.",
-    "http.port",
-    "http.host",
-    "transport.",
-    "discovery.",
-];
+/// Entries of elasticsearch.yml that the framework sets itself.
+const RESERVED: &str = include_str!("reserved");
 
 impl cairn_framework::Options for Options {
     fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
         if self.groups.is_empty() || self.nodes > 0 {
             NODES.check(self.nodes, self.ids.as_ref(), problems);
         }
-        for (_, at, own) in NODES.check_overrides(&self.overrides, problems) {
-            if own.nodes.is_some() {
-                problems.push(Problem::new(format!("{at}.nodes"), "is for groups only"));
-            }
-        }
-        nodes::check_groups(self, problems);
-        self.check_nodes(problems);
+        self.check_all(problems);
+        self.check_roles(problems);
         if self.user == 0 {
             problems.push(Problem::new("user", "nodes refuse to run as root").help("name another user's id"));
         }
@@ -215,34 +191,54 @@ impl Options {
         roles.is_none_or(|r| r.iter().any(|r| *r >= Role::Data && *r < Role::DataFrozen))
     }
 
-    /// Each node as it would be.
-    fn check_nodes(&self, problems: &mut Vec<Problem>) {
-        let all = nodes::all(self);
-        for (option, found) in [
+    fn check_roles(&self, problems: &mut Vec<Problem>) {
+        let all = self.all();
+        for (role, found) in [
             ("master", all.iter().any(|(_, node)| node.is_master())),
             ("data", all.iter().any(|(_, node)| node.is_data())),
         ] {
             if !found && !all.is_empty() {
-                problems.push(Problem::new("roles", format!("no node has the role {option}")));
+                problems.push(Problem::new("roles", format!("no node has the role {role}")));
             }
         }
-        let mut seen = BTreeSet::new();
-        for (name, node) in &all {
-            let mut own = Vec::new();
-            node.check_own(&mut own);
-            own.retain(|p| seen.insert((p.option.clone(), p.message.clone())));
-            problems
-                .extend(own.into_iter().map(|p| Problem { message: format!("{} ({name})", p.message), ..p }));
-        }
+    }
+}
+
+impl Differing for Options {
+    type Own = Group;
+    const NODES: Nodes = NODES;
+
+    fn ids(&self) -> BTreeSet<u32> {
+        NODES.ids(self.nodes, self.ids.as_ref())
     }
 
-    fn check_own(&self, problems: &mut Vec<Problem>) {
+    fn overrides(&self) -> &BTreeMap<String, Group> {
+        &self.overrides
+    }
+
+    fn groups(&self) -> &BTreeMap<String, Group> {
+        &self.groups
+    }
+
+    fn count(own: &Group) -> Option<u32> {
+        own.nodes
+    }
+
+    fn with(&self, own: &Group) -> Self {
+        let mut all = self.clone();
+        // A heap of its own without a memory of its own: one that fits.
+        if own.jvm.heap.is_some() {
+            all.jvm.mem = None;
+        }
+        merged(&all, &Group { nodes: None, ..own.clone() })
+    }
+
+    fn check_node(&self, problems: &mut Vec<Problem>) {
         self.jvm.check(problems);
         check::at_least("disk", self.disk, Size::from_mib(256), problems);
         let mut flat = BTreeMap::new();
         flatten("", &self.config, &mut flat);
-        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-        check::names("config", "elasticsearch.yml", flat.keys(), reserved, problems);
+        check::names("config", "elasticsearch.yml", flat.keys(), check::reserved(RESERVED), problems);
     }
 }
 
@@ -250,16 +246,6 @@ impl Options {
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() < 200
-}
-
-/// Nested entries by their dotted names, which mean the same.
-pub(crate) fn flatten(prefix: &str, entries: &Map<String, Value>, flat: &mut BTreeMap<String, Value>) {
-    for (key, value) in entries {
-        match value {
-            Value::Object(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
-            _ => drop(flat.insert(format!("{prefix}{key}"), value.clone())),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,10 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Method;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use cairn_framework::rest::{Api, Body, Problem, accepted, declaration};
+use cairn_framework::rest::{Api, Body, Passing, Problem, accepted, declaration, passed};
 use cairn_framework::{Handle, Refused};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,18 +30,14 @@ pub(crate) fn api() -> Api {
     let size = "Set the number of nodes: {value}";
     Api::default()
         .at("/v1/cluster", get(cluster), &[("get", "Health and members, as the cluster sees them")])
-        .at("/v1/indices", get(|h| pass(h, INDICES)), &[("get", "All indices")])
+        .at("/v1/indices", passed(HTTP, INDICES), &[("get", "All indices")])
         .at("/v1/indices/{name}", declaration("indices"), &[("put", index), ("delete", no_index)])
-        .at("/v1/templates", get(|h| pass(h, "/_index_template")), &[("get", "All index templates")])
+        .at("/v1/templates", passed(HTTP, "/_index_template"), &[("get", "All index templates")])
         .at("/v1/templates/{name}", declaration("templates"), &[("put", template), ("delete", no_template)])
         .at("/v1/search", get(search_all).post(search_all), &[])
         .at("/v1/search/{index}", get(search).post(search), &[("post", found)])
         .at("/v1/tasks", get(tasks), &[("get", "Nodes, as elasticsearch-mesos showed them")])
         .at("/v1/cluster/elasticsearchNodes", get(count).put(set_count), &[("put", size)])
-}
-
-async fn pass(State(handle): State<Handle>, path: &'static str) -> Refused<Json<Value>> {
-    Ok(Json(client(&handle.published().view).get(path).await?))
 }
 
 async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
@@ -60,31 +54,22 @@ async fn cluster(State(handle): State<Handle>) -> Refused<Json<Value>> {
     Ok(Json(json!({ "name": name, "health": health, "nodes": nodes })))
 }
 
-async fn search_all(
-    handle: State<Handle>,
-    method: Method,
-    query: RawQuery,
-    body: Bytes,
-) -> Refused<Response> {
-    search(handle, Path("_all".to_owned()), method, query, body).await
+async fn search_all(State(handle): State<Handle>, passing: Passing) -> Refused<Response> {
+    passing.to(&handle, HTTP, "/_all/_search", SEARCH).await
 }
 
 /// The cluster's own answer, with its own status.
 async fn search(
     State(handle): State<Handle>,
     Path(index): Path<String>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+    passing: Passing,
 ) -> Refused<Response> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "-_.,*:".contains(c));
     if index.contains(odd) {
-        return Err(
-            Problem::bad_request(format!("`{index}` names no indices")).hint("for example `logs-*,metrics`")
-        );
+        let problem = Problem::bad_request(format!("`{index}` names no indices"));
+        return Err(problem.hint("for example `logs-*,metrics`"));
     }
-    let path = format!("/{index}/_search?{}", query.unwrap_or_default());
-    Ok(client(&handle.published().view).forward(method, &path, body.to_vec(), SEARCH).await?)
+    passing.to(&handle, HTTP, &format!("/{index}/_search"), SEARCH).await
 }
 
 async fn tasks(State(handle): State<Handle>) -> Json<Value> {

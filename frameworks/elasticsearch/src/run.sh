@@ -26,7 +26,7 @@ if [ "$1" = prepare ]; then
   { cat jvm.options; echo "-XX:HeapDumpPath=$PWD/logs"; } >conf/jvm.options.d/cairn.options
   cp log4j2.properties conf/log4j2.properties
   # Names of the nodes that found the cluster, for as long as it does not exist.
-  cat node.yml founders >"conf/$name.yml"
+  cat node.yml addresses.yml founders >"conf/$name.yml"
   cat >>"conf/$name.yml" <<END
 path.data: $(cd data/node && pwd -P)
 path.logs: $PWD/logs

@@ -2,27 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
+use cairn_elasticsearch_admin::declared;
+use cairn_framework::http::{ApiError, JsonClient};
 use cairn_framework::kit::founding::watch_founding;
-use cairn_framework::kit::{Nodes, check, watch};
+use cairn_framework::kit::{Cluster, Differing, Nodes, check, watch};
 use cairn_framework::rest::Api;
 use cairn_framework::{
-    Ask, Config, Constraint, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict,
-    View, VolumeSpec, Wait,
+    Config, Constraint, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
+    VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
-use serde_json::{Value, json};
 
 use crate::nodes::{self, HTTP, NODES, TRANSPORT, client};
 use crate::options::Options;
-use crate::survey::Survey;
-use crate::{act, declared, gate, rest, task};
+use crate::{rest, task};
 
 /// Elasticsearch and OpenSearch.
 #[derive(Debug)]
 pub(crate) struct Elasticsearch;
 
-#[async_trait]
 impl Service for Elasticsearch {
     fn name(&self) -> &'static str {
         "elasticsearch"
@@ -39,13 +37,13 @@ impl Service for Elasticsearch {
             artifacts: artifacts.clone(),
             ..node.jvm.place()
         };
-        let instances = nodes::all(&options).into_iter().map(instance).collect();
+        let instances = options.all().into_iter().map(instance).collect();
         Ok(Model { instances, deploy: Strategy::Parallel, ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
         let options = config.read::<Options>()?;
-        let own = nodes::all(&options).into_iter().find(|(name, _)| *name == instance.name);
+        let own = options.all().into_iter().find(|(name, _)| *name == instance.name);
         let (_, own) = own.ok_or_else(|| Wait::For("it is no node of the cluster".into()))?;
         task::task(instance, &options, &own, view)
     }
@@ -61,22 +59,8 @@ impl Service for Elasticsearch {
         ])
     }
 
-    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
-        match ask.config.read::<Options>() {
-            Ok(options) => act::carry_out(&ask.view, |survey| gate::decide(ask, &options, survey)).await,
-            Err(problems) => problems.into(),
-        }
-    }
-
-    async fn settle(&self, _: &Handle, config: &Config, view: &View) -> Verdict {
-        let options = match config.read::<Options>() {
-            Ok(options) => options,
-            Err(problems) => return problems.into(),
-        };
-        match act::carry_out(view, |survey| gate::settle(&options, view, survey)).await {
-            Verdict::Go => declared::keep(&options, &client(view)).await,
-            other => other,
-        }
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
     }
 
     fn api(&self) -> Api {
@@ -87,27 +71,26 @@ impl Service for Elasticsearch {
         vec![NODES]
     }
 
-    async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
-        let Ok(survey) = Survey::take(view).await else { return BTreeMap::new() };
-        let about = |name: &String| {
-            let member = survey.member(name);
-            let about = json!({
-                "member": member.is_some(),
-                "elected": member.is_some_and(|m| m.elected),
-                "shards": survey.copies_on(name).count(),
-                "draining": survey.excluded.contains(name),
-            });
-            (name.clone(), about)
-        };
-        view.instances.keys().map(about).collect()
-    }
-
     fn start(&self, handle: Handle) {
         tokio::spawn(watch(handle, async |handle, published| {
             let founders = published.config.read::<Options>().ok().map(|options| nodes::masters(&options));
             watch_founding(handle, &published.view, founders, cluster_id).await
         }));
     }
+}
+
+/// Indices and templates are kept as declared. Templates first: they are for indices that come after them.
+pub(crate) async fn keep(options: &Options, client: &JsonClient) -> Result<Verdict, ApiError> {
+    let mut todo = Vec::new();
+    for (name, declared) in &options.templates {
+        let there = client.find(&declared::template_at(name)).await?;
+        todo.extend(declared::template(name, declared, &there));
+    }
+    for (name, declared) in &options.indices {
+        let there = client.find(&declared::index_at(name)).await?;
+        todo.extend(declared::index(name, declared, &there));
+    }
+    Ok(client.carry_out(todo).await)
 }
 
 /// A node without a zone could not be told apart from the others, so each must have one.

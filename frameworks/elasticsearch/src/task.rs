@@ -1,18 +1,21 @@
 //! The task of one node: its files, its command line, its probes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use cairn_framework::kit::{founding, java, probes, sh};
-use cairn_framework::{InstanceSpec, Placement, View, Wait};
+use cairn_elasticsearch_admin::declared::flatten;
+use cairn_framework::kit::{Entries, founding, java, probes, sh};
+use cairn_framework::{InstanceSpec, Placement, View, Wait, files};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::nodes::{self, HTTP, TRANSPORT};
-use crate::options::{Options, flatten};
+use crate::options::Options;
 
 /// Free space below which a node gets no more shards, loses some, and takes no more writes.
 const WATERMARK: &str = "cluster.routing.allocation.disk.watermark.";
+/// As in the options that Elasticsearch comes with.
+const LARGE_HEAP: [&str; 3] =
+    ["-XX:+UseG1GC", "-XX:G1ReservePercent=25", "-XX:InitiatingHeapOccupancyPercent=30"];
 /// Time to hand shards over and close the indices.
 const GRACE_MS: u64 = 60_000;
 
@@ -27,27 +30,27 @@ pub(crate) fn task(
     view: &View,
 ) -> Result<TaskSpec, Wait> {
     let founders = founding::founders(&instance.name, view)?;
-    let place = view.placement(&instance.name).ok_or_else(|| Wait::Peers("a place of its own".into()))?;
+    let place = view.place(&instance.name)?;
     let seeds: String = seeds(options, view).iter().map(|s| format!("{s}\n")).collect();
-    // Other nodes come and go and the cluster is founded once: neither may restart this node, hence `keep`. The sandbox is
-    // new for every task, so what is written is what was known at its launch.
-    let kept = |path: &str, content: String| ConfigFile { keep: true, ..ConfigFile::raw(path, content) };
     let (ready, health) = probes(ProbeKind::Http {
         // Answered by the node itself, with or without an elected master.
         url: format!("http://{{{{ address }}}}:{{{{ ports.{HTTP} }}}}/_cluster/health?local=true"),
         headers: BTreeMap::new(),
     });
+    let mut files = files!(".": "log4j2.properties", "run.sh").to_vec();
+    files.extend([
+        ConfigFile::raw("node.yml", yml(&instance.name, own, place, &view.framework)),
+        ConfigFile::filled("addresses.yml", include_str!("addresses.yml")),
+        ConfigFile::raw("jvm.options", jvm(own)),
+        // Other nodes come and go and the cluster is founded once: neither may restart this node, hence `kept`. The sandbox
+        // is new for every task, so what is written is what was known at its launch.
+        ConfigFile::raw("founders", initial(own, &founders)).kept(),
+        ConfigFile::raw("seeds", seeds).kept(),
+    ]);
     Ok(TaskSpec {
         command: sh(&["run.sh", "start"]),
         prepare: vec![sh(&["run.sh", "prepare"])],
-        files: vec![
-            ConfigFile::raw("node.yml", yml(&instance.name, own, place, &view.framework)),
-            kept("founders", initial(own, &founders)),
-            kept("seeds", seeds),
-            ConfigFile::raw("jvm.options", jvm(own)),
-            ConfigFile::raw("log4j2.properties", include_str!("log4j2.properties")),
-            ConfigFile::raw("run.sh", include_str!("run.sh")),
-        ],
+        files,
         requires: java::required("Elasticsearch and OpenSearch need Java 17 (7.17 also runs on 11)"),
         ready,
         health,
@@ -79,52 +82,40 @@ pub(crate) fn cluster_name(options: &Options, framework: &str) -> String {
 }
 
 fn yml(name: &str, own: &Options, place: &Placement, framework: &str) -> String {
-    let mut entries: BTreeMap<String, Value> = BTreeMap::new();
-    flatten("", &own.config, &mut entries);
-    let mut set = |key: &str, value: Value| drop(entries.insert(key.to_owned(), value));
-    set("cluster.name", cluster_name(own, framework).into());
-    set("node.name", name.into());
-    set("network.host", place.address.clone().into());
-    set("http.port", place.ports.get(HTTP).copied().into());
-    set("transport.port", place.ports.get(TRANSPORT).copied().into());
-    set("discovery.seed_providers", "file".into());
-    if let Some(roles) = nodes::role_names(own) {
-        set("node.roles", roles);
-    }
-    if let Some(zone) = own.zones.as_ref().and_then(|z| place.attributes.get(z)) {
-        set("node.attr.zone", zone.clone().into());
-        set("cluster.routing.allocation.awareness.attributes", "zone".into());
-    }
+    let mut set = BTreeMap::new();
+    flatten("", &own.config, &mut set);
+    let mut usual = Vec::new();
     // Plain HTTP, as all services have it here; the core modules bring a security that would want certificates.
     if !own.opensearch() {
-        entries.entry("xpack.security.enabled".to_owned()).or_insert(false.into());
+        usual.push(("xpack.security.enabled".to_owned(), json!(false)));
     }
     // Of the disk that is reserved, not of the file system, which others may share: there Elasticsearch's own shares of
     // the whole would stop it although its volume is empty.
-    if !entries.keys().any(|key| key.starts_with(WATERMARK)) {
-        for (mark, percent) in [("low", 15), ("high", 10), ("flood_stage", 5)] {
-            let free = own.disk.mib() * percent / 100;
-            entries.insert(format!("{WATERMARK}{mark}"), format!("{free}mb").into());
-        }
+    if !set.keys().any(|key| key.starts_with(WATERMARK)) {
+        let free = |percent: u64| json!(format!("{}mb", own.disk.mib() * percent / 100));
+        let marks = [("low", 15), ("high", 10), ("flood_stage", 5)];
+        usual.extend(marks.map(|(mark, percent)| (format!("{WATERMARK}{mark}"), free(percent))));
     }
+    let fixed = [("cluster.name", json!(cluster_name(own, framework))), ("node.name", json!(name))];
+    let zone = place.attribute(own.zones.as_deref()).map(|zone| {
+        let spread = ("cluster.routing.allocation.awareness.attributes", json!("zone"));
+        [("node.attr.zone", json!(zone)), spread]
+    });
+    let roles = nodes::role_names(own).map(|roles| ("node.roles", roles));
     // JSON is YAML.
-    entries.iter().fold(String::new(), |mut text, (key, value)| {
-        let _ = writeln!(text, "{key}: {value}");
-        text
-    })
+    let entries = Entries::new(": ").with(usual).with(set).with(fixed);
+    entries.with(zone.into_iter().flatten()).with(roles).to_string()
 }
 
 fn jvm(own: &Options) -> String {
-    let heap = own.jvm.heap.mib();
-    let mut flags = vec![format!("-Xms{heap}m"), format!("-Xmx{heap}m")];
-    let chosen = own.jvm.jvm_options.iter().any(|o| o.starts_with("-XX:+Use") && o.ends_with("GC"));
-    let scaled: &[&str] = match own.jvm.heap <= java::SMALL_HEAP {
-        true => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-AlwaysPreTouch"],
-        false => &["-XX:+UseG1GC", "-XX:G1ReservePercent=25", "-XX:InitiatingHeapOccupancyPercent=30"],
-    };
-    flags.extend(scaled.iter().filter(|_| !chosen).map(|f| (*f).to_owned()));
+    let (heap, own) = (own.jvm.heap, &own.jvm.jvm_options);
+    let mut flags = vec![format!("-Xms{}m", heap.mib()), format!("-Xmx{}m", heap.mib())];
+    flags.extend(java::scaled(heap, &LARGE_HEAP, own).iter().map(|flag| (*flag).to_owned()));
+    if heap <= java::SMALL_HEAP {
+        flags.push("-XX:-AlwaysPreTouch".into());
+    }
     flags.push("-XX:-UsePerfData".into());
-    flags.extend(own.jvm.jvm_options.iter().cloned());
+    flags.extend(own.iter().cloned());
     flags.join("\n") + "\n"
 }
 

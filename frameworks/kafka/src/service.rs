@@ -102,8 +102,7 @@ impl Service for Kafka {
 }
 
 fn ports(options: &Options, broker: &Broker, id: u32) -> Vec<PortSpec> {
-    let client =
-        PortSpec { name: CLIENT_PORT.into(), within: broker.port.map(Ports::within), ..PortSpec::default() };
+    let client = Ports::spec(CLIENT_PORT, broker.port);
     let controls = options.mode == Mode::KRaft && options.controller_ids().contains(&id);
     if controls { vec![client, PortSpec::any(CONTROLLER_PORT)] } else { vec![client] }
 }

@@ -3,42 +3,115 @@
 //! Before and after every step all members are connected, the leader broadcasts and nobody is being brought up to date;
 //! one server at a time, the leader last; who leaves is out of the membership before it is stopped.
 
-use cairn_framework::kit::{Decided, Decision};
-use cairn_framework::{Action, Ask, Moment, View, Wait};
-use cairn_zookeeper_admin::{Change, Ensemble, Members, Role, ServerId};
+use std::collections::BTreeMap;
 
-use crate::formation;
-use crate::names::{id_of, is_member, name_of, server_line};
+use async_trait::async_trait;
+use cairn_framework::kit::{Clustered, Decided, Decision, Performed};
+use cairn_framework::{Handle, View, Wait};
+use cairn_zookeeper_admin::{Change, Ensemble, Members, Role, ServerId, reconfigure};
+use serde_json::{Value, json};
 
-/// What has to be done first.
+use crate::formation::{self, MEMBERS};
+use crate::names::{CLIENT, id_of, is_member, name_of, server_line};
+use crate::options::Options;
+use crate::service::ZooKeeper;
+use crate::{secret, survey};
+
+/// What has to be done first: a change of the membership, on condition that it still has this version, through this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// Change the membership, on condition that it still has this version, through this server.
-    Change { change: Change, version: i64, via: ServerId },
-    /// The task about to be rendered must know this membership.
-    Note(Members),
+pub(crate) struct Act {
+    pub(crate) change: Change,
+    pub(crate) version: i64,
+    pub(crate) via: ServerId,
 }
 
 const GO: Decision<Act> = Decision::GO;
 
-/// Judges a step.
-pub(crate) fn decide(ask: &Ask, ensemble: &Ensemble) -> Decision<Act> {
-    let Some(id) = id_of(&ask.instance) else { return GO };
-    let decided = match (ask.moment, ask.action) {
-        (Moment::Before, Action::Launch) => launch(id, &ask.view, ensemble),
-        (Moment::Before, Action::Restart) => restart(id, &ask.view, ensemble),
-        (Moment::Before, Action::Stop) => stop(id, ensemble),
-        (_, Action::Remove) => leave(id, &ask.view, ensemble),
-        (Moment::After, Action::Launch) => arrived(id, &ask.view, ensemble),
-        (Moment::After, Action::Restart) => {
-            arrived(id, &ask.view, ensemble).and_then(|decision| match decision {
-                GO => ensemble.in_step(None).map(|_| GO),
-                other => Ok(other),
-            })
+type Look<'a> = cairn_framework::kit::Look<'a, ZooKeeper>;
+
+#[async_trait]
+impl Clustered for ZooKeeper {
+    type Options = Options;
+    type Survey = Ensemble;
+    type Act = Act;
+
+    const RESOURCE: Option<(&'static str, &'static str)> =
+        Some(("/v1/ensemble", "Leader, membership and its version, followers in step"));
+
+    async fn survey(&self, view: &View) -> Result<Ensemble, String> {
+        Ok(survey::take(view).await)
+    }
+
+    fn launch(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        launch(id(me)?, look.view, look.survey)
+    }
+
+    fn arrived(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        arrived(id(me)?, look.view, look.survey)
+    }
+
+    fn back(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        match arrived(id(me)?, look.view, look.survey)? {
+            GO => look.survey.in_step(None).map(|_| GO),
+            other => Ok(other),
         }
-        (Moment::After, Action::Stop) => Ok(GO),
-    };
-    decided.into()
+    }
+
+    fn restart(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        restart(id(me)?, look.view, look.survey)
+    }
+
+    fn stop(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        stop(id(me)?, look.survey)
+    }
+
+    fn leave(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        leave(id(me)?, look.view, look.survey)
+    }
+
+    /// If it was not running, it is still a member.
+    fn gone(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
+        leave(id(me)?, look.view, look.survey)
+    }
+
+    /// The membership is exactly the target; what was forced past the gates is put right here, one server at a time.
+    fn settled(&self, look: &Look<'_>) -> Decided<Act> {
+        settled(look.view, look.survey)
+    }
+
+    async fn perform(&self, _: &Handle, look: &Look<'_>, act: Act) -> Performed {
+        let place = look.view.placement(&name_of(act.via)).cloned().unwrap_or_default();
+        let password = secret::password(look.options, &place);
+        let endpoint = place.endpoint(CLIENT).unwrap_or_default();
+        let changed = reconfigure(&endpoint, &password, &act.change, act.version).await;
+        changed.map(|()| None).map_err(|error| format!("{}: {error}", act.change))
+    }
+
+    fn whole(&self, look: &Look<'_>) -> Value {
+        let members = look.survey.members().cloned().unwrap_or_default();
+        let leader = look.survey.leader();
+        json!({
+            "serving": leader.is_some(),
+            "leader": leader.map(|(id, _)| name_of(id)),
+            "syncedFollowers": leader.map(|(_, r)| r.monitor.synced_followers),
+            "pendingSyncs": leader.map(|(_, r)| r.monitor.pending_syncs),
+            "version": format!("{:x}", members.version),
+            "members": members.servers,
+        })
+    }
+
+    /// The part of each server in the ensemble and the last change it knows, if it serves.
+    fn members(&self, look: &Look<'_>) -> BTreeMap<String, Value> {
+        let fields = |id: &u32| {
+            let report = look.survey.report(*id);
+            json!({ "mode": report.map(|r| r.mode), "zxid": report.map(|r| &r.zxid) })
+        };
+        look.survey.servers.keys().map(|id| (name_of(*id), fields(id))).collect()
+    }
+}
+
+fn id(me: &str) -> Result<ServerId, String> {
+    id_of(me).ok_or_else(|| format!("{me} is no server of an ensemble"))
 }
 
 fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
@@ -57,8 +130,10 @@ fn launch(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
         return Err(format!("{first} joins first"));
     }
     ensemble.in_step(Some(id))?;
-    let noted = formation::noted(view).is_some_and(|noted| noted == *members);
-    Ok(if noted { GO } else { Decision::Do(Act::Note(members.clone())) })
+    if formation::noted(view).is_some_and(|noted| noted == *members) {
+        return Ok(GO);
+    }
+    Ok(Decision::note(MEMBERS, json!(members), "the present membership is being noted"))
 }
 
 fn restart(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
@@ -94,9 +169,6 @@ fn idle(id: ServerId, ensemble: &Ensemble) -> bool {
 
 /// Out of the membership, before it is stopped; or after, if it was not running.
 fn leave(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
-    if view.target.is_empty() {
-        return Ok(GO);
-    }
     let members = ensemble.members().ok_or("nobody serves, so the membership cannot be changed")?;
     if !members.servers.contains_key(&id) {
         return Ok(GO);
@@ -127,20 +199,19 @@ fn arrived(id: ServerId, view: &View, ensemble: &Ensemble) -> Decided<Act> {
     change(Change::Add(id, line), members, leader, ensemble)
 }
 
-/// The membership is exactly the target; what was forced past the gates is put right here, one server at a time.
-pub(crate) fn settle(view: &View, ensemble: &Ensemble) -> Decision<Act> {
-    let Some(members) = ensemble.members() else { return Decision::wait("nobody serves") };
+fn settled(view: &View, ensemble: &Ensemble) -> Decided<Act> {
+    let members = ensemble.members().ok_or("nobody serves")?;
     for id in view.target.iter().filter_map(|n| id_of(n)) {
         match arrived(id, view, ensemble) {
             Ok(GO) => {}
-            Ok(decision) => return decision,
+            Ok(decision) => return Ok(decision),
             Err(_) if members.servers.contains_key(&id) => {}
-            Err(reason) => return Decision::wait(format!("{}: {reason}", name_of(id))),
+            Err(reason) => return Err(format!("{}: {reason}", name_of(id))),
         }
     }
     let gone = |name: &str| !view.stays(name) && !view.runs(name);
     let gone = members.servers.keys().find(|id| gone(&name_of(**id)));
-    gone.map_or(GO, |id| leave(*id, view, ensemble).into())
+    gone.map_or(Ok(GO), |id| leave(*id, view, ensemble))
 }
 
 /// Through the leader, unless it is the one that goes: its answer might not arrive.
@@ -148,7 +219,7 @@ fn change(change: Change, members: &Members, leader: ServerId, ensemble: &Ensemb
     let leaves = matches!(change, Change::Remove(id) if id == leader);
     let other = || members.voters().find(|id| *id != leader && ensemble.report(*id).is_some());
     let via = if leaves { other().ok_or("no other server could confirm it")? } else { leader };
-    Ok(Decision::Do(Act::Change { change, version: members.version, via }))
+    Ok(Decision::Do(Act { change, version: members.version, via }))
 }
 
 #[cfg(test)]

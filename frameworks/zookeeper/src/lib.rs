@@ -5,7 +5,6 @@
 //! - `formation`: whether a server founds the ensemble or joins it;
 //! - `survey`: how the servers are, asked from themselves;
 //! - `gate`: what is safe when, and what membership has to be changed for it;
-//! - `rest`: resources of its own.
 
 mod formation;
 mod gate;
@@ -13,7 +12,6 @@ mod names;
 mod options;
 #[cfg(test)]
 mod real;
-mod rest;
 mod secret;
 mod service;
 mod survey;

@@ -54,24 +54,8 @@ impl Default for Options {
     }
 }
 
-/// Entries of zoo.cfg that the framework sets itself; those that end in `.` are prefixes.
-const RESERVED: [&str; 15] = [
-    "dataDir",
-    "dataLogDir",
-    "dynamicConfigFile",
-    "clientPort",
-    "clientPortAddress",
-    "peerType",
-    "reconfigEnabled",
-    "standaloneEnabled",
-    "skipACL",
-    "4lw.commands.whitelist",
-    "DigestAuthenticationProvider.superDigest",
-    "server.",
-    "group.",
-    "weight.",
-    "version",
-];
+/// Entries of zoo.cfg that the framework sets itself.
+const RESERVED: &str = include_str!("reserved");
 
 impl cairn_framework::Options for Options {
     fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
@@ -83,8 +67,7 @@ impl cairn_framework::Options for Options {
         self.jvm.check(problems);
         // A transaction log alone takes as much.
         check::at_least("disk", self.disk, Size::from_mib(64), problems);
-        let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-        check::entries("config", "zoo.cfg", &self.config, reserved, problems);
+        check::entries("config", "zoo.cfg", &self.config, check::reserved(RESERVED), problems);
         for (key, _) in self.config.iter().filter(|(_, value)| value.to_string().contains('\\')) {
             problems.push(Problem::new(format!("config.{key}"), "the value must be without backslashes"));
         }

@@ -2,27 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
-use cairn_framework::kit::{self, Clustered, Decision, Nodes, Performed, Site, watch};
-use cairn_framework::rest::Api;
+use cairn_framework::kit::{Cluster, Nodes, watch};
 use cairn_framework::{
-    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Verdict, View, VolumeSpec, Wait,
+    Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, View, VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
-use cairn_zookeeper_admin::{Ensemble, reconfigure};
-use serde_json::{Value, json};
 
-use crate::formation::{MEMBERS, initial_members};
-use crate::gate::{self, Act};
-use crate::names::{CLIENT, ELECTION, QUORUM, SERVERS, id_of, name_of};
+use crate::formation::initial_members;
+use crate::names::{CLIENT, ELECTION, QUORUM, SERVERS, id_of};
 use crate::options::Options;
-use crate::{rest, secret, survey, task};
+use crate::{survey, task};
 
 /// ZooKeeper ensembles.
 #[derive(Debug)]
 pub(crate) struct ZooKeeper;
 
-#[async_trait]
 impl Service for ZooKeeper {
     fn name(&self) -> &'static str {
         "zookeeper"
@@ -52,24 +46,12 @@ impl Service for ZooKeeper {
         ])
     }
 
-    async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
-        kit::judge(self, handle, ask).await
-    }
-
-    async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
-        kit::settle(self, handle, config, view).await
-    }
-
-    fn api(&self) -> Api {
-        rest::api()
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
     }
 
     fn nodes(&self) -> Vec<Nodes> {
         vec![SERVERS]
-    }
-
-    async fn describe(&self, _: &Config, view: &View) -> BTreeMap<String, Value> {
-        rest::describe(&survey::take(view).await)
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -78,40 +60,5 @@ impl Service for ZooKeeper {
 
     fn start(&self, handle: Handle) {
         tokio::spawn(watch(handle, survey::note));
-    }
-}
-
-#[async_trait]
-impl Clustered for ZooKeeper {
-    type Options = Options;
-    type Survey = Ensemble;
-    type Act = Act;
-
-    async fn survey(&self, view: &View) -> Ensemble {
-        survey::take(view).await
-    }
-
-    fn judge(&self, ask: &Ask, _: &Options, ensemble: &Ensemble) -> Decision<Act> {
-        gate::decide(ask, ensemble)
-    }
-
-    fn settled(&self, _: &Options, view: &View, ensemble: &Ensemble) -> Decision<Act> {
-        gate::settle(view, ensemble)
-    }
-
-    async fn perform(&self, site: Site<'_, Self>, act: Act) -> Performed {
-        match act {
-            Act::Note(members) => {
-                site.handle.observe(MEMBERS, json!(members)).await;
-                Err("the present membership is being noted".into())
-            }
-            Act::Change { change, version, via } => {
-                let place = site.view.placement(&name_of(via)).cloned().unwrap_or_default();
-                let password = secret::password(site.options, &place);
-                let endpoint = place.endpoint(CLIENT).unwrap_or_default();
-                let changed = reconfigure(&endpoint, &password, &change, version).await;
-                changed.map(|()| None).map_err(|error| format!("{change}: {error}"))
-            }
-        }
     }
 }

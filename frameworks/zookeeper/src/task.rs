@@ -1,10 +1,8 @@
 //! The task of one server: its files, its command line, its probes.
 
-use std::collections::BTreeMap;
-
 use cairn_framework::Placement;
 use cairn_framework::kit::java::{self, SIMPLE_LOGGER};
-use cairn_framework::kit::{lines, probes, sh};
+use cairn_framework::kit::{Entries, probes, sh};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use cairn_zookeeper_admin::{Members, ServerId, super_digest};
 
@@ -13,20 +11,6 @@ use crate::secret;
 
 const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 const SERVING: &str = "Mode: leader|Mode: follower|Mode: observer|Mode: standalone";
-
-/// Entries of zoo.cfg that a stack may replace. The session limits do not follow the short tick, which is there so that
-/// a lost leader is noticed early: clients go on asking for what they always asked for.
-const DEFAULTS: [(&str, &str); 9] = [
-    ("admin.enableServer", "false"),
-    ("autopurge.purgeInterval", "1"),
-    ("autopurge.snapRetainCount", "3"),
-    ("initLimit", "120"),
-    ("maxClientCnxns", "0"),
-    ("maxSessionTimeout", "60000"),
-    ("minSessionTimeout", "1000"),
-    ("syncLimit", "20"),
-    ("tickTime", "500"),
-];
 
 /// The task of server `id` at `place`; `members` is whom it starts with if its volume knows nothing newer.
 pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members: &Members) -> TaskSpec {
@@ -50,21 +34,15 @@ pub(crate) fn server(options: &Options, id: ServerId, place: &Placement, members
 /// zoo.cfg without `dynamicConfigFile`, which the prepare step adds. No client port here: ZooKeeper wants it in the
 /// membership when that may change.
 fn zoo_cfg(options: &Options, place: &Placement) -> String {
-    let mut entries: BTreeMap<&str, String> = DEFAULTS.map(|(k, v)| (k, v.to_owned())).into();
-    entries.extend(options.config.iter().map(|(k, v)| (k.as_str(), v.to_string())));
+    // Becomes the system property zookeeper.DigestAuthenticationProvider.superDigest; in a private file it does not show in
+    // the process list.
     let digest = super_digest(&secret::password(options, place));
-    let fixed = [
-        ("4lw.commands.whitelist", "srvr,mntr,ruok,conf,stat,isro".to_owned()),
-        // Becomes the system property zookeeper.DigestAuthenticationProvider.superDigest; in a private file it does not
-        // show in the process list.
-        ("DigestAuthenticationProvider.superDigest", digest),
-        ("dataDir", "./data".to_owned()),
-        ("reconfigEnabled", "true".to_owned()),
-        // So that a single server can grow: it runs as a quorum of one.
-        ("standaloneEnabled", "false".to_owned()),
-    ];
-    entries.extend(fixed);
-    lines(&entries, "=")
+    Entries::new("=")
+        .lines(include_str!("usual.cfg"))
+        .with(&options.config)
+        .lines(include_str!("fixed.cfg"))
+        .with([("DigestAuthenticationProvider.superDigest", digest)])
+        .to_string()
 }
 
 #[cfg(test)]

@@ -99,9 +99,9 @@ impl Core {
     }
 
     fn check_arguments(&self, spec: &OperationSpec, arguments: &Map<String, Value>) -> Result<(), Problem> {
-        let known = |name: &String| spec.arguments.iter().any(|(known, _)| known == name);
+        let known = |name: &String| spec.arguments.iter().any(|known| known.name == name);
         if let Some(unknown) = arguments.keys().find(|name| !known(name)) {
-            let names: Vec<_> = spec.arguments.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = spec.arguments.iter().map(|argument| argument.name).collect();
             let hint = match names.as_slice() {
                 [] => format!("{} takes none", spec.name),
                 names => format!("arguments: {}", names.join(", ")),
@@ -109,10 +109,9 @@ impl Core {
             let message = format!("{} has no argument `{unknown}`", spec.name);
             return Err(Problem::bad_request(message).hint(hint));
         }
-        match self.service.check_operation(spec.name, arguments) {
-            problems if problems.is_empty() => Ok(()),
-            problems => Err(Problem::invalid(problems)),
-        }
+        let mut problems = spec.check(arguments);
+        problems.extend(self.service.check_operation(spec.name, arguments));
+        if problems.is_empty() { Ok(()) } else { Err(Problem::invalid(problems)) }
     }
 
     /// Takes an operator's wish to end an operation.

@@ -3,13 +3,15 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use reqwest::Response;
 use serde_json::Value;
 
 use super::reason;
+use crate::kit::Kept;
 use crate::rest::Problem;
 use crate::{InstanceStatus, Verdict, View};
 
@@ -69,6 +71,35 @@ impl JsonClient {
     /// Nobody answers, or not with a success.
     pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.call(Method::GET, path, None).await
+    }
+
+    /// GET of all of these, at the same time.
+    ///
+    /// # Errors
+    /// One of them has none.
+    pub async fn get_all(&self, paths: &[&str]) -> Result<Vec<Value>, ApiError> {
+        try_join_all(paths.iter().map(|path| self.get(path))).await
+    }
+
+    /// GET of something that need not be there: then it is null.
+    ///
+    /// # Errors
+    /// Nobody answers, or with anything but a success or that there is nothing.
+    pub async fn find(&self, path: &str) -> Result<Value, ApiError> {
+        match self.get(path).await {
+            Err(error) if error.is(404) => Ok(Value::Null),
+            other => other,
+        }
+    }
+
+    /// A request as data, whose body is null if it has none.
+    ///
+    /// # Errors
+    /// Nobody answers, or not with a success.
+    pub async fn ask(&self, request: &Request<Value>) -> Result<Value, ApiError> {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let body = Some(request.body()).filter(|body| !body.is_null());
+        self.call(request.method().clone(), path, body).await
     }
 
     /// A request with a body of JSON, if any; an empty answer is null.
@@ -132,35 +163,19 @@ impl JsonClient {
         Ok((status, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
     }
 
-    /// Carries out what brings the service nearer to what is declared. A refusal of the service is one of the gate.
-    pub async fn carry_out(&self, changes: Vec<Change>) -> Verdict {
-        let (mut refused, mut waits) = (Vec::new(), Vec::new());
-        for change in changes {
-            match self.call(change.method, &change.path, Some(&change.body)).await {
-                Ok(_) => tracing::info!(what = change.what, "done as declared"),
-                Err(error) if error.is_final() => refused.push(format!("{}: {error}", change.what)),
-                Err(error) => waits.push(format!("{}: {error}", change.what)),
+    /// Carries out what brings the service nearer to what is declared, each with what it is about. A refusal of the service is
+    /// one of the gate.
+    pub async fn carry_out(&self, changes: Vec<(String, Request<Value>)>) -> Verdict {
+        let mut kept = Kept::default();
+        for (what, request) in changes {
+            match self.ask(&request).await {
+                Ok(_) => tracing::info!(what, "done as declared"),
+                Err(error) if error.is_final() => kept.refused(format!("{what}: {error}")),
+                Err(error) => kept.waits(format!("{what}: {error}")),
             }
         }
-        match (refused.is_empty(), waits.is_empty()) {
-            (false, _) => Verdict::Refuse(refused.join("; ")),
-            (true, false) => Verdict::Wait(waits.join("; ")),
-            (true, true) => Verdict::Go,
-        }
+        kept.verdict()
     }
-}
-
-/// A request that changes something in the service.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// What it is about, for people: `index logs`.
-    pub what: String,
-    /// Its method.
-    pub method: Method,
-    /// Path and query.
-    pub path: String,
-    /// Its body.
-    pub body: Value,
 }
 
 impl From<ApiError> for Problem {

@@ -5,7 +5,7 @@ mod json;
 use std::time::Duration;
 
 pub use cairn_mesos::client::install_crypto;
-pub use json::{ApiError, Change, JsonClient};
+pub use json::{ApiError, JsonClient};
 
 const CONNECT: Duration = Duration::from_secs(5);
 

@@ -1,15 +1,25 @@
 //! Checks of options that a JSON Schema cannot express. Each adds what it finds to `problems`, so that all mistakes are
 //! told at once; `at` is the path of the option.
 
+use std::ops::RangeInclusive;
+
 use cairn_units::{Constraint, Size};
 
 use super::Settings;
+use super::ids::glob;
 use crate::Problem;
 
 /// CPUs are a positive number.
 pub fn cpus(at: &str, cpus: f64, problems: &mut Vec<Problem>) {
     if !(cpus.is_finite() && cpus > 0.0) {
         problems.push(Problem::new(at, "must be above 0"));
+    }
+}
+
+/// A number is in a range.
+pub fn within(at: &str, number: u32, range: RangeInclusive<u32>, problems: &mut Vec<Problem>) {
+    if !range.contains(&number) {
+        problems.push(Problem::new(at, format!("must be from {} to {}", range.start(), range.end())));
     }
 }
 
@@ -65,8 +75,23 @@ pub fn line(at: &str, value: &str, problems: &mut Vec<Problem>) {
     }
 }
 
+/// What [`is_plain`] takes, for people.
+pub const PLAIN: &str = "letters, digits, `_`, `-` and `.`";
+
+/// A name that means nothing else wherever it is put: into a file of entries, a path, a command line.
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+/// A name is one of these.
+pub fn plain(at: &str, name: &str, problems: &mut Vec<Problem>) {
+    if !is_plain(name) {
+        problems.push(Problem::new(at, format!("`{name}` cannot be a name here")).help(PLAIN));
+    }
+}
+
 /// Entries of a file of `name=value` lines, for example `zoo.cfg`: names that can stand there, none that the framework
-/// sets itself, values of one line. `reserved` tells its own names, see [`is_reserved`].
+/// sets itself, values of one line. `reserved` tells its own names, see [`reserved`].
 pub fn entries(
     at: &str,
     file: &str,
@@ -100,9 +125,14 @@ pub fn names<'a>(
     }
 }
 
-/// Whether a name is among those that a framework keeps for itself; those that end in `.` are prefixes.
-pub fn is_reserved(names: &[&str], key: &str) -> bool {
-    names.iter().any(|r| if r.ends_with('.') { key.starts_with(r) } else { key.eq_ignore_ascii_case(r) })
+/// Tells names that a framework keeps for itself: a list, one a line, where `*` stands for any characters (`server.*`) and `#`
+/// begins a comment.
+pub fn reserved(names: &str) -> impl Fn(&str) -> bool {
+    let names = names.lines().map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#'));
+    move |key| {
+        let key = key.to_ascii_lowercase();
+        names.clone().any(|name| glob(&name.to_ascii_lowercase(), &key))
+    }
 }
 
 #[cfg(test)]
@@ -127,8 +157,8 @@ mod tests {
     #[test]
     fn entries_name_what_is_wrong() {
         let settings = ["dataDir", "server.1", "a b", "ok"].map(|k| (k.to_owned(), "x".into())).into();
-        let reserved = |key: &str| is_reserved(&["dataDir", "server."], key);
-        let found = told(|p| entries("config", "zoo.cfg", &settings, reserved, p));
+        let ours = "# ours\ndatadir\n\nserver.*\n";
+        let found = told(|p| entries("config", "zoo.cfg", &settings, reserved(ours), p));
         assert_eq!(
             found,
             [

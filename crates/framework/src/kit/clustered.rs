@@ -2,29 +2,29 @@
 //!
 //! Whatever is to be done to one of the instances, the cluster is looked at, a pure decision is made from what it says, and
 //! where that finds that something has to be done first, it is done and the cluster looked at again. A service says what a
-//! look is, what is decided and what can be done; the loop is here.
+//! look is, when each step is safe and what can be done; which step is judged when, and the loop, are here.
 //!
 //! ```ignore
-//! async fn gate(&self, handle: &Handle, ask: &Ask) -> Verdict {
-//!     kit::judge(self, handle, ask).await
-//! }
-//!
-//! async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
-//!     kit::settle(self, handle, config, view).await
+//! fn cluster(&self) -> Option<&dyn kit::Cluster> {
+//!     Some(self)
 //! }
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
-use super::{Decision, growth};
-use crate::{Ask, Config, Handle, Options, Verdict, View};
+use super::{Decided, Decision, Note, growth};
+use crate::service::told;
+use crate::{Action, Ask, Config, Handle, Moment, Options, Verdict, View};
 
 /// Most acts of one answer; then it is asked again anyway.
 const ACTS: usize = 3;
 
-/// What is different about a service whose instances form a cluster.
+/// What is different about a service whose instances form a cluster. Steps are judged by the name of the instance and a look
+/// at the cluster; none is judged where the whole service goes, which nobody's safety stands against.
 #[async_trait]
 pub trait Clustered: Send + Sync {
     /// Its options.
@@ -38,33 +38,75 @@ pub trait Clustered: Send + Sync {
     /// rest again.
     const AFTER_GROWTH: Option<&'static str> = None;
 
-    /// Asks the instances.
-    async fn survey(&self, view: &View) -> Self::Survey;
+    /// Asks the instances, or says why there is nobody to ask.
+    async fn survey(&self, view: &View) -> Result<Self::Survey, String>;
 
-    /// Judges a step.
-    fn judge(&self, ask: &Ask, options: &Self::Options, survey: &Self::Survey) -> Decision<Self::Act>;
+    /// The answer when there is nobody to ask.
+    fn unasked(&self, ask: &Ask, why: String) -> Verdict {
+        let _ = ask;
+        Verdict::Wait(why)
+    }
 
-    /// Whether all is as it should be, when no step is due.
-    fn settled(&self, options: &Self::Options, view: &View, survey: &Self::Survey) -> Decision<Self::Act>;
+    /// May it be launched for the first time?
+    fn launch(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act> {
+        let _ = (me, look);
+        Ok(Decision::GO)
+    }
+
+    /// It serves for the first time, or again: does it belong to the cluster, and has it all it needs?
+    fn arrived(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act>;
+
+    /// The same after a restart, where that is another question.
+    fn back(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act> {
+        self.arrived(me, look)
+    }
+
+    /// May it be restarted?
+    fn restart(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act>;
+
+    /// May it be stopped by an operator, who may start it again?
+    fn stop(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act>;
+
+    /// May it be stopped for good? Where it has to hand something over, that is done first.
+    fn leave(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act>;
+
+    /// It has stopped for good: does nobody count on it any more?
+    fn gone(&self, me: &str, look: &Look<'_, Self>) -> Decided<Self::Act>;
+
+    /// Is all as it should be, when no step is due?
+    fn settled(&self, look: &Look<'_, Self>) -> Decided<Self::Act>;
 
     /// Does what was decided.
-    async fn perform(&self, site: Site<'_, Self>, act: Self::Act) -> Performed;
+    async fn perform(&self, handle: &Handle, look: &Look<'_, Self>, act: Self::Act) -> Performed;
 
-    /// What is left to do when all is settled.
-    async fn at_rest(&self, site: Site<'_, Self>) -> Verdict {
-        let _ = site;
+    /// What is left to do when all is settled, for example to keep what is declared.
+    async fn at_rest(&self, handle: &Handle, look: &Look<'_, Self>) -> Verdict {
+        let _ = (handle, look);
         Verdict::Go
+    }
+
+    /// Where REST shows the cluster as a whole, for example `/v1/ring`, and what that says.
+    const RESOURCE: Option<(&'static str, &'static str)> = None;
+
+    /// The cluster as a whole, as [`Self::RESOURCE`] shows it.
+    fn whole(&self, look: &Look<'_, Self>) -> Value {
+        let _ = look;
+        Value::Null
+    }
+
+    /// What the cluster has to say of its members, by instance: see [`crate::Service::describe`].
+    fn members(&self, look: &Look<'_, Self>) -> BTreeMap<String, Value> {
+        let _ = look;
+        BTreeMap::new()
     }
 }
 
 /// What an act has come to: an answer, or, with `None`, something to look at again. An error is a reason to wait.
 pub type Performed = Result<Option<Verdict>, String>;
 
-/// Where something is done.
+/// The cluster at one moment.
 #[derive(Debug)]
-pub struct Site<'a, C: Clustered + ?Sized> {
-    /// The scheduler.
-    pub handle: &'a Handle,
+pub struct Look<'a, C: Clustered + ?Sized> {
     /// Options in effect.
     pub options: &'a C::Options,
     /// All instances as they are.
@@ -73,61 +115,133 @@ pub struct Site<'a, C: Clustered + ?Sized> {
     pub survey: &'a C::Survey,
 }
 
-/// The answer of [`crate::Service::gate`].
-pub async fn judge<C: Clustered>(service: &C, handle: &Handle, ask: &Ask) -> Verdict {
-    let options = match ask.config.read::<C::Options>() {
-        Ok(options) => options,
-        Err(problems) => return problems.into(),
-    };
-    let decide = |survey: &C::Survey| service.judge(ask, &options, survey);
-    carry_out(service, handle, &options, &ask.view, decide).await.0
+impl<C: Clustered + ?Sized> Clone for Look<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// The answer of [`crate::Service::settle`].
-pub async fn settle<C: Clustered>(service: &C, handle: &Handle, config: &Config, view: &View) -> Verdict {
-    let options = match config.read::<C::Options>() {
-        Ok(options) => options,
-        Err(problems) => return problems.into(),
+impl<C: Clustered + ?Sized> Copy for Look<'_, C> {}
+
+/// Judges a step.
+pub fn decide<C: Clustered + ?Sized>(service: &C, ask: &Ask, look: &Look<'_, C>) -> Decision<C::Act> {
+    let me = ask.instance.as_str();
+    let decided = match (ask.moment, ask.action) {
+        (Moment::Before, Action::Launch) => service.launch(me, look),
+        (Moment::Before, Action::Restart) => service.restart(me, look),
+        (Moment::Before, Action::Stop) => service.stop(me, look),
+        (Moment::Before, Action::Remove) => service.leave(me, look),
+        (Moment::After, Action::Launch) => service.arrived(me, look),
+        (Moment::After, Action::Restart) => service.back(me, look),
+        (Moment::After, Action::Stop) => Ok(Decision::GO),
+        (Moment::After, Action::Remove) => service.gone(me, look),
     };
-    let decide = |survey: &C::Survey| service.settled(&options, view, survey);
-    let (mut verdict, survey) = carry_out(service, handle, &options, view, decide).await;
-    if verdict == Verdict::Go {
-        verdict = service.at_rest(Site { handle, options: &options, view, survey: &survey }).await;
+    decided.into()
+}
+
+/// A [`Clustered`] service as [`crate::Service::cluster`] gives it to the SDK.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// The answer of [`crate::Service::gate`].
+    async fn judge(&self, handle: &Handle, ask: &Ask) -> Verdict;
+
+    /// The answer of [`crate::Service::settle`].
+    async fn keep(&self, handle: &Handle, config: &Config, view: &View) -> Verdict;
+
+    /// The answer of [`crate::Service::describe`].
+    async fn listed(&self, config: &Config, view: &View) -> BTreeMap<String, Value>;
+
+    /// [`Clustered::RESOURCE`].
+    fn resource(&self) -> Option<(&'static str, &'static str)>;
+
+    /// [`Clustered::whole`], or why there is nothing to show.
+    async fn shown(&self, config: &Config, view: &View) -> Result<Value, String>;
+}
+
+#[async_trait]
+impl<C: Clustered> Cluster for C {
+    async fn judge(&self, handle: &Handle, ask: &Ask) -> Verdict {
+        if ask.action == Action::Remove && ask.view.target.is_empty() {
+            return Verdict::Go;
+        }
+        let options = match ask.config.read::<C::Options>() {
+            Ok(options) => options,
+            Err(problems) => return problems.into(),
+        };
+        let decided = |look: &Look<'_, C>| decide(self, ask, look);
+        let unasked = |why| self.unasked(ask, why);
+        answer(self, handle, &options, &ask.view, decided, unasked).await.0
     }
-    if let (Verdict::Go, Some(operation)) = (&verdict, C::AFTER_GROWTH) {
-        growth::tidy(handle, view, operation).await;
+
+    async fn keep(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
+        let options = match config.read::<C::Options>() {
+            Ok(options) => options,
+            Err(problems) => return problems.into(),
+        };
+        let decided = |look: &Look<'_, C>| self.settled(look).into();
+        let (mut verdict, survey) = answer(self, handle, &options, view, decided, Verdict::Wait).await;
+        if let (Verdict::Go, Some(survey)) = (&verdict, &survey) {
+            verdict = self.at_rest(handle, &Look { options: &options, view, survey }).await;
+        }
+        if let (Verdict::Go, Some(operation)) = (&verdict, C::AFTER_GROWTH) {
+            growth::tidy(handle, view, operation).await;
+        }
+        verdict
     }
-    verdict
+
+    async fn listed(&self, config: &Config, view: &View) -> BTreeMap<String, Value> {
+        match (config.read::<C::Options>(), self.survey(view).await) {
+            (Ok(options), Ok(survey)) => self.members(&Look { options: &options, view, survey: &survey }),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn resource(&self) -> Option<(&'static str, &'static str)> {
+        C::RESOURCE
+    }
+
+    async fn shown(&self, config: &Config, view: &View) -> Result<Value, String> {
+        let options = config.read::<C::Options>().map_err(|problems| told(&problems))?;
+        let survey = self.survey(view).await?;
+        Ok(self.whole(&Look { options: &options, view, survey: &survey }))
+    }
 }
 
 /// Looks, decides, and does what the decision asks for, until it is an answer; with the last look.
-async fn carry_out<C: Clustered>(
+async fn answer<C: Clustered>(
     service: &C,
     handle: &Handle,
     options: &C::Options,
     view: &View,
-    decide: impl Fn(&C::Survey) -> Decision<C::Act> + Send,
-) -> (Verdict, C::Survey) {
-    let mut survey = service.survey(view).await;
+    decide: impl Fn(&Look<'_, C>) -> Decision<C::Act> + Send,
+    unasked: impl Fn(String) -> Verdict + Send,
+) -> (Verdict, Option<C::Survey>) {
     let mut done: Vec<C::Act> = Vec::new();
-    let verdict = loop {
-        let act = match decide(&survey) {
-            Decision::Say(verdict) => break verdict,
+    loop {
+        let survey = match service.survey(view).await {
+            Ok(survey) => survey,
+            Err(why) => return (unasked(why), None),
+        };
+        let look = Look { options, view, survey: &survey };
+        let act = match decide(&look) {
+            Decision::Say(verdict) => return (verdict, Some(survey)),
+            Decision::Run(errand) => return (errand.run(handle).await, Some(survey)),
+            Decision::Note(Note { key, value, meanwhile }) => {
+                handle.observe(key, value).await;
+                return (Verdict::Wait(meanwhile), None);
+            }
             Decision::Do(act) => act,
         };
         if done.len() == ACTS || done.contains(&act) {
-            break Verdict::Wait("the cluster is taking up what it was told".into());
+            return (Verdict::Wait("the cluster is taking up what it was told".into()), None);
         }
         tracing::info!(?act, "the cluster is changed");
-        match service.perform(Site { handle, options, view, survey: &survey }, act.clone()).await {
-            Ok(Some(verdict)) => break verdict,
-            Ok(None) => {}
-            Err(reason) => break Verdict::Wait(reason),
+        match service.perform(handle, &look, act.clone()).await {
+            Ok(Some(verdict)) => return (verdict, Some(survey)),
+            Ok(None) => done.push(act),
+            Err(reason) => return (Verdict::Wait(reason), None),
         }
-        done.push(act);
-        survey = service.survey(view).await;
-    };
-    (verdict, survey)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Who founds a new cluster, once and never again.
 //!
-//! A new cluster is founded by the majority of the nodes that its founders are told of. If nodes with empty volumes were
+//! There are clusters that their first node founds, and that the others join one after the other through those that have
+//! served: [`seeds_for`]. While nobody has served nobody but the first has a place, so such a cluster cannot be founded twice.
+//!
+//! Others are founded by the majority of the nodes that their founders are told of. If nodes with empty volumes were
 //! told so beside a cluster that is merely down, they would found a second one. So what is known about it is stored, before
 //! anything is done:
 //!
@@ -20,6 +23,9 @@ use crate::{Handle, InstanceStatus, View, Wait};
 pub const FOUNDERS: &str = "founders";
 /// Fact: id of the cluster.
 pub const CLUSTER: &str = "cluster";
+
+/// Enough to find the others whatever fails; more would only make gossip slower.
+const SEEDS: usize = 3;
 
 /// Pause between two looks at a cluster that is being founded.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -89,6 +95,30 @@ fn note(founders: &[String], view: &View) -> Option<Value> {
     }
     let founders = json!(founders);
     (known != Some(&founders)).then_some(founders)
+}
+
+/// `address:port` of the nodes that a node starts with, where the first node founds the cluster.
+///
+/// # Errors
+/// What it waits for.
+pub fn seeds_for(instance: &str, view: &View, port: &str) -> Result<Vec<String>, Wait> {
+    let known = seeds(view, port);
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let founder = view.target.first().map_or("nobody", String::as_str);
+    if founder != instance {
+        return Err(Wait::For(format!("{founder} founds the cluster first")));
+    }
+    let own = view.placement(instance).and_then(|p| p.endpoint(port));
+    own.map(|seed| vec![seed]).ok_or_else(|| Wait::Peers("a place of its own".into()))
+}
+
+/// Through whom one joins: those that have served, in the target's order. They stay seeds while they are down, so that one of
+/// them can start alone when all were down.
+pub fn seeds(view: &View, port: &str) -> Vec<String> {
+    let names = view.target.iter().filter(|name| view.deployed(name));
+    names.filter_map(|name| view.placement(name)?.endpoint(port)).take(SEEDS).collect()
 }
 
 /// Remembers who founds the cluster and, once `id` tells it, that it is founded. For [`super::watch`], whose pause it returns.
@@ -166,5 +196,42 @@ mod tests {
         exists["cluster"] = json!("u-1");
         // All volumes new, as after a replacement of everything: they must not found another cluster.
         assert_eq!(founders("node-0", &view(3, 3, exists)).unwrap(), Vec::<String>::new());
+    }
+
+    fn seeded(nodes: &[(bool, bool)]) -> View {
+        let mut view = View::default();
+        for (id, (placed, deployed)) in nodes.iter().enumerate() {
+            let name = format!("node-{id}");
+            let placement = placed.then(|| Placement {
+                address: format!("10.0.0.{id}"),
+                ports: [("storage".to_owned(), 7000)].into(),
+                ..Placement::default()
+            });
+            view.target.push(name.clone());
+            let status = InstanceStatus { placement, deployed: *deployed, ..InstanceStatus::default() };
+            view.instances.insert(name, status);
+        }
+        view
+    }
+
+    #[test]
+    fn only_the_first_node_founds_and_only_a_new_cluster() {
+        let seeds_for = |name, view| seeds_for(name, view, "storage");
+        let new = seeded(&[(true, false), (false, false)]);
+        assert_eq!(seeds_for("node-0", &new), Ok(vec!["10.0.0.0:7000".to_owned()]));
+        assert_eq!(seeds_for("node-1", &new), Err(Wait::For("node-0 founds the cluster first".into())));
+        let replaced = seeded(&[(true, false), (true, true)]);
+        assert_eq!(
+            seeds_for("node-0", &replaced),
+            Ok(vec!["10.0.0.1:7000".to_owned()]),
+            "it lost its volume"
+        );
+    }
+
+    #[test]
+    fn who_has_not_served_is_nobodys_seed() {
+        let grown = seeded(&[(true, true), (true, true), (true, false)]);
+        assert_eq!(seeds_for("node-2", &grown, "storage"), seeds_for("node-0", &grown, "storage"));
+        assert_eq!(seeds(&grown, "storage"), ["10.0.0.0:7000", "10.0.0.1:7000"]);
     }
 }

@@ -98,7 +98,7 @@ impl Ids {
 }
 
 /// Whether `text` fits `pattern`, where `*` stands for any characters.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -33,8 +33,7 @@ pub struct Java<'a> {
 impl Java<'_> {
     /// The command line.
     pub fn command(&self) -> Vec<String> {
-        let small = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-        let scaled = if self.heap <= SMALL_HEAP { &small } else { self.large };
+        let scaled = scaled(self.heap, self.large, self.own);
         let always = ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
         let owned = |flags: &[&str]| flags.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>();
         let mut command = vec!["java".to_owned(), format!("-Xmx{}m", self.heap.mib())];
@@ -45,6 +44,16 @@ impl Java<'_> {
         command.extend(owned(&["-cp", "lib/*"]));
         command.extend(owned(self.main));
         command
+    }
+}
+
+/// Flags that follow the heap: those of a small one, or these of a `large` one; none if an operator has chosen a collector among
+/// his `own`, because a JVM refuses to have two.
+pub fn scaled<'a>(heap: Size, large: &'a [&'a str], own: &[String]) -> &'a [&'a str] {
+    match own.iter().any(|flag| flag.starts_with("-XX:+Use") && flag.ends_with("GC")) {
+        true => &[],
+        false if heap <= SMALL_HEAP => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+        false => large,
     }
 }
 
@@ -101,5 +110,7 @@ mod tests {
         let large = line(4096);
         assert!(large.starts_with("java -Xmx4096m -XX:+UseG1GC -XX:+Exit"), "{large}");
         assert!(large.ends_with("-Da=b -Dx=y -cp lib/* kafka.Kafka server.properties"), "{large}");
+        let own = ["-XX:+UseZGC".to_owned()];
+        assert!(scaled(Size::from_mib(4096), &["-XX:+UseG1GC"], &own).is_empty(), "one collector");
     }
 }

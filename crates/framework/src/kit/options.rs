@@ -42,6 +42,17 @@ fn to_map(value: &impl Serialize) -> Map<String, Value> {
     }
 }
 
+/// Options as they hold where some of them differ: `own` merged into what holds for all. What cannot be merged was refused with
+/// the options, and is left out.
+pub fn merged<T: Serialize + DeserializeOwned + Clone>(all: &T, own: &impl Serialize) -> T {
+    let merged = || {
+        let mut all = serde_json::to_value(all).ok()?;
+        merge(&mut all, &serde_json::to_value(own).ok()?);
+        serde_json::from_value(all).ok()
+    };
+    merged().unwrap_or_else(|| all.clone())
+}
+
 /// JSON merge patch (RFC 7396): objects are merged, null takes away, everything else replaces.
 pub fn merge(into: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {

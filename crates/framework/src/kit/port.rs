@@ -7,6 +7,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::PortSpec;
+
 /// Ports from the first to the last, both included; written `9092` or `31000..31100`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports(pub u16, pub u16);
@@ -69,9 +71,13 @@ impl JsonSchema for Ports {
 }
 
 impl Ports {
-    /// Both ends, as [`crate::PortSpec::within`] has them.
-    pub const fn within(self) -> (u16, u16) {
-        (self.0, self.1)
+    /// The port of this name, which is among these if an operator insists.
+    pub fn spec(name: &str, among: Option<Self>) -> PortSpec {
+        PortSpec {
+            name: name.to_owned(),
+            within: among.map(|ports| (ports.0, ports.1)),
+            ..PortSpec::default()
+        }
     }
 }
 

@@ -13,3 +13,8 @@ pub fn probes(kind: ProbeKind) -> (Option<ReadySpec>, Option<HealthSpec>) {
         Some(HealthSpec { probe: health, failures: 6, kill: false }),
     )
 }
+
+/// The same for a service that serves as soon as it listens at its port of this name.
+pub fn listens(port: &str) -> (Option<ReadySpec>, Option<HealthSpec>) {
+    probes(ProbeKind::Tcp { target: format!("{{{{ address }}}}:{{{{ ports.{port} }}}}") })
+}

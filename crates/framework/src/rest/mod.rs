@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod body;
+mod cluster;
 mod config;
 mod declared;
 mod executable;
@@ -11,6 +12,7 @@ mod limits;
 mod nodes;
 mod openapi;
 mod operations;
+mod passing;
 mod problem;
 mod scrub;
 mod server;
@@ -23,6 +25,7 @@ pub use declared::declaration;
 pub use limits::too_many;
 pub use nodes::{Count, start};
 pub use openapi::{SKELETON, resources};
+pub use passing::{Passing, passed};
 pub use problem::Problem;
 pub use skeleton::{accepted, unknown_verb, verb_command};
 

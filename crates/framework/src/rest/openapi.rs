@@ -46,13 +46,15 @@ pub const SKELETON: &[Resource] = &[
     ("get", "/v1/artifacts/cairn", "The executor's program"),
 ];
 
-/// What a service serves beside [`SKELETON`]: its own resources and those of its nodes.
+/// What a service serves beside [`SKELETON`]: its own resources, those of its cluster and those of its nodes.
 pub fn resources(service: &dyn Service) -> Vec<(String, String, String)> {
     let owned = |(method, path, summary): Resource| (method.to_owned(), path.to_owned(), summary.to_owned());
     let nodes = service.nodes();
     let nodes = nodes.iter().flat_map(super::nodes::resources);
     let nodes = nodes.map(|(method, path, summary)| (method.to_owned(), path, summary));
-    service.api().resources().iter().copied().map(owned).chain(nodes).collect()
+    let api = service.api();
+    let cluster = service.cluster().and_then(|c| c.resource()).map(|(path, summary)| ("get", path, summary));
+    cluster.into_iter().chain(api.resources().iter().copied()).map(owned).chain(nodes).collect()
 }
 
 /// The whole document.

@@ -35,7 +35,7 @@ async fn list(State(serving): State<Serving>) -> Json<Value> {
         .iter()
         .map(|o| {
             let arguments: Map<String, Value> =
-                o.arguments.iter().map(|(name, what)| ((*name).to_owned(), (*what).into())).collect();
+                o.arguments.iter().map(|a| (a.name.to_owned(), a.about.into())).collect();
             json!({ "name": o.name, "summary": o.summary, "parallel": o.parallel, "arguments": arguments })
         })
         .collect();

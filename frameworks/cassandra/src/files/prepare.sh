@@ -7,4 +7,7 @@ if [ -e data/left ]; then
   rm -rf data/data data/commitlog data/saved_caches data/hints data/cdc_raw
   rm data/left
 fi
-cat node.yaml seeds.yaml >cassandra.yaml
+cp node.yaml cassandra.yaml
+cat >>cassandra.yaml <<SEEDS
+seed_provider: [{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "$(cat seeds)"}]}]
+SEEDS

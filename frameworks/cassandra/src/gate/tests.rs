@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_cassandra_admin::{Keyspace, Member, Node, Report};
-use cairn_framework::{Config, InstanceStatus, Phase, Placement, Verdict};
+use cairn_framework::{Action, Ask, Config, InstanceStatus, Moment, Phase, Placement, Verdict, kit};
 use serde_json::json;
 
 use super::*;
@@ -114,7 +114,11 @@ impl Scene {
             config: Config::default(),
             view: self.view.clone().into(),
         };
-        decide(&ask, &self.survey, &self.options)
+        kit::decide(&Cassandra, &ask, &self.look())
+    }
+
+    fn look(&self) -> Look<'_> {
+        Look { options: &self.options, view: &self.view, survey: &self.survey }
     }
 
     #[track_caller]
@@ -177,14 +181,14 @@ fn nodes_that_found_a_cluster_need_no_data_unless_somebody_has_put_some_there() 
 
     let after = |scene: &Scene, node| scene.ask(Moment::After, Action::Launch, node);
     let meanwhile = Scene::founding(HEALTHY).keyspace("early", 1);
-    let Decision::Do(Act::Run(errand)) = after(&meanwhile, "node-2") else { panic!("it lacks its share") };
+    let Decision::Run(errand) = after(&meanwhile, "node-2") else { panic!("it lacks its share") };
     assert_eq!(
         (errand.on.as_str(), &errand.action.argv[1..]),
         ("node-2", &["nodetool.sh".to_owned(), "rebuild".into()][..])
     );
     assert_eq!(after(&Scene::founding(HEALTHY), "node-2"), GO);
     let complete = Scene::founding(HEALTHY);
-    assert_eq!(settle(&complete.view, &complete.survey, &complete.options), Decision::Do(Act::InUse));
+    assert_eq!(Cassandra.settled(&complete.look()), Ok(Decision::Do(Act::InUse)));
     assert_eq!(after(&Scene::new(HEALTHY).keyspace("shop", 3), "node-2"), GO, "it has bootstrapped");
 }
 
@@ -195,9 +199,10 @@ fn a_replaced_node_takes_over_the_dead_ones_place() {
     let former = scene.instance("node-1").placement.take();
     *scene.instance("node-1") = InstanceStatus { replaces: former, ..InstanceStatus::default() };
     scene.survey.nodes.remove("node-1");
-    let takes = Decision::Do(Act::TakeOver { me: "node-1".into(), member: at("node-1") });
+    let meanwhile = format!("it takes over the place of {}", at("node-1"));
+    let takes = Decision::note(format!("{REPLACES}node-1"), at("node-1"), meanwhile);
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), takes);
-    scene.view.observed.insert(replaces("node-1"), json!(at("node-1")).into());
+    scene.view.observed.insert(format!("{REPLACES}node-1"), json!(at("node-1")).into());
     assert_eq!(scene.ask(Moment::Before, Action::Launch, "node-1"), GO, "its task knows");
     let second = scene.dies("node-2");
     second.waits(Moment::Before, Action::Launch, "node-1", "node-2 does not serve");
@@ -222,14 +227,14 @@ fn who_replaces_has_arrived_when_nobody_knows_the_former_any_more() {
     let former = "10.0.0.9:7000";
     let arrives = |state: State| {
         let mut scene = Scene::new(HEALTHY).seen(former, state);
-        scene.view.observed.insert(replaces("node-2"), json!(former).into());
+        scene.view.observed.insert(format!("{REPLACES}node-2"), json!(former).into());
         scene
     };
     let last = (Moment::After, Action::Launch, "node-2");
     arrives(State::Shutdown).waits(last.0, last.1, last.2, "still has 10.0.0.9:7000 in its ring");
     assert_eq!(arrives(State::Left).ask(last.0, last.1, last.2), GO);
     let mut same = Scene::new(HEALTHY);
-    same.view.observed.insert(replaces("node-2"), json!(at("node-2")).into());
+    same.view.observed.insert(format!("{REPLACES}node-2"), json!(at("node-2")).into());
     assert_eq!(same.ask(last.0, last.1, last.2), GO, "it has come back where it was");
 }
 
@@ -258,7 +263,7 @@ fn who_leaves_hands_over_first() {
     let remove = (Moment::Before, Action::Remove);
     let leaves = |scene: Scene| scene.leaves("node-2").ask(remove.0, remove.1, "node-2");
     let decommission = leaves(Scene::new(HEALTHY).keyspace("shop", 2));
-    let Decision::Do(Act::Run(errand)) = &decommission else { panic!("{decommission:?}") };
+    let Decision::Run(errand) = &decommission else { panic!("{decommission:?}") };
     assert_eq!((errand.on.as_str(), errand.action.argv[1].as_str()), ("node-2", "leave.sh"));
     let kept = leaves(Scene::new(HEALTHY).keyspace("shop", 3));
     assert!(
@@ -282,7 +287,7 @@ fn it_is_gone_when_nobody_knows_it() {
     let left = Scene::new(HEALTHY).leaves("node-2").dies("node-2").seen(&at("node-2"), State::Left);
     assert_eq!(left.ask(removed.0, removed.1, "node-2"), GO);
     let died = Scene::new(HEALTHY).leaves("node-2").dies("node-2");
-    let Decision::Do(Act::Run(errand)) = died.ask(removed.0, removed.1, "node-2") else {
+    let Decision::Run(errand) = died.ask(removed.0, removed.1, "node-2") else {
         panic!("it is still a member")
     };
     assert_eq!(errand.on, "node-0");

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::nodes;
 
 fn read(options: Value) -> Result<Options, String> {
     let config = Config { options: options.into(), ..Config::default() };
@@ -24,7 +25,7 @@ fn groups_and_overrides_take_the_rest_from_all() {
         },
     }))
     .unwrap();
-    let all = nodes::all(&options);
+    let all = options.all();
     let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["boss-0", "boss-1", "boss-2", "hot-0", "hot-1"]);
     assert_eq!(nodes::masters(&options), ["boss-0", "boss-1", "boss-2"]);
@@ -33,7 +34,7 @@ fn groups_and_overrides_take_the_rest_from_all() {
     assert_eq!((hot.jvm.heap.mib(), hot.jvm.memory().mib()), (1024, 1792), "a memory that fits its heap");
     assert_eq!(hot.config, json!({ "a": { "b": 1 }, "c": 2 }).as_object().unwrap().clone());
     let one = read(json!({ "overrides": { "1": { "cpus": 2.0 } } })).unwrap();
-    assert_eq!(nodes::all(&one).iter().map(|(_, n)| n.jvm.cpus).collect::<Vec<_>>(), [0.5, 2.0, 0.5]);
+    assert_eq!(one.all().iter().map(|(_, n)| n.jvm.cpus).collect::<Vec<_>>(), [0.5, 2.0, 0.5]);
 }
 
 #[test]

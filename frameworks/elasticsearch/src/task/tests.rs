@@ -1,6 +1,9 @@
-use serde_json::json;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
 
 use super::*;
+use cairn_framework::kit::Differing;
 use cairn_framework::{Config, InstanceStatus};
 
 fn view(nodes: usize) -> View {
@@ -23,7 +26,7 @@ fn view(nodes: usize) -> View {
 
 fn rendered(options: Value, view: &View) -> TaskSpec {
     let options = Config { options: options.into(), ..Config::default() }.read::<Options>().unwrap();
-    let (name, own) = nodes::all(&options).remove(1);
+    let (name, own) = options.all().remove(1);
     task(&InstanceSpec { name, ..InstanceSpec::default() }, &options, &own, view).unwrap()
 }
 

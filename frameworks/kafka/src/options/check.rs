@@ -7,30 +7,8 @@ use cairn_units::Size;
 use super::{Mode, Options, Override};
 use crate::broker::{BROKERS, Broker};
 
-/// Entries of server.properties that the framework sets itself; those that end in `.` are prefixes.
-const RESERVED: [&str; 21] = [
-    "broker.id",
-    "broker.id.generation.enable",
-    "node.id",
-    "process.roles",
-    "listeners",
-    "advertised.listeners",
-    "listener.security.protocol.map",
-    "inter.broker.listener.name",
-    "security.inter.broker.protocol",
-    "host.name",
-    "port",
-    "advertised.host.name",
-    "advertised.port",
-    "log.dir",
-    "log.dirs",
-    "metadata.log.dir",
-    "zookeeper.connect",
-    "broker.rack",
-    "controller.listener.names",
-    "control.plane.listener.name",
-    "controller.quorum.",
-];
+/// Entries of server.properties that the framework sets itself.
+const RESERVED: &str = include_str!("reserved");
 
 /// Smallest heap that a broker starts with.
 const LEAST_HEAP: Size = Size::from_mib(96);
@@ -110,8 +88,7 @@ fn check_sizes(prefix: &str, broker: &Broker, problems: &mut Vec<Problem>) {
 }
 
 fn check_settings(at: &str, settings: &Settings, problems: &mut Vec<Problem>) {
-    let reserved = |key: &str| check::is_reserved(&RESERVED, key);
-    check::entries(at, "server.properties", settings, reserved, problems);
+    check::entries(at, "server.properties", settings, check::reserved(RESERVED), problems);
 }
 
 fn check_topics(options: &Options, problems: &mut Vec<Problem>) {

@@ -13,8 +13,8 @@ use crate::core::{Core, Effect, Event, Millis, Question, Setup};
 use crate::driver::Command;
 use crate::store::{MemoryStore, Store};
 use crate::{
-    Action, Config, GoalState, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec, Problem,
-    Progress, Service, Status, Strategy, Timing, Verdict, View, VolumeSpec, Wait,
+    Action, Argument, Config, GoalState, InstanceSpec, Model, Moment, Operate, OperationSpec, PortSpec,
+    Problem, Progress, Service, Status, Strategy, Timing, Verdict, View, VolumeSpec, Wait,
 };
 
 /// What the fake service's gates say; `Go` unless told otherwise.
@@ -103,10 +103,11 @@ impl Service for Fake {
     }
 
     fn operations(&self) -> Vec<OperationSpec> {
-        let flush = OperationSpec::new("flush", "All at once");
+        const DEPTH: Argument = Argument::any("depth", "How deep");
+        let flush = OperationSpec::new("flush", "All at once").at_once();
         vec![
             OperationSpec::new("tidy", "One after the other"),
-            OperationSpec { parallel: true, arguments: &[("depth", "How deep")], ..flush },
+            OperationSpec { arguments: &[DEPTH], ..flush },
         ]
     }
 

@@ -31,35 +31,58 @@ impl Clustered for Counter {
     type Survey = u32;
     type Act = u32;
 
-    async fn survey(&self, _: &View) -> u32 {
-        self.number.load(Ordering::Relaxed)
+    async fn survey(&self, _: &View) -> Result<u32, String> {
+        match self.number.load(Ordering::Relaxed) {
+            u32::MAX => Err("nobody counts".into()),
+            number => Ok(number),
+        }
     }
 
-    fn judge(&self, _: &Ask, _: &Wanted, number: &u32) -> Decision<u32> {
-        if *number < self.wanted { Decision::Do(*number) } else { Decision::GO }
+    fn unasked(&self, ask: &Ask, why: String) -> Verdict {
+        if ask.action == Action::Restart { Verdict::Go } else { Verdict::Wait(why) }
     }
 
-    fn settled(&self, _: &Wanted, _: &View, number: &u32) -> Decision<u32> {
-        if *number < self.wanted { Decision::Do(*number) } else { Decision::GO }
+    fn arrived(&self, _: &str, _: &Look<'_, Self>) -> Decided<u32> {
+        Err("arrived".into())
     }
 
-    async fn perform(&self, site: Site<'_, Self>, _: u32) -> Performed {
-        if *site.survey > 100 {
+    fn restart(&self, _: &str, _: &Look<'_, Self>) -> Decided<u32> {
+        Err("restart".into())
+    }
+
+    fn stop(&self, _: &str, _: &Look<'_, Self>) -> Decided<u32> {
+        Err("stop".into())
+    }
+
+    fn leave(&self, _: &str, _: &Look<'_, Self>) -> Decided<u32> {
+        Err("leave".into())
+    }
+
+    fn gone(&self, _: &str, _: &Look<'_, Self>) -> Decided<u32> {
+        Err("gone".into())
+    }
+
+    fn settled(&self, look: &Look<'_, Self>) -> Decided<u32> {
+        Ok(if *look.survey < self.wanted { Decision::Do(*look.survey) } else { Decision::GO })
+    }
+
+    async fn perform(&self, _: &Handle, look: &Look<'_, Self>, _: u32) -> Performed {
+        if *look.survey > 100 {
             return Err("it is full".into());
         }
         self.number.fetch_add(u32::from(!self.deaf), Ordering::Relaxed);
         Ok(None)
     }
 
-    async fn at_rest(&self, site: Site<'_, Self>) -> Verdict {
-        if *site.survey == 7 { Verdict::Refuse("seven".into()) } else { Verdict::Go }
+    async fn at_rest(&self, _: &Handle, look: &Look<'_, Self>) -> Verdict {
+        if *look.survey == 7 { Verdict::Refuse("seven".into()) } else { Verdict::Go }
     }
 }
 
 async fn settled(number: u32, wanted: u32, deaf: bool) -> (Verdict, u32) {
     let counter = Counter { number: number.into(), wanted, deaf };
     let handle = simulation::handle(Published::default());
-    let verdict = settle(&counter, &handle, &Config::default(), &View::default()).await;
+    let verdict = counter.keep(&handle, &Config::default(), &View::default()).await;
     (verdict, counter.number.into_inner())
 }
 
@@ -87,5 +110,40 @@ async fn options_that_cannot_be_read_are_waited_for() {
     let counter = Counter { number: 0.into(), wanted: 0, deaf: false };
     let config = Config { options: serde_json::json!({ "number": 1 }).into(), ..Config::default() };
     let handle = simulation::handle(Published::default());
-    assert_eq!(settle(&counter, &handle, &config, &View::default()).await, waits("number: is odd"));
+    assert_eq!(counter.keep(&handle, &config, &View::default()).await, waits("number: is odd"));
+}
+
+async fn judged(number: u32, moment: Moment, action: Action, target: &[&str]) -> Verdict {
+    let counter = Counter { number: number.into(), wanted: 0, deaf: false };
+    let view = View { target: target.iter().map(|n| (*n).to_owned()).collect(), ..View::default() };
+    let ask = Ask { moment, action, instance: "node-0".into(), config: Config::default(), view: view.into() };
+    counter.judge(&simulation::handle(Published::default()), &ask).await
+}
+
+#[tokio::test]
+async fn each_step_has_its_question() {
+    use Action::{Launch, Remove, Restart, Stop};
+    use Moment::{After, Before};
+    let node = ["node-0"];
+    assert_eq!(judged(0, Before, Launch, &node).await, Verdict::Go, "nobody has said anything against it");
+    assert_eq!(judged(0, After, Stop, &node).await, Verdict::Go);
+    for (moment, action, question) in [
+        (After, Launch, "arrived"),
+        (After, Restart, "arrived"),
+        (Before, Restart, "restart"),
+        (Before, Stop, "stop"),
+        (Before, Remove, "leave"),
+        (After, Remove, "gone"),
+    ] {
+        assert_eq!(judged(0, moment, action, &node).await, waits(question));
+    }
+    assert_eq!(judged(0, Before, Remove, &[]).await, Verdict::Go, "the whole service goes");
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_asked_the_service_says_what_that_means() {
+    let before = Moment::Before;
+    assert_eq!(judged(u32::MAX, before, Action::Restart, &["node-0"]).await, Verdict::Go);
+    assert_eq!(judged(u32::MAX, before, Action::Stop, &["node-0"]).await, waits("nobody counts"));
+    assert_eq!(settled(u32::MAX, 1, true).await.0, waits("nobody counts"));
 }

@@ -22,16 +22,18 @@
 //!
 //! A framework whose nodes may be configured before they are to run has an option `idle` too, a set of ids.
 
+mod differing;
 mod edit;
 
 use std::collections::BTreeSet;
 
+pub use differing::Differing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Ids;
-use super::options::merge;
+use super::options::merged;
 use crate::{InstanceSpec, InstanceStatus, Problem, View, rest};
 
 /// Most nodes that a service may have.
@@ -128,13 +130,11 @@ impl Nodes {
     /// The options as they hold for one node: `overrides.ID` merged into what holds for all. What cannot be merged was
     /// refused with the options, and is left out.
     pub fn options_of<T: Serialize + DeserializeOwned + Clone>(&self, options: &T, id: u32) -> T {
-        let merged = || {
-            let mut all = serde_json::to_value(options).ok()?;
-            let own = all.get("overrides")?.get(id.to_string())?.clone();
-            merge(&mut all, &own);
-            serde_json::from_value(all).ok()
-        };
-        merged().unwrap_or_else(|| options.clone())
+        let all = serde_json::to_value(options).unwrap_or_default();
+        match all.get("overrides").and_then(|overrides| overrides.get(id.to_string())) {
+            Some(own) => merged(options, own),
+            None => options.clone(),
+        }
     }
 
     /// Checks number and ids.

@@ -1,85 +1,62 @@
-//! Indices and templates are kept as declared: made, changed where that can be done in place, never deleted.
+//! Indices and templates that are declared: what has to be asked for so that they are as declared. They are made, changed where
+//! that can be done in place, never deleted.
 
 use std::collections::BTreeMap;
 
-use axum::http::Method;
-use cairn_framework::Verdict;
-use cairn_framework::http::{ApiError, Change, JsonClient};
+use http::Method;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::options::{Options, flatten};
+use crate::{Request, request};
 
 /// Mark of a template, in its `_meta`: what it was made from. Its own form is not what was sent, so it cannot be compared.
 const MARK: &str = "cairn";
 
-/// Brings the cluster in line with what is declared.
-pub(crate) async fn keep(options: &Options, client: &JsonClient) -> Verdict {
-    match todo(options, client).await {
-        Ok(todo) => client.carry_out(todo).await,
-        Err(error) => Verdict::Wait(error.to_string()),
-    }
+/// A change: what it is about, for people, and how it is asked for.
+pub type Change = (String, Request);
+
+/// Where a template is found.
+pub fn template_at(name: &str) -> String {
+    format!("/_index_template/{name}")
 }
 
-async fn todo(options: &Options, client: &JsonClient) -> Result<Vec<Change>, ApiError> {
-    let mut todo = Vec::new();
-    // Templates first: they are for indices that come after them.
-    for (name, declared) in &options.templates {
-        let there = found(client.get(&format!("/_index_template/{name}")).await)?;
-        todo.extend(template(name, declared, &there["index_templates"][0]["index_template"]));
-    }
-    for (name, declared) in &options.indices {
-        let there = found(client.get(&format!("/{name}?flat_settings=true")).await)?;
-        // Asked by its alias, an index answers with its own name.
-        let there = there.as_object().and_then(|indices| indices.values().next());
-        todo.extend(index(name, declared, there));
-    }
-    Ok(todo)
+/// Where an index is found.
+pub fn index_at(name: &str) -> String {
+    format!("/{name}?flat_settings=true")
 }
 
-fn found(answer: Result<Value, ApiError>) -> Result<Value, ApiError> {
-    match answer {
-        Err(error) if error.is(404) => Ok(Value::Null),
-        other => other,
-    }
-}
-
-fn template(name: &str, declared: &Value, there: &Value) -> Option<Change> {
+/// What makes a template as declared; `there` is what was found, null if nothing.
+pub fn template(name: &str, declared: &Value, there: &Value) -> Option<Change> {
     let mark: String =
         Sha256::digest(declared.to_string()).iter().take(8).map(|b| format!("{b:02x}")).collect();
-    if there["_meta"][MARK] == mark {
+    if there["index_templates"][0]["index_template"]["_meta"][MARK] == mark {
         return None;
     }
     let mut body = declared.clone();
     body["_meta"][MARK] = mark.into();
-    let path = format!("/_index_template/{name}");
-    Some(Change { what: format!("template {name}"), method: Method::PUT, path, body })
+    Some((format!("template {name}"), request(Method::PUT, template_at(name), body)))
 }
 
-fn index(name: &str, declared: &Value, there: Option<&Value>) -> Vec<Change> {
-    let change = |what: &str, method, path: String, body: Value| Change {
-        what: format!("{what} {name}"),
-        method,
-        path,
-        body,
-    };
-    let Some(there) = there else {
-        return vec![change("index", Method::PUT, format!("/{name}"), declared.clone())];
+/// What makes an index as declared; `there` is what was found, null if nothing.
+pub fn index(name: &str, declared: &Value, there: &Value) -> Vec<Change> {
+    let change =
+        |what: &str, path: String, body: Value| (format!("{what} {name}"), request(Method::PUT, path, body));
+    // Asked by its alias, an index answers with its own name.
+    let Some(there) = there.as_object().and_then(|indices| indices.values().next()) else {
+        return vec![change("index", format!("/{name}"), declared.clone())];
     };
     let mut changes = Vec::new();
     let settings = differing(&declared["settings"], &there["settings"]);
     if !settings.is_empty() {
-        let path = format!("/{name}/_settings");
-        changes.push(change("settings of index", Method::PUT, path, json!(settings)));
+        changes.push(change("settings of index", format!("/{name}/_settings"), json!(settings)));
     }
     if !contains(&there["mappings"], &declared["mappings"]) {
-        let path = format!("/{name}/_mapping");
-        changes.push(change("mappings of index", Method::PUT, path, declared["mappings"].clone()));
+        changes.push(change("mappings of index", format!("/{name}/_mapping"), declared["mappings"].clone()));
     }
     for (alias, body) in declared["aliases"].as_object().into_iter().flatten() {
         if !there["aliases"].as_object().is_some_and(|aliases| aliases.contains_key(alias)) {
             let path = format!("/{name}/_alias/{alias}");
-            changes.push(change(&format!("alias {alias} of index"), Method::PUT, path, body.clone()));
+            changes.push(change(&format!("alias {alias} of index"), path, body.clone()));
         }
     }
     changes
@@ -115,25 +92,37 @@ fn contains(there: &Value, declared: &Value) -> bool {
     }
 }
 
+/// Nested entries by their dotted names, which mean the same.
+pub fn flatten(prefix: &str, entries: &Map<String, Value>, flat: &mut BTreeMap<String, Value>) {
+    for (key, value) in entries {
+        match value {
+            Value::Object(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
+            _ => drop(flat.insert(format!("{prefix}{key}"), value.clone())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn whats(changes: &[Change]) -> Vec<&str> {
-        changes.iter().map(|c| c.what.as_str()).collect()
+        changes.iter().map(|(what, _)| what.as_str()).collect()
     }
 
     #[test]
     fn a_template_is_put_again_only_when_somebody_changed_it() {
         let declared = json!({ "index_patterns": ["logs-*"], "_meta": { "owner": "me" } });
         let first = template("logs", &declared, &Value::Null).unwrap();
+        let (_, first) = first;
         assert_eq!(
-            (first.path.as_str(), first.body["_meta"]["owner"].as_str()),
+            (first.uri().path(), first.body()["_meta"]["owner"].as_str()),
             ("/_index_template/logs", Some("me"))
         );
-        assert_eq!(template("logs", &declared, &first.body), None);
-        assert!(template("logs", &declared, &json!({ "index_patterns": ["logs-*"] })).is_some());
-        assert!(template("logs", &json!({ "index_patterns": ["x-*"] }), &first.body).is_some());
+        let there = |body: &Value| json!({ "index_templates": [{ "name": "logs", "index_template": body }] });
+        assert!(template("logs", &declared, &there(first.body())).is_none());
+        assert!(template("logs", &declared, &there(&json!({ "index_patterns": ["logs-*"] }))).is_some());
+        assert!(template("logs", &json!({ "index_patterns": ["x-*"] }), &there(first.body())).is_some());
     }
 
     #[test]
@@ -143,22 +132,22 @@ mod tests {
             "mappings": { "properties": { "line": { "type": "text" }, "n": { "type": "long" } } },
             "aliases": { "all": {} },
         });
-        assert_eq!(whats(&index("logs", &declared, None)), ["index logs"]);
+        assert_eq!(whats(&index("logs", &declared, &Value::Null)), ["index logs"]);
         let there = json!({
             "settings": { "index.number_of_shards": "2", "index.number_of_replicas": "1", "index.refresh_interval": "5s",
                 "index.uuid": "x" },
             "mappings": { "properties": { "line": { "type": "text" }, "n": { "type": "long" }, "more": {} } },
             "aliases": { "all": {}, "other": {} },
         });
-        assert!(index("logs", &declared, Some(&there)).is_empty());
+        assert!(index("logs", &declared, &json!({ "logs-1": there })).is_empty());
         let old = json!({
             "settings": { "index.number_of_shards": "2", "index.number_of_replicas": "0", "index.refresh_interval": "5s" },
             "mappings": { "properties": { "line": { "type": "text" } } },
             "aliases": {},
         });
-        let changes = index("logs", &declared, Some(&old));
+        let changes = index("logs", &declared, &json!({ "logs": old }));
         let expected = ["settings of index logs", "mappings of index logs", "alias all of index logs"];
         assert_eq!(whats(&changes), expected);
-        assert_eq!(changes[0].body, json!({ "index.number_of_replicas": 1 }));
+        assert_eq!(*changes[0].1.body(), json!({ "index.number_of_replicas": 1 }));
     }
 }

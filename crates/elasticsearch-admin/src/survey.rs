@@ -1,86 +1,92 @@
 //! How the cluster is at this moment, asked from itself.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use cairn_framework::View;
-use cairn_framework::http::ApiError;
 use serde_json::Value;
 
-use crate::nodes::client;
+use crate::act::{ENABLE, EXCLUDE};
 
-/// Settings of the cluster that the framework changes.
-pub(crate) const EXCLUDE: &str = "cluster.routing.allocation.exclude._name";
-pub(crate) const ENABLE: &str = "cluster.routing.allocation.enable";
+/// Paths of what is asked for a [`Survey`].
+pub const QUESTIONS: [&str; 4] = [
+    "/_cat/nodes?format=json&full_id=true&h=name,id,master,node.role,version&master_timeout=5s",
+    "/_cat/shards?format=json&h=index,shard,prirep,state,node&master_timeout=5s",
+    "/_cluster/settings?flat_settings=true&master_timeout=5s",
+    "/_cluster/state/metadata?filter_path=metadata.cluster_coordination&master_timeout=5s",
+];
 
 /// A node that belongs to the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) id: String,
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub id: String,
     /// It is the elected master.
-    pub(crate) elected: bool,
+    pub elected: bool,
     /// It may be elected.
-    pub(crate) master: bool,
+    pub master: bool,
     /// It holds shards.
-    pub(crate) data: bool,
-    pub(crate) version: Vec<u32>,
+    pub data: bool,
+    /// Version, number by number.
+    pub version: Vec<u32>,
 }
 
 /// One copy of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Copy {
-    pub(crate) index: String,
-    pub(crate) shard: String,
-    pub(crate) primary: bool,
+pub struct Copy {
+    /// Its index.
+    pub index: String,
+    /// Number of its shard.
+    pub shard: String,
+    /// It is the primary.
+    pub primary: bool,
     /// `STARTED`, `RELOCATING`, `INITIALIZING`, `UNASSIGNED`.
-    pub(crate) state: String,
+    pub state: String,
     /// Name of the node that holds it.
-    pub(crate) node: Option<String>,
+    pub node: Option<String>,
 }
 
 impl Copy {
     /// It holds everything.
-    pub(crate) fn is_started(&self) -> bool {
+    pub fn is_started(&self) -> bool {
         self.state == "STARTED" || self.state == "RELOCATING"
     }
 
-    pub(crate) fn same_shard(&self, other: &Self) -> bool {
+    /// Whether two copies are of one shard.
+    pub fn same_shard(&self, other: &Self) -> bool {
         (&self.index, &self.shard) == (&other.index, &other.shard)
+    }
+}
+
+impl fmt::Display for Copy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.index, self.shard)
     }
 }
 
 /// The whole cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Survey {
-    pub(crate) members: Vec<Member>,
-    pub(crate) copies: Vec<Copy>,
+pub struct Survey {
+    /// All nodes.
+    pub members: Vec<Member>,
+    /// All copies of all shards.
+    pub copies: Vec<Copy>,
     /// Names of nodes that get no shards.
-    pub(crate) excluded: BTreeSet<String>,
+    pub excluded: BTreeSet<String>,
     /// Which copies may be placed, if not all.
-    pub(crate) allocation: Option<String>,
+    pub allocation: Option<String>,
     /// Ids of the nodes whose votes count.
-    pub(crate) voters: BTreeSet<String>,
+    pub voters: BTreeSet<String>,
     /// Names of the nodes that are to have no vote.
-    pub(crate) voteless: BTreeSet<String>,
+    pub voteless: BTreeSet<String>,
 }
 
 impl Survey {
-    /// Asks through any node that answers.
-    ///
-    /// # Errors
-    /// Nobody answers, or there is no elected master.
-    pub(crate) async fn take(view: &View) -> Result<Self, ApiError> {
-        let client = client(view);
-        let (nodes, shards, settings, votes) = tokio::try_join!(
-            client.get(
-                "/_cat/nodes?format=json&full_id=true&h=name,id,master,node.role,version&master_timeout=5s"
-            ),
-            client.get("/_cat/shards?format=json&h=index,shard,prirep,state,node&master_timeout=5s"),
-            client.get("/_cluster/settings?flat_settings=true&master_timeout=5s"),
-            client
-                .get("/_cluster/state/metadata?filter_path=metadata.cluster_coordination&master_timeout=5s"),
-        )?;
-        Ok(Self::read(&nodes, &shards, &settings, &votes["metadata"]["cluster_coordination"]))
+    /// From the answers to [`QUESTIONS`], in their order.
+    pub fn of(answers: &[Value]) -> Self {
+        let answer = |at: usize| answers.get(at).unwrap_or(&Value::Null);
+        Self::read(answer(0), answer(1), answer(2), &answer(3)["metadata"]["cluster_coordination"])
     }
 
     fn read(nodes: &Value, shards: &Value, settings: &Value, votes: &Value) -> Self {
@@ -100,29 +106,63 @@ impl Survey {
         }
     }
 
+    /// Why it is red, if it is: primaries that are not there.
+    pub fn red(&self) -> Option<String> {
+        let lost = self.copies.iter().find(|c| c.primary && !c.is_started())?;
+        Some(format!("red: the primary of {lost} is not there"))
+    }
+
+    /// Why it is not green, apart from replicas that cannot be anywhere.
+    pub fn yellow(&self) -> Option<String> {
+        let mut open = self.copies.iter().filter(|c| !c.is_started() && !self.is_hopeless(c));
+        let first = open.next()?;
+        Some(format!("yellow: {} replicas are not there yet, of {first} for example", open.count() + 1))
+    }
+
+    /// A copy on this node without which its shard would have none that is started, although it is to have more. The only copy
+    /// by somebody's own choice is none of these: it goes away for a while, and nothing else could be done.
+    pub fn alone_on<'a>(&'a self, node: &'a str) -> Option<&'a Copy> {
+        self.copies_on(node).filter(|copy| copy.is_started()).find(|copy| {
+            let others: Vec<&Copy> = self.others(copy).filter(|other| !self.is_hopeless(other)).collect();
+            !others.is_empty() && !others.iter().any(|other| other.is_started())
+        })
+    }
+
+    /// Copies of its shard that hold everything.
+    pub fn started(&self, copy: &Copy) -> usize {
+        self.copies.iter().filter(|other| other.same_shard(copy) && other.is_started()).count()
+    }
+
+    /// Votes that would be left without a node, if they were no majority.
+    pub fn too_few_votes_without(&self, member: &Member) -> Option<usize> {
+        let votes = |m: &&Member| m.id != member.id && self.voters.contains(&m.id);
+        let stay = self.members.iter().filter(votes).count();
+        (self.voters.contains(&member.id) && stay <= self.voters.len() / 2).then_some(stay)
+    }
+
     /// The member of this name.
-    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+    pub fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.name == name)
     }
 
     /// Copies that a node holds.
-    pub(crate) fn copies_on<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Copy> {
+    pub fn copies_on<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Copy> {
         self.copies.iter().filter(move |c| c.node.as_deref() == Some(name))
     }
 
     /// The other copies of the same shard.
-    pub(crate) fn others<'a>(&'a self, copy: &'a Copy) -> impl Iterator<Item = &'a Copy> {
+    pub fn others<'a>(&'a self, copy: &'a Copy) -> impl Iterator<Item = &'a Copy> {
         self.copies.iter().filter(move |c| c.same_shard(copy) && *c != copy)
     }
 
     /// How many copies are on their way somewhere.
-    pub(crate) fn moving(&self) -> usize {
+    pub fn moving(&self) -> usize {
         self.copies.iter().filter(|c| c.state == "RELOCATING" || c.state == "INITIALIZING").count()
     }
 
     /// A replica that is assigned nowhere, because every node that could take it has the shard already, or is older than the
     /// one with its primary: it will wait for another node, or for the others' upgrade, whatever is done meanwhile.
-    pub(crate) fn is_hopeless(&self, copy: &Copy) -> bool {
+    pub fn is_hopeless(&self, copy: &Copy) -> bool {
         let holders: Vec<&Copy> =
             self.copies.iter().filter(|c| c.same_shard(copy) && c.node.is_some()).collect();
         let primary = holders.iter().find(|c| c.primary).and_then(|c| self.member(c.node.as_deref()?));
@@ -141,7 +181,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-pub(crate) fn split(names: &str) -> BTreeSet<String> {
+fn split(names: &str) -> BTreeSet<String> {
     names.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()
 }
 

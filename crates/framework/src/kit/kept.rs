@@ -1,0 +1,47 @@
+//! What is declared is kept: how that went for all of it comes to one verdict.
+
+use crate::Verdict;
+
+/// What could not be done, and what is not done yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    refused: Vec<String>,
+    waits: Vec<String>,
+}
+
+impl Kept {
+    /// The service would say the same next time.
+    pub fn refused(&mut self, reason: impl Into<String>) {
+        self.refused.push(reason.into());
+    }
+
+    /// It is on its way, or did not work this time.
+    pub fn waits(&mut self, reason: impl Into<String>) {
+        self.waits.push(reason.into());
+    }
+
+    /// All together: a refusal is told before what only takes its time.
+    pub fn verdict(self) -> Verdict {
+        match (self.refused.is_empty(), self.waits.is_empty()) {
+            (false, _) => Verdict::Refuse(self.refused.join("; ")),
+            (true, false) => Verdict::Wait(self.waits.join("; ")),
+            (true, true) => Verdict::Go,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_first() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.clone().verdict(), Verdict::Go);
+        kept.waits("a");
+        kept.waits("b");
+        assert_eq!(kept.clone().verdict(), Verdict::Wait("a; b".into()));
+        kept.refused("c");
+        assert_eq!(kept.verdict(), Verdict::Refuse("c".into()));
+    }
+}
