@@ -2,13 +2,16 @@
 //!
 //! - [`Client`]: brokers, topics and their settings, moves of partitions, KRaft's quorum; [`Cluster`] is what it reads;
 //! - [`declared`]: topics as they should be, compared with what there is;
-//! - [`reassign`]: which brokers partitions should be on. Pure.
+//! - [`reassign`]: which brokers partitions should be on; [`evacuation()`]: what to do so that a broker holds none; whether one can be
+//!   away, and is back: [`Cluster::can_miss`], [`Quorum::can_miss`], [`Cluster::has_back`]. Pure.
 
+mod absence;
 mod cluster;
 mod configs;
 mod connection;
 pub mod declared;
 mod error;
+mod evacuation;
 mod known;
 mod quorum;
 pub mod reassign;
@@ -22,10 +25,12 @@ use std::collections::BTreeSet;
 use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
+pub use absence::MinIsr;
 pub use cluster::{Cluster, Node, PartitionState, TopicState};
 pub use configs::{ConfigEntry, Configs};
 use connection::Connection;
 pub use error::ClientError;
+pub use evacuation::{Evacuation, evacuation};
 pub use kafka_protocol::ResponseError;
 pub use quorum::Quorum;
 pub use reassignments::{Assignment, Ongoing};

@@ -167,3 +167,24 @@ async fn an_answer_that_is_not_kafkas_is_refused() {
 async fn nobody_to_ask_is_an_error() {
     assert_eq!(Client::connect(&[]).await.unwrap_err().to_string(), "no broker serves yet");
 }
+
+/// `logs: 0,1,2/0,1` is partition 0 of logs with these replicas and these of them in sync.
+pub(crate) fn cluster(brokers: &[i32], partitions: &[&str]) -> Cluster {
+    let mut cluster = Cluster { controller: Some(0), ..Cluster::default() };
+    for id in brokers {
+        cluster.brokers.insert(*id, Node { endpoint: format!("h:{id}"), rack: None });
+    }
+    for text in partitions {
+        let (topic, rest) = text.split_once(": ").unwrap();
+        let (replicas, isr) = rest.split_once('/').unwrap();
+        let ids = |t: &str| {
+            t.split(',').filter(|t| !t.is_empty()).map(|t| t.parse().unwrap()).collect::<Vec<i32>>()
+        };
+        let (replicas, isr) = (ids(replicas), ids(isr));
+        let leader = isr.iter().copied().find(|id| brokers.contains(id));
+        let partitions = &mut cluster.topics.entry(topic.to_owned()).or_default().partitions;
+        let number = i32::try_from(partitions.len()).unwrap();
+        partitions.insert(number, PartitionState { leader, replicas, isr });
+    }
+    cluster
+}

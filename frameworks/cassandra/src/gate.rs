@@ -43,7 +43,7 @@ impl Clustered for Cassandra {
     const RESOURCE: Option<(&'static str, &'static str)> =
         Some(("/v1/ring", "Members of the ring as the nodes see them"));
 
-    async fn survey(&self, view: &View) -> Result<Survey, String> {
+    async fn survey(&self, view: &View, _: &Options) -> Result<Survey, String> {
         let asked = ask_all(view, |instance| {
             let place = instance.placement.as_ref()?;
             let (endpoint, cql) = (place.endpoint(STORAGE)?, place.endpoint(CQL)?);

@@ -26,7 +26,7 @@ impl Clustered for Elasticsearch {
     type Act = Act;
 
     /// Through any node that answers.
-    async fn survey(&self, view: &View) -> Result<Survey, String> {
+    async fn survey(&self, view: &View, _: &Options) -> Result<Survey, String> {
         let answers = client(view).get_all(&QUESTIONS).await;
         answers.map(|answers| Survey::of(&answers)).map_err(|error| error.to_string())
     }

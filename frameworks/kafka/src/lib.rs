@@ -2,8 +2,7 @@
 //!
 //! - [`Options`]: what a stack may set;
 //! - `broker`, `task`, `quorum`: the files and the command line of a broker;
-//! - `client`: the parts of Kafka's protocol that a scheduler needs;
-//! - `gate`: what is safe when; `reassign`: where partitions go; `topics`: what is declared is kept;
+//! - `gate`: what is safe when, and what is done for it; topics are kept as declared;
 //! - `rest`: resources of its own.
 
 mod broker;
@@ -15,7 +14,6 @@ mod real;
 mod rest;
 mod service;
 mod task;
-mod topics;
 
 pub use cairn_units::Size;
 pub use options::{Mode, Options, Override, Topic};

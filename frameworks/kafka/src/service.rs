@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Nodes, Ports};
+use cairn_framework::kit::{Cluster, Nodes, Ports};
 use cairn_framework::rest::Api;
 use cairn_framework::{
-    Ask, Config, Handle, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, Verdict, View,
-    VolumeSpec, Wait,
+    Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, View, VolumeSpec, Wait,
 };
 use cairn_task::TaskSpec;
 use serde_json::Value;
 
 use crate::broker::{BROKERS, Broker, broker_id, instance_name};
-use crate::gate;
 use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
 use crate::rest;
 use crate::task::{self, CLIENT_PORT};
-use crate::topics;
 
 /// After its last heartbeat a session lives for its timeout, rounded up to a tick of ZooKeeper; with some margin.
 const SESSION_MARGIN_MS: u64 = 2_000;
@@ -67,12 +64,8 @@ impl Service for Kafka {
         task::task(config, &options, id, place, view)
     }
 
-    async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
-        gate::ask(ask).await
-    }
-
-    async fn settle(&self, _: &Handle, config: &Config, view: &View) -> Verdict {
-        topics::settle(config, view).await
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        Some(self)
     }
 
     fn nodes(&self) -> Vec<Nodes> {

@@ -38,7 +38,7 @@ impl Clustered for ZooKeeper {
     const RESOURCE: Option<(&'static str, &'static str)> =
         Some(("/v1/ensemble", "Leader, membership and its version, followers in step"));
 
-    async fn survey(&self, view: &View) -> Result<Ensemble, String> {
+    async fn survey(&self, view: &View, _: &Options) -> Result<Ensemble, String> {
         Ok(survey::take(view).await)
     }
 

@@ -39,7 +39,7 @@ pub trait Clustered: Send + Sync {
     const AFTER_GROWTH: Option<&'static str> = None;
 
     /// Asks the instances, or says why there is nobody to ask.
-    async fn survey(&self, view: &View) -> Result<Self::Survey, String>;
+    async fn survey(&self, view: &View, options: &Self::Options) -> Result<Self::Survey, String>;
 
     /// The answer when there is nobody to ask.
     fn unasked(&self, ask: &Ask, why: String) -> Verdict {
@@ -190,9 +190,10 @@ impl<C: Clustered> Cluster for C {
     }
 
     async fn listed(&self, config: &Config, view: &View) -> BTreeMap<String, Value> {
-        match (config.read::<C::Options>(), self.survey(view).await) {
-            (Ok(options), Ok(survey)) => self.members(&Look { options: &options, view, survey: &survey }),
-            _ => BTreeMap::new(),
+        let Ok(options) = config.read::<C::Options>() else { return BTreeMap::new() };
+        match self.survey(view, &options).await {
+            Ok(survey) => self.members(&Look { options: &options, view, survey: &survey }),
+            Err(_) => BTreeMap::new(),
         }
     }
 
@@ -202,7 +203,7 @@ impl<C: Clustered> Cluster for C {
 
     async fn shown(&self, config: &Config, view: &View) -> Result<Value, String> {
         let options = config.read::<C::Options>().map_err(|problems| told(&problems))?;
-        let survey = self.survey(view).await?;
+        let survey = self.survey(view, &options).await?;
         Ok(self.whole(&Look { options: &options, view, survey: &survey }))
     }
 }
@@ -218,7 +219,7 @@ async fn answer<C: Clustered>(
 ) -> (Verdict, Option<C::Survey>) {
     let mut done: Vec<C::Act> = Vec::new();
     loop {
-        let survey = match service.survey(view).await {
+        let survey = match service.survey(view, options).await {
             Ok(survey) => survey,
             Err(why) => return (unasked(why), None),
         };

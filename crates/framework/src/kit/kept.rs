@@ -2,6 +2,9 @@
 
 use crate::Verdict;
 
+/// At most so many reasons to wait are told.
+const SHOWN: usize = 5;
+
 /// What could not be done, and what is not done yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -24,9 +27,18 @@ impl Kept {
     pub fn verdict(self) -> Verdict {
         match (self.refused.is_empty(), self.waits.is_empty()) {
             (false, _) => Verdict::Refuse(self.refused.join("; ")),
-            (true, false) => Verdict::Wait(self.waits.join("; ")),
+            (true, false) => Verdict::Wait(shown(&self.waits)),
             (true, true) => Verdict::Go,
         }
+    }
+}
+
+/// The first of them, and how many more there are.
+fn shown(reasons: &[String]) -> String {
+    let first = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    match reasons.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -41,6 +53,9 @@ mod tests {
         kept.waits("a");
         kept.waits("b");
         assert_eq!(kept.clone().verdict(), Verdict::Wait("a; b".into()));
+        let mut many = kept.clone();
+        (0..5).for_each(|n| many.waits(n.to_string()));
+        assert_eq!(many.verdict(), Verdict::Wait("a; b; 0; 1; 2 and 2 more".into()));
         kept.refused("c");
         assert_eq!(kept.verdict(), Verdict::Refuse("c".into()));
     }

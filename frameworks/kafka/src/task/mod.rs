@@ -3,9 +3,9 @@
 mod properties;
 
 use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
-use cairn_framework::kit::{probes, sh};
-use cairn_framework::{Config, Placement, View, Wait};
-use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
+use cairn_framework::kit::{listens, sh};
+use cairn_framework::{Config, Placement, View, Wait, files};
+use cairn_task::{ConfigFile, TaskSpec};
 
 use crate::broker::Broker;
 use crate::options::{Mode, Options};
@@ -37,8 +37,8 @@ pub(crate) fn task(
 ) -> Result<TaskSpec, Wait> {
     let broker = Broker::of(options, id);
     let properties = match options.mode {
-        Mode::ZooKeeper => properties::zookeeper(config, options, id, place, view)?,
-        Mode::KRaft => properties::kraft(options, id, place, &quorum::voters(options, view)?)?,
+        Mode::ZooKeeper => properties::zookeeper(config, options, &broker, id, place, view)?,
+        Mode::KRaft => properties::kraft(options, &broker, id, place, view)?,
     };
     let mut prepare = sh(&["prepare.sh"]);
     if options.mode == Mode::KRaft {
@@ -47,16 +47,12 @@ pub(crate) fn task(
     let own = config.distribution.is_some();
     let mut task = jvm(&broker, own);
     task.prepare.push(prepare);
-    task.files.extend([
-        ConfigFile::raw("server.properties", properties::text(&properties, &broker.options)),
-        ConfigFile::raw("prepare.sh", include_str!("../prepare.sh")),
-    ]);
+    task.files.extend(files!("..": "prepare.sh"));
+    task.files.push(ConfigFile::raw("server.properties", properties.to_string()));
     if own {
-        task.files.push(ConfigFile::raw("log4j.properties", include_str!("log4j.properties")));
-        task.files.push(ConfigFile::raw("log4j2.yaml", include_str!("log4j2.yaml")));
+        task.files.extend(files!(".": "log4j.properties", "log4j2.yaml"));
     }
-    let target = format!("{{{{ address }}}}:{{{{ ports.{CLIENT_PORT} }}}}");
-    let (ready, health) = probes(ProbeKind::Tcp { target });
+    let (ready, health) = listens(CLIENT_PORT);
     // Moving leaderships away and closing logs properly saves a long recovery. A controller that has lost its quorum never
     // ends by itself, so KRaft is not given as long.
     let grace_ms = if options.mode == Mode::KRaft { 20_000 } else { 30_000 };

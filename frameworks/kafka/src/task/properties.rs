@@ -1,29 +1,19 @@
 //! server.properties.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use cairn_framework::kit::Settings;
+use cairn_framework::kit::Entries;
 use cairn_framework::kit::java::SMALL_HEAP;
 use cairn_framework::{Config, Placement, View, Wait};
 
 use super::CLIENT_PORT;
 use crate::broker::Broker;
-use crate::options::{Mode, Options};
-use crate::quorum::CONTROLLER_PORT;
+use crate::options::Options;
+use crate::quorum::{self, CONTROLLER_PORT};
 
 /// Heartbeats to ZooKeeper may fail for so long before the broker counts as gone.
 const SESSION_TIMEOUT_MS: u64 = 6_000;
 const SESSION_TIMEOUT: &str = "zookeeper.session.timeout.ms";
 /// With a small heap the log cleaner's buffer is cut down from its 128 MiB.
 const SMALL_CLEANER_BUFFER: u64 = 16 * 1024 * 1024;
-
-/// What the framework writes itself, by whether an operator may replace it.
-#[derive(Debug, Default)]
-pub(super) struct Properties {
-    fixed: Vec<(&'static str, String)>,
-    defaults: BTreeMap<&'static str, String>,
-}
 
 /// The path below which a cluster keeps its metadata in ZooKeeper: `H:P,H:P/demo-kafka`. What the connect string brings
 /// of a path comes before.
@@ -39,45 +29,48 @@ pub(crate) fn session_timeout_ms(broker: &Broker) -> u64 {
 pub(super) fn zookeeper(
     config: &Config,
     options: &Options,
+    broker: &Broker,
     id: u32,
     place: &Placement,
     view: &View,
-) -> Result<Properties, Wait> {
+) -> Result<Entries, Wait> {
     let zookeeper = config.inputs.get("zookeeper").filter(|z| !z.trim().is_empty());
     let zookeeper = zookeeper.ok_or_else(|| Wait::For("no ZooKeeper is bound yet".into()))?;
     let listener = listener("PLAINTEXT", place, CLIENT_PORT)?;
-    let mut defaults = defaults(options, id);
-    defaults.insert(SESSION_TIMEOUT, SESSION_TIMEOUT_MS.to_string());
-    let mut fixed = vec![
+    let usual = Entries::new("=").lines(include_str!("usual-zookeeper.properties"));
+    let usual = usual.with([(SESSION_TIMEOUT, SESSION_TIMEOUT_MS)]);
+    Ok(common(usual, options, broker, place).with([
         ("broker.id", id.to_string()),
         ("listeners", listener.clone()),
         ("advertised.listeners", listener),
         ("zookeeper.connect", chroot(zookeeper, &view.framework)),
-    ];
-    fixed.extend(common(place));
-    Ok(Properties { fixed, defaults })
+    ]))
 }
 
-pub(super) fn kraft(options: &Options, id: u32, place: &Placement, voters: &str) -> Result<Properties, Wait> {
+pub(super) fn kraft(
+    options: &Options,
+    broker: &Broker,
+    id: u32,
+    place: &Placement,
+    view: &View,
+) -> Result<Entries, Wait> {
+    let voters = quorum::voters(options, view)?;
     let client = listener("PLAINTEXT", place, CLIENT_PORT)?;
-    let controls = options.controller_ids().contains(&id);
-    let listeners = if controls {
-        format!("{client},{}", listener("CONTROLLER", place, CONTROLLER_PORT)?)
+    let (roles, listeners) = if options.controller_ids().contains(&id) {
+        let controller = listener("CONTROLLER", place, CONTROLLER_PORT)?;
+        ("broker,controller", format!("{client},{controller}"))
     } else {
-        client.clone()
+        ("broker", client.clone())
     };
-    let mut fixed = vec![
-        ("process.roles", if controls { "broker,controller" } else { "broker" }.to_owned()),
+    let fixed =
+        common(Entries::new("="), options, broker, place).lines(include_str!("fixed-kraft.properties"));
+    Ok(fixed.with([
+        ("process.roles", roles.to_owned()),
         ("node.id", id.to_string()),
-        ("controller.quorum.voters", voters.to_owned()),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("controller.quorum.voters", voters),
         ("listeners", listeners),
         ("advertised.listeners", client),
-        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
-        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-    ];
-    fixed.extend(common(place));
-    Ok(Properties { fixed, defaults: defaults(options, id) })
+    ]))
 }
 
 fn listener(name: &str, place: &Placement, port: &str) -> Result<String, Wait> {
@@ -86,50 +79,29 @@ fn listener(name: &str, place: &Placement, port: &str) -> Result<String, Wait> {
     Ok(format!("{name}://{endpoint}"))
 }
 
-fn common(place: &Placement) -> Vec<(&'static str, String)> {
-    // Below the volume's root, where file systems keep things of their own.
-    let mut common = vec![("log.dirs", "data/kafka".to_owned())];
-    if let Some(rack) = place.attributes.get("rack") {
-        common.push(("broker.rack", rack.clone()));
-    }
-    common
-}
-
-/// What an operator may replace. Replication follows the number of brokers, so that a lone broker works and three are
-/// safe.
-fn defaults(options: &Options, id: u32) -> BTreeMap<&'static str, String> {
+/// What is usual, what the operator sets, and what is fixed in both modes. Replication follows the number of brokers, so that
+/// a lone broker works and three are safe.
+fn common(usual: Entries, options: &Options, broker: &Broker, place: &Placement) -> Entries {
     let replication = options.broker_ids().len().clamp(1, 3);
     let min_isr = if replication == 3 { 2 } else { 1 };
-    let mut defaults = BTreeMap::from([
-        ("default.replication.factor", replication.to_string()),
-        ("min.insync.replicas", min_isr.to_string()),
-        ("offsets.topic.replication.factor", replication.to_string()),
-        ("transaction.state.log.replication.factor", replication.to_string()),
-        ("transaction.state.log.min.isr", min_isr.to_string()),
+    let small =
+        (broker.heap <= SMALL_HEAP).then_some(("log.cleaner.dedupe.buffer.size", SMALL_CLEANER_BUFFER));
+    let rack = place.attributes.get("rack").map(|rack| ("broker.rack", escape(rack)));
+    usual
+        .with([
+            ("default.replication.factor", replication),
+            ("min.insync.replicas", min_isr),
+            ("offsets.topic.replication.factor", replication),
+            ("transaction.state.log.replication.factor", replication),
+            ("transaction.state.log.min.isr", min_isr),
+        ])
         // Kafka waits 3 s for more members before a new group may start.
-        ("group.initial.rebalance.delay.ms", "0".to_owned()),
-    ]);
-    if options.mode == Mode::ZooKeeper {
-        // A leadership that cannot move (one replica only) must not hold up a stop for long.
-        defaults.insert("controlled.shutdown.max.retries", "3".to_owned());
-        defaults.insert("controlled.shutdown.retry.backoff.ms", "500".to_owned());
-    }
-    if Broker::of(options, id).heap <= SMALL_HEAP {
-        defaults.insert("log.cleaner.dedupe.buffer.size", SMALL_CLEANER_BUFFER.to_string());
-    }
-    defaults
-}
-
-/// The file: what is fixed, then the rest by name.
-pub(super) fn text(properties: &Properties, own: &Settings) -> String {
-    let mut rest: BTreeMap<&str, String> = properties.defaults.iter().map(|(k, v)| (*k, v.clone())).collect();
-    rest.extend(own.iter().map(|(k, v)| (k.as_str(), v.to_string())));
-    let mut text = String::new();
-    let fixed = properties.fixed.iter().map(|(k, v)| (*k, v.as_str()));
-    for (key, value) in fixed.chain(rest.iter().map(|(k, v)| (*k, v.as_str()))) {
-        let _ = writeln!(text, "{key}={}", escape(value));
-    }
-    text
+        .with([("group.initial.rebalance.delay.ms", 0)])
+        .with(small)
+        .with(broker.options.iter().map(|(name, value)| (name, escape(&value.to_string()))))
+        // Below the volume's root, where file systems keep things of their own.
+        .with([("log.dirs", "data/kafka")])
+        .with(rack)
 }
 
 /// Backslashes begin escapes in property files, and white space before a value is dropped.

@@ -31,7 +31,7 @@ impl Clustered for Counter {
     type Survey = u32;
     type Act = u32;
 
-    async fn survey(&self, _: &View) -> Result<u32, String> {
+    async fn survey(&self, _: &View, _: &Wanted) -> Result<u32, String> {
         match self.number.load(Ordering::Relaxed) {
             u32::MAX => Err("nobody counts".into()),
             number => Ok(number),

@@ -1,10 +1,13 @@
 //! Parameters from the query or from a form, whichever a script sends: for interfaces of earlier frameworks, which scripts
-//! go on using. [`text`] reads the values as these have them.
+//! go on using. [`text`] reads the values as these have them; [`Earlier`] is what they could do to numbered nodes.
 
+mod nodes;
 pub mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub use nodes::{Earlier, Kind};
 
 use super::{Problem, Refused, Token};
 use axum::extract::{FromRequest, Query, Request};

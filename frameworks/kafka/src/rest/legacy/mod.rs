@@ -1,8 +1,7 @@
 //! The surface of the earlier framework (kafka-mesos), so that scripts written for it go on working: `/api/broker/…`,
 //! `/api/topic/…`, `/api/partition/list`, by GET or POST, with parameters in the query or a form.
 //!
-//! What is different: a changed broker is restarted by a rolling, gated plan rather than at its next `start`; parameters
-//! that have no meaning here are listed under `ignored` in the answer.
+//! What is different is told by [`cairn_framework::rest::form::Earlier`].
 
 mod broker;
 mod topic;
@@ -14,7 +13,7 @@ pub(super) fn api(api: Api) -> Api {
     let brokers = "As the earlier framework had it: list add update start stop restart remove clone log";
     let topics = "As the earlier framework had it: list add update delete rebalance";
     let partitions = "As the earlier framework had it: list";
-    api.at("/api/broker/{verb}", get(broker::handle).post(broker::handle), &[("post", brokers)])
+    api.at("/api/broker/{verb}", broker::EARLIER.verbs(), &[("post", brokers)])
         .at("/api/topic/{verb}", get(topic::handle).post(topic::handle), &[("post", topics)])
         .at("/api/partition/{verb}", get(topic::partitions).post(topic::partitions), &[("post", partitions)])
         .at("/health", get(async || "ok"), &[("get", "ok")])
