@@ -40,12 +40,12 @@ impl Act {
     pub fn request(&self) -> Request {
         const VOTES: &str = "/_cluster/voting_config_exclusions";
         match self {
-            Self::HoldReplicas => set(ENABLE, Self::PRIMARIES.into()),
-            Self::ReleaseReplicas => set(ENABLE, Value::Null),
-            Self::Exclude(names) if names.is_empty() => set(EXCLUDE, Value::Null),
+            Self::HoldReplicas => set(ENABLE, &Self::PRIMARIES.into()),
+            Self::ReleaseReplicas => set(ENABLE, &Value::Null),
+            Self::Exclude(names) if names.is_empty() => set(EXCLUDE, &Value::Null),
             Self::Exclude(names) => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                set(EXCLUDE, names.join(",").into())
+                set(EXCLUDE, &names.join(",").into())
             }
             Self::TakeVote(name) => {
                 request(Method::POST, format!("{VOTES}?node_names={name}&timeout=5s"), Value::Null)
@@ -68,7 +68,7 @@ impl Act {
 }
 
 /// Where a setting of this name was made does not matter: it is gone afterwards.
-fn set(name: &str, value: Value) -> Request {
+fn set(name: &str, value: &Value) -> Request {
     let body = json!({ "persistent": { name: value }, "transient": { name: null } });
     request(Method::PUT, "/_cluster/settings?master_timeout=5s", body)
 }

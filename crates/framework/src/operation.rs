@@ -358,7 +358,7 @@ mod tests {
         ..OperationSpec::script("snapshot", "Keep all", &["tool", "snapshot"])
     };
 
-    fn step(arguments: Value) -> Operate {
+    fn step(arguments: &Value) -> Operate {
         Operate {
             id: "x".into(),
             operation: "snapshot".into(),
@@ -372,19 +372,19 @@ mod tests {
 
     #[test]
     fn arguments_are_checked_and_become_words() {
-        let line = |arguments: Value| SPEC.line(&step(arguments)).join(" ");
+        let line = |arguments: &Value| SPEC.line(&step(arguments)).join(" ");
         assert_eq!(
-            line(json!({ "times": 3, "full": true, "tag": "monday" })),
+            line(&json!({ "times": 3, "full": true, "tag": "monday" })),
             "/bin/sh tool snapshot -t monday -full 3"
         );
-        assert_eq!(line(json!({ "full": false })), "/bin/sh tool snapshot");
-        let wrong = |arguments: Value| -> Vec<String> {
+        assert_eq!(line(&json!({ "full": false })), "/bin/sh tool snapshot");
+        let wrong = |arguments: &Value| -> Vec<String> {
             SPEC.check(&step(arguments).arguments).iter().map(ToString::to_string).collect()
         };
-        assert!(wrong(json!({ "tag": "a.b_c", "full": false, "times": "x y" })).is_empty());
-        assert_eq!(wrong(json!({})), ["tag: is missing: it is found by it"]);
+        assert!(wrong(&json!({ "tag": "a.b_c", "full": false, "times": "x y" })).is_empty());
+        assert_eq!(wrong(&json!({})), ["tag: is missing: it is found by it"]);
         assert_eq!(
-            wrong(json!({ "tag": "--all", "full": "yes" })),
+            wrong(&json!({ "tag": "--all", "full": "yes" })),
             ["tag: cannot be a name", "full: is true or false"]
         );
     }
