@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Http, processes, until};
+use crate::{Authority, Http, processes, until};
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub struct Cairn {
     frameworks: Option<PathBuf>,
     /// What each verb is told beside the usual.
     told: BTreeMap<&'static str, Vec<String>>,
+    /// Whose certificates the cluster's servers show, as PEM, where they speak TLS.
+    authority: Option<String>,
 }
 
 /// A program of Cairn that nothing of Cairn starts again; whoever runs one keeps it up.
@@ -85,6 +87,13 @@ pub fn binary() -> PathBuf {
     std::env::var_os("CAIRN_BIN").map_or_else(|| checkout().join("target/release/cairn"), PathBuf::from)
 }
 
+/// The address of the agent of this place, from 0.
+fn agent_address(place: usize) -> String {
+    let first = std::env::var("CAIRN_FIRST_ADDRESS").ok().and_then(|a| a.parse().ok());
+    let first: u32 = first.unwrap_or(Ipv4Addr::LOCALHOST).into();
+    Ipv4Addr::from(first + u32::try_from(place).unwrap_or_default()).to_string()
+}
+
 /// A port that nobody listens on now.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
@@ -109,6 +118,7 @@ impl Cairn {
             path: None,
             frameworks: None,
             told: BTreeMap::new(),
+            authority: None,
         }
     }
 
@@ -138,6 +148,37 @@ impl Cairn {
     pub fn and_apart(mut self, agents: usize) -> Self {
         self.apart.resize_with(agents, || None);
         self
+    }
+
+    /// With a cluster that speaks TLS, and clients that trust its authority. Say how many agents there are before.
+    #[must_use]
+    pub fn secure(self) -> Self {
+        let authority = Authority::new();
+        let places = 0..self.agents + self.apart.len();
+        let addresses: Vec<String> = places.map(agent_address).chain(["127.0.0.1".to_owned()]).collect();
+        let shown = authority.server(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
+        let ca = self.file("ca.pem", &authority.certificate());
+        let (certificate, key) = (self.file("tls.pem", &shown.certificate), self.file("tls.key", &shown.key));
+        let server = ["--tls-cert", &certificate, "--tls-key", &key, "--ca", &ca];
+        let mut secure =
+            self.tell("cluster", &server).tell("agent", &server).tell("controller", &["--ca", &ca]);
+        secure.authority = Some(authority.certificate());
+        secure
+    }
+
+    /// A client for a server of the cluster at `host:port`.
+    pub fn server(&self, address: &str) -> Http {
+        let http = Http::new(&format!("http://{address}"), None);
+        match &self.authority {
+            Some(authority) => http.trusting(authority),
+            None => http,
+        }
+    }
+
+    /// Where the master answers, as its clients are told.
+    fn master_url(&self) -> String {
+        let scheme = if self.authority.is_some() { "https://" } else { "" };
+        format!("{scheme}{}", self.master())
     }
 
     /// Tells the servers of a verb (`cluster`, `agent`, `controller`) more than usual.
@@ -212,7 +253,7 @@ impl Cairn {
         }
         args.extend(self.told("cluster"));
         self.cluster = Some(self.spawn("cluster.log", &args));
-        let http = Http::new(&format!("http://{listen}"), None);
+        let http = self.server(&listen);
         until("the cluster answers", Duration::from_secs(90), || {
             http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
         });
@@ -220,18 +261,16 @@ impl Cairn {
 
     /// Starts the `cairn agent` of a place, on the address after those of the cluster's own agents and the one before.
     fn start_agent(&mut self, place: usize) {
-        let first = std::env::var("CAIRN_FIRST_ADDRESS").ok().and_then(|a| a.parse().ok());
-        let first: u32 = first.unwrap_or(Ipv4Addr::LOCALHOST).into();
-        let address = Ipv4Addr::from(first + u32::try_from(self.agents + place).unwrap()).to_string();
+        let address = agent_address(self.agents + place);
         let dir = self.folder().join(format!("agent-{place}")).display().to_string();
-        let master = self.master();
+        let master = self.master_url();
         let mut args = vec!["agent", "--master", &master, "--address", &address, "--work-dir", &dir];
         if let Some(resources) = &self.resources {
             args.extend(["--resources", resources]);
         }
         args.extend(self.told("agent"));
         self.apart[place] = Some(self.spawn(&format!("agent-{place}.log"), &args));
-        let http = Http::new(&format!("http://{address}:5051"), None);
+        let http = self.server(&format!("{address}:5051"));
         until("the agent answers", Duration::from_secs(90), || {
             http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
         });
@@ -270,7 +309,7 @@ impl Cairn {
     /// Starts `cairn controller`.
     pub fn start_controller(&mut self) {
         let dir = self.folder().join("controller").display().to_string();
-        let master = format!("127.0.0.1:{}", self.cluster_port);
+        let master = self.master_url();
         let listen = format!("127.0.0.1:{}", self.controller_port);
         let mut args = vec!["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
         args.extend(self.told("controller"));

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// How long a request may take unless a test says otherwise.
+const SLOWEST: Duration = Duration::from_secs(60);
+
 /// A client with or without a token.
 pub struct Http {
     runtime: tokio::runtime::Runtime,
@@ -19,7 +22,7 @@ impl Http {
     /// # Panics
     /// When the machine has no threads left.
     pub fn new(base: &str, token: Option<String>) -> Self {
-        Self::within(Duration::from_secs(60), base, token)
+        Self::within(SLOWEST, base, token)
     }
 
     /// A client that gives each request so much time.
@@ -33,6 +36,19 @@ impl Http {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().timeout(time).tls_certs_only([]);
         Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token, principal: None }
+    }
+
+    /// The same, but it believes servers whose certificates this authority has signed, and speaks TLS only.
+    ///
+    /// # Panics
+    /// When that is no certificate.
+    #[must_use]
+    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
+    pub fn trusting(self, authority: &str) -> Self {
+        let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(SLOWEST).tls_certs_only([authority]);
+        let base = self.base.replacen("http://", "https://", 1);
+        Self { client: client.build().unwrap(), base, ..self }
     }
 
     /// The same as a principal of the cluster.

@@ -1,5 +1,6 @@
 //! What the end to end tests share: real processes in a folder of their own, found and ended by id, never by name.
 
+mod authority;
 pub mod cairn;
 pub mod canary;
 pub mod chaos;
@@ -10,6 +11,7 @@ pub mod processes;
 pub mod wait;
 pub mod zookeeper;
 
+pub use authority::{Authority, Certified};
 pub use cairn::{Cairn, Output, checkout};
 pub use http::Http;
 pub use wait::until;

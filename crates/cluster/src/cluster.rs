@@ -94,6 +94,7 @@ impl Cluster {
             timeouts: options.master_timeouts.clone(),
             credentials: options.credentials.clone(),
             acls: options.acls.clone(),
+            tls: options.tls.clone(),
         };
         let master = MasterServer::start(options.listen, settings, registry).await?;
         let runner = LocalRunner::new(Fetcher::new(work_dir.join("cache")), options.containment)?;
@@ -157,6 +158,8 @@ async fn start_agent(
         domain: plan.domain,
         credentials: options.credentials.clone(),
         executor_secret: options.executor_secret.clone(),
+        tls: options.tls.clone(),
+        authorities: options.authorities.clone(),
         path: std::env::var("PATH").unwrap_or_default(),
         timeouts: options.agent_timeouts,
         housekeeping: options.housekeeping,

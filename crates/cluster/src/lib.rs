@@ -7,6 +7,7 @@ pub mod agent;
 mod classic;
 mod cluster;
 mod link;
+mod listen;
 pub mod master;
 mod options;
 pub mod security;

@@ -11,7 +11,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use crate::agent;
 use crate::master;
-use crate::security::{Acls, Credentials, Key};
+use crate::security::{Acls, Credentials, Key, Tls};
 
 /// The most agents one cluster may have: each needs a loopback address of its own.
 pub const MAX_AGENTS: u8 = 250;
@@ -47,6 +47,11 @@ pub struct ClusterOptions {
     /// What the tokens of executors are signed with. Without it agents make one of their own where they have credentials, and
     /// ask for no tokens elsewhere.
     pub executor_secret: Option<Key>,
+    /// What master and agents show clients that come by TLS; without it they are spoken to without.
+    pub tls: Option<Tls>,
+    /// A file with the authorities by whose certificates executors know their agents, as PEM; without it they trust whom the
+    /// system trusts.
+    pub authorities: Option<PathBuf>,
     /// How long the master waits for what.
     pub master_timeouts: master::Timeouts,
     /// How long agents wait for what.
@@ -75,6 +80,8 @@ impl ClusterOptions {
             credentials: None,
             acls: None,
             executor_secret: None,
+            tls: None,
+            authorities: None,
             // Local agents are back within moments; one that is not was left out.
             master_timeouts: master::Timeouts {
                 agent_recovery: Duration::from_secs(60),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::{Artifact, Config, Master, View, Wait};
+use cairn_framework::{Artifact, Config, Credentials, Master, View, Wait};
 use cairn_stack::{
     FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_text, secret_names, secret_places,
 };
@@ -17,6 +17,7 @@ use crate::state::{Options, Stacks, StoredStack};
 const CONFIG_FILE: &str = "config.json";
 const TOKEN_FILE: &str = "token";
 const CREDENTIAL_FILE: &str = "credential";
+const AUTHORITIES_FILE: &str = "ca.pem";
 /// A scheduler that does not serve REST within this time is started anew.
 const READY_DEADLINE_MS: u64 = 120_000;
 /// SIGTERM only detaches, so this is soon over.
@@ -52,7 +53,7 @@ pub(crate) fn task(
             private(TOKEN_FILE, settings.key.for_stack(&stack.spec.name).reveal().to_owned()),
         ]
         .into_iter()
-        .chain(credential(&settings.master).map(|content| private(CREDENTIAL_FILE, content)))
+        .chain(access(&settings.master).into_iter().map(|(_, file)| file))
         .collect(),
         ready: Some(ReadySpec { probe: health_probe("", 100, 2_000), deadline_ms: READY_DEADLINE_MS }),
         health: Some(HealthSpec {
@@ -65,9 +66,14 @@ pub(crate) fn task(
     })
 }
 
-/// What the cluster lets a scheduler in for: the same as this controller.
-fn credential(master: &Master) -> Option<String> {
-    master.access.credentials.as_ref()?.to_file()
+/// How a scheduler comes to the cluster: as this controller does. Options, and the files that they name.
+fn access(master: &Master) -> Vec<(&'static str, ConfigFile)> {
+    let credential = master.access.credentials.as_ref().and_then(Credentials::to_file);
+    let authorities = master.access.authorities.as_ref().map(|known| known.to_file().to_owned());
+    let credential = credential.map(|content| ("--credential", private(CREDENTIAL_FILE, content)));
+    // They are no secret, but none of the files is for others.
+    let authorities = authorities.map(|content| ("--ca", private(AUTHORITIES_FILE, content)));
+    credential.into_iter().chain(authorities).collect()
 }
 
 fn private(path: &str, content: String) -> ConfigFile {
@@ -101,8 +107,8 @@ fn command_line(
         ("--port", "{{ ports.api }}".into()),
         ("--token-file", TOKEN_FILE.into()),
     ];
-    let credential = credential(&settings.master).map(|_| ("--credential", CREDENTIAL_FILE.to_owned()));
-    command.extend(flags.into_iter().chain(credential).flat_map(|(flag, value)| [flag.to_owned(), value]));
+    let access = access(&settings.master).into_iter().map(|(flag, file)| (flag, file.path));
+    command.extend(flags.into_iter().chain(access).flat_map(|(flag, value)| [flag.to_owned(), value]));
     command
 }
 
@@ -246,7 +252,8 @@ pub(crate) fn rendered_config(task: &TaskSpec) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use cairn_framework::{Access, Credentials};
+    use cairn_framework::{Access, Authorities};
+    use cairn_tests::Authority;
     use serde_json::json;
 
     use super::*;
@@ -285,12 +292,17 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduler_is_given_the_credential_in_a_file_of_its_own() {
+    fn a_scheduler_comes_to_the_cluster_as_the_controller_does() {
         let credentials = Some(Credentials::Basic { principal: "ops".into(), secret: "hush hush".into() });
-        let master = Master { access: Access { credentials }, ..settings().master };
-        let settings = Settings { master, ..settings() };
+        let pem = Authority::new().certificate();
+        let authorities = Some(Authorities::parse(pem.clone()).unwrap());
+        let access = Access { credentials, authorities };
+        let settings = Settings { master: Master { access, ..settings().master }, ..settings() };
         let task = task(&settings, &Stacks::new(options()), "demo-zookeeper", &view()).unwrap();
-        assert!(task.command.join(" ").ends_with("--token-file token --credential credential"));
+        let told = "--token-file token --credential credential --ca ca.pem";
+        assert!(task.command.join(" ").ends_with(told));
+        let trusted = task.files.iter().find(|file| file.path == AUTHORITIES_FILE).unwrap();
+        assert_eq!(trusted.content, pem);
         let file = task.files.iter().find(|file| file.path == CREDENTIAL_FILE).unwrap();
         assert_eq!(file.content, r#"{"principal":"ops","secret":"hush hush"}"#);
         assert!(file.raw && file.mode == FileMode::Private);

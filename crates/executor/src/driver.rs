@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cairn_mesos::client::{
-    Access, Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
+    Access, AccessError, Backoff, ClientError, ExecutorClient, ExecutorEnvironment, ExecutorEvent, Options,
 };
 use cairn_mesos::v1::{AgentInfo, TaskInfo, TaskStatus};
 use cairn_task::{ActionReport, Order, Place, TaskSpec};
@@ -37,6 +37,8 @@ const SWEEP: Duration = Duration::from_secs(3);
 /// The executor cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DriverError {
+    #[error("the agent cannot be reached by TLS: {0}")]
+    Access(#[from] AccessError),
     #[error("cannot make a client for the agent: {0}")]
     Client(#[from] ClientError),
     #[error("cannot take signals, or find the working directory: {0}")]
@@ -48,6 +50,7 @@ pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
     let (reports_in, reports) = mpsc::channel(REPORTS);
     let session = Arc::new(Mutex::new(Session::new(&env)));
     let options = Options { call_timeout: ANSWER, backoff: BACKOFF, ..Options::default() };
+    let access = env.access()?;
     let shared = Arc::clone(&session);
     let (client, events) =
         ExecutorClient::connect(env.clone(), options, move || locked(&shared).unacknowledged())?;
@@ -61,6 +64,7 @@ pub(crate) async fn run(env: ExecutorEnvironment) -> Result<(), DriverError> {
         session,
         client,
         events,
+        access,
         start: Instant::now(),
         services: JoinSet::new(),
         stops: HashMap::new(),
@@ -89,6 +93,7 @@ struct Driver {
     session: Arc<Mutex<Session>>,
     client: ExecutorClient,
     events: mpsc::Receiver<ExecutorEvent>,
+    access: Access,
     start: Instant,
     services: JoinSet<()>,
     stops: HashMap<String, mpsc::Sender<Stop>>,
@@ -226,7 +231,7 @@ impl Driver {
             spec,
             place,
             path: std::env::var("PATH").unwrap_or_default(),
-            agent: Agent { address: self.env.agent.to_string(), access: self.env.access(Access::default()) },
+            agent: Agent { address: self.env.agent.to_string(), access: self.access.clone() },
         };
         let (stop, stops) = mpsc::channel(STOPS);
         self.stops.insert(id.clone(), stop);

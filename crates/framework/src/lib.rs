@@ -24,7 +24,7 @@ pub mod simulation;
 pub mod status;
 pub mod store;
 
-pub use cairn_mesos::client::{Access, CredentialError, Credentials, Piece};
+pub use cairn_mesos::client::{Access, AccessError, Authorities, Credentials, Piece};
 pub use cairn_units::{Constraint, Missed, Overlap};
 pub use driver::{
     Accepted, Cluster, Command, Foreign, Given, Handle, Published, Registered, RunError, RunOptions, Sandbox,

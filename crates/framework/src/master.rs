@@ -8,9 +8,9 @@ const PRINCIPAL: &str = "cairn";
 /// Where the master is, and how one comes to it and its agents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Master {
-    /// `host:port`, several separated by commas, or `zk://host:port,host:port/path`.
+    /// `host:port` or a URL, several separated by commas, or `zk://host:port,host:port/path`.
     pub address: String,
-    /// Who one is there.
+    /// How one comes there.
     pub access: Access,
 }
 
@@ -43,7 +43,13 @@ impl Master {
     /// # Errors
     /// The address makes no sense.
     pub(crate) fn agent(&self, address: &str) -> Result<AgentClient, ClientError> {
-        AgentClient::new(address, self.options())
+        let scheme = if self.speaks_tls() { "https" } else { "http" };
+        AgentClient::new(&format!("{scheme}://{address}"), self.options())
+    }
+
+    /// Agents do not say whether they do; they do as their master does.
+    fn speaks_tls(&self) -> bool {
+        self.access.authorities.is_some() || self.address.starts_with("https://")
     }
 }
 

@@ -115,6 +115,8 @@ impl Machine {
             resources: resources.to_vec(),
             work_dir: format!("/agent-{number}").into(),
             boot: String::new(),
+            tls: false,
+            authorities: None,
             path: "/bin".into(),
             timeouts: Timeouts::default(),
         };

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cairn_framework::driver::Given;
 use cairn_framework::kit::Nodes;
 use cairn_framework::{
-    Access, Argument, Config, Credentials, Handle, InstanceSpec, Master, Model, Operate, OperationSpec,
-    PortSpec, Problem, Progress, RunOptions, Service, View, Wait, run,
+    Access, Argument, Authorities, Config, Credentials, Handle, InstanceSpec, Master, Model, Operate,
+    OperationSpec, PortSpec, Problem, Progress, RunOptions, Service, View, Wait, run,
 };
 use cairn_task::{Action, ConfigFile, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
@@ -116,7 +116,8 @@ impl Service for Hello {
 }
 
 /// Reads the command line that a controller gives its schedulers: `--master HOST:PORT --framework NAME --state STATE
-/// --config FILE --listen IP --port P --token-file FILE`, and `--credential FILE` where the master asks for one.
+/// --config FILE --listen IP --port P --token-file FILE`, and where its cluster wants
+/// them `--credential FILE` and `--ca FILE`.
 fn options() -> Result<RunOptions, String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let given: BTreeMap<&str, &str> =
@@ -126,9 +127,11 @@ fn options() -> Result<RunOptions, String> {
     let port = given.get("port").unwrap_or(&"0");
     let credentials = given.get("credential").map(|file| Credentials::load(file.as_ref())).transpose();
     let credentials = credentials.map_err(|e| e.to_string())?;
+    let authorities = given.get("ca").map(|file| Authorities::load(file.as_ref())).transpose();
+    let authorities = authorities.map_err(|e| e.to_string())?;
     let start = Config { revision: 1, ..Config::default() };
     Ok(RunOptions {
-        master: Master { address: need("master")?.into(), access: Access { credentials } },
+        master: Master { address: need("master")?.into(), access: Access { credentials, authorities } },
         framework: need("framework")?.into(),
         state: need("state")?.parse().map_err(|e| format!("--state: {e}"))?,
         advertise: None,

@@ -15,6 +15,7 @@ mod kraft;
 mod logging;
 mod nested;
 mod secrets;
+mod secure;
 mod service;
 mod shipped;
 mod state;
@@ -96,6 +97,7 @@ fn main() {
         logging::story(),
         secrets::story(),
         closed::story(),
+        secure::story(),
         failover::story(),
         state::story(),
         shipped::story(),

@@ -8,7 +8,7 @@ use cairn_cluster::{SoloAgent, agent_attributes, agent_resources};
 use tokio::signal::unix::SignalKind;
 
 use super::access::AccessArgs;
-use super::cluster::{GuardArgs, RESOURCES, STOP, TaskArgs, listen, stop_signal};
+use super::cluster::{GuardArgs, RESOURCES, STOP, TaskArgs, TlsArgs, listen, stop_signal};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{logging, paths, runtime};
@@ -16,13 +16,15 @@ use crate::{logging, paths, runtime};
 /// What an agent is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The master; it need not be there yet
-    #[arg(long, value_name = "HOST:PORT")]
+    /// The master, HOST:PORT or https://HOST:PORT; it need not be there yet
+    #[arg(long, value_name = "MASTER")]
     master: String,
     #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
     guard: GuardArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Where everything is kept: state, sandboxes, volumes. An agent that starts again on the same one goes on
     #[arg(long, value_name = "DIR")]
     work_dir: PathBuf,
@@ -60,6 +62,8 @@ impl Args {
             domain: None,
             credentials,
             executor_secret,
+            tls: self.tls.read()?,
+            authorities: self.access.authorities()?,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: self.tasks.timeouts(),
             housekeeping: self.tasks.housekeeping(),

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_cluster::agent::{Containment, Housekeeping, Isolation, Timeouts};
-use cairn_cluster::security::{Acls, Credentials, Key, SecurityError};
+use cairn_cluster::security::{Acls, Credentials, Key, SecurityError, Tls};
 use cairn_cluster::{Cluster, ClusterOptions};
+use cairn_framework::Authorities;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::access::absolute;
 use super::times::{ExecutorTimes, MasterTimes};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
@@ -44,6 +46,34 @@ struct SecurityArgs {
     /// What principals may do: the `register_frameworks` and `register_agents` rules of Apache Mesos, as JSON
     #[arg(long, value_name = "FILE", requires = "credentials")]
     acls: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Whose certificates prove to executors that their agents are who they are, as PEM. Without it they trust whom the system
+    /// trusts
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    ca: Option<PathBuf>,
+}
+
+/// What a server shows its clients.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TlsArgs {
+    /// Speak TLS, and show this certificate: PEM, followed by those between it and its authority. It names the addresses of all
+    /// that listen here
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// With what stands in the files.
+    pub(crate) fn read(&self) -> Result<Option<Tls>, Failure> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Tls::load(certificate, key).map(Some).map_err(Failure::from),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Whom a server lets in.
@@ -78,6 +108,10 @@ impl From<SecurityError> for Failure {
 impl SecurityArgs {
     fn put_into(&self, options: &mut ClusterOptions) -> Result<(), Failure> {
         (options.credentials, options.executor_secret) = self.guard.read()?;
+        options.tls = self.tls.read()?;
+        // Executors are told where it is, so it had better be one.
+        self.ca.as_deref().map(Authorities::load).transpose()?;
+        options.authorities = absolute(self.ca.as_deref())?;
         options.acls = self.acls.as_deref().map(Acls::load).transpose()?;
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::{logging, paths, runtime};
 /// What a controller is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
+    /// Where the master is: HOST:PORT or https://HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
     #[arg(long, value_name = "MASTER")]
     master: String,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use crate::{frameworks, logging, runtime};
 pub(crate) struct Args {
     /// Which service; `cairn frameworks` lists them
     name: String,
-    /// Where the master is: HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
+    /// Where the master is: HOST:PORT or https://HOST:PORT, several separated by commas, or zk://HOST:PORT,HOST:PORT/PATH
     #[arg(long, value_name = "MASTER")]
     master: String,
     #[command(flatten)]

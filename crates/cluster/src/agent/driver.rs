@@ -22,6 +22,7 @@ use super::http::{self, Web};
 use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
+use crate::listen::Listener;
 use crate::security::{self, SecurityError};
 use crate::wire::AgentLink;
 
@@ -145,6 +146,8 @@ impl Agent {
             work_dir: work_dir.clone(),
             boot: process::boot_id(),
             path: options.path,
+            tls: options.tls.is_some(),
+            authorities: options.authorities,
             timeouts: options.timeouts,
         };
         let (agent, containers) = store.load()?;
@@ -179,7 +182,7 @@ impl Agent {
             driver: tokio::spawn(driver.run(recovery)),
             over: None,
             registered,
-            server: tokio::spawn(http::serve(listener, web, closed)),
+            server: tokio::spawn(http::serve(Listener::new(listener, options.tls.as_ref()), web, closed)),
             closing: Some(closing),
         })
     }

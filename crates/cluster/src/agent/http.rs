@@ -11,20 +11,19 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use cairn_mesos::codec::{CodecError, MediaType};
 use cairn_mesos::recordio;
 use cairn_mesos::v1::TaskState;
 use cairn_mesos::v1::executor::{Call, Event, call, event};
 use cairn_mesos::v1::task_status::Source;
 use futures_util::stream;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Key, View};
 use super::driver::{Caller, Input};
 use super::entry::Entry;
 use super::{classic, operator};
+use crate::listen::Listener;
 use crate::security::Claims;
 
 /// How often a quiet executor is told that its agent is there, as with Mesos.
@@ -44,7 +43,7 @@ pub(crate) struct Web {
 }
 
 /// Serves until `closing` is dropped or used.
-pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Receiver<()>) {
+pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
     let readers = || middleware::from_fn_with_state(web.clone(), read_only);
     let own = Router::new()
         .route("/state", get(classic::state))
@@ -77,10 +76,6 @@ pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Rec
     let closing = async {
         let _ = closing.await;
     };
-    // Events are small and follow each other: waiting to fill packets would cost 40 ms each.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(closing).await {
         tracing::error!(%error, "the agent's HTTP server ended");
     }

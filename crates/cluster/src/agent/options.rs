@@ -7,7 +7,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use super::core::Timeouts;
 use super::housekeeping::Housekeeping;
-use crate::security::{Credentials, Key};
+use crate::security::{Credentials, Key, Tls};
 
 /// One agent.
 #[derive(Debug, Clone)]
@@ -32,6 +32,11 @@ pub struct AgentOptions {
     /// What the tokens of executors are signed with. Without it the agent makes one of its own where it has credentials, and asks
     /// for no tokens elsewhere.
     pub executor_secret: Option<Key>,
+    /// What it shows clients that come by TLS; without it it is spoken to without.
+    pub tls: Option<Tls>,
+    /// A file with the authorities by whose certificates executors know it, as PEM; without it they trust whom the system
+    /// trusts.
+    pub authorities: Option<PathBuf>,
     /// PATH of executors and commands; usually that of this process.
     pub path: String,
     /// How long it waits for what.

@@ -39,12 +39,10 @@ impl Remote {
     /// # Errors
     /// That is no address, or there can be no HTTP client.
     pub(crate) fn new(master: &str, access: Access) -> Result<Self, ClientError> {
-        cairn_mesos::client::install_crypto();
         let mut master = cairn_mesos::client::parse_address(master)?;
         master.set_path(PATH);
-        // Plain HTTP: nobody needs the certificate roots, which cost megabytes.
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).tcp_nodelay(true).build();
-        let client = client.map_err(|error| ClientError::Setup(error.to_string()))?;
+        let builder = reqwest::Client::builder().no_proxy().http1_only().tcp_nodelay(true);
+        let client = access.client(builder, std::slice::from_ref(&master))?;
         Ok(Self { master, access, client, entrance: Arc::new(watch::Sender::new(Entrance::Unknown)) })
     }
 

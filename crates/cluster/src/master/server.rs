@@ -15,7 +15,8 @@ use super::http::{self, Web};
 use super::registry::{Registry, RegistryError};
 use super::{Identity, Master, Timeouts};
 use crate::link::Remote;
-use crate::security::{Acls, Credentials};
+use crate::listen::Listener;
+use crate::security::{Acls, Credentials, Tls};
 use crate::wire::{self, AgentLink};
 
 /// How long open requests may take to end when the master stops.
@@ -52,6 +53,8 @@ pub struct MasterSettings {
     pub credentials: Option<Credentials>,
     /// What principals may do; `None`: everything.
     pub acls: Option<Acls>,
+    /// What it shows clients that come by TLS; `None`: it is spoken to without.
+    pub tls: Option<Tls>,
 }
 
 /// Gives out links to one master.
@@ -114,7 +117,7 @@ impl MasterServer {
         let address = listener.local_addr().map_err(failed)?;
         let stored = registry.load()?;
         let clock = Clock::start();
-        let MasterSettings { hostname, domain, timeouts, credentials, acls } = settings;
+        let MasterSettings { hostname, domain, timeouts, credentials, acls, tls } = settings;
         let (id, ip, port) = (Uuid::new_v4(), shown_ip(address), address.port());
         let identity = Identity { id, hostname, ip, port, domain };
         let master = Master::new(identity, timeouts, stored.clone(), clock.now()).with_acls(acls.clone());
@@ -129,7 +132,7 @@ impl MasterServer {
             address,
             commands,
             driver: tokio::spawn(driver.run()),
-            server: tokio::spawn(http::serve(listener, web, closed)),
+            server: tokio::spawn(http::serve(Listener::new(listener, tls.as_ref()), web, closed)),
             closing: Some(closing),
         })
     }

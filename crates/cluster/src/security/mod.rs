@@ -3,12 +3,14 @@
 mod acl;
 mod credentials;
 mod file;
+mod tls;
 mod token;
 
 use std::path::PathBuf;
 
 pub use self::acl::Acls;
 pub use self::credentials::Credentials;
+pub use self::tls::Tls;
 pub(crate) use self::token::Claims;
 pub use self::token::Key;
 

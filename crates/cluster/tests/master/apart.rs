@@ -27,6 +27,8 @@ pub(crate) fn options(dir: &Path, port: u16) -> AgentOptions {
         domain: None,
         credentials: None,
         executor_secret: None,
+        tls: None,
+        authorities: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
         housekeeping: Housekeeping::default(),

@@ -23,7 +23,8 @@ fn known() -> Known {
 
 fn access(principal: &str) -> Access {
     let secret = format!("hush-{principal}");
-    Access { credentials: Some(Credentials::Basic { principal: principal.to_owned(), secret }) }
+    let credentials = Some(Credentials::Basic { principal: principal.to_owned(), secret });
+    Access { credentials, ..Access::default() }
 }
 
 /// An operator's view of an agent.
@@ -94,7 +95,7 @@ async fn an_agent_comes_with_a_credential_that_may_bring_it() {
     let wrong = Credentials::Basic { principal: "machine".into(), secret: "hush".into() };
     for (name, access, hint) in [
         ("nobody", Access::default(), "give --credential FILE"),
-        ("wrong", Access { credentials: Some(wrong) }, "the credential of `machine`"),
+        ("wrong", Access { credentials: Some(wrong), ..Access::default() }, "the credential of `machine`"),
         ("web", access("web"), "no rule of `register_agents`"),
     ] {
         let agent = start(name, access).await;

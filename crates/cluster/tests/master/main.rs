@@ -13,6 +13,7 @@ mod operating;
 mod reconciling;
 mod reserving;
 mod scene;
+mod secure;
 mod sharing;
 mod storms;
 mod web;

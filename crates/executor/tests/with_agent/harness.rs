@@ -311,6 +311,8 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         // The executor has to say who it is, so each test shows that it does.
         credentials: None,
         executor_secret: Some(Key::new(b"what tokens are signed with")),
+        tls: None,
+        authorities: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
         housekeeping: Housekeeping::default(),

@@ -1,20 +1,25 @@
-//! How a client comes to a cluster: who it is.
+//! How a client comes to a cluster: who it is, and whom it believes who the cluster is.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Url;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use super::ClientError;
+use super::error::with_causes;
+use super::{Authorities, ClientError};
 
 /// How a client comes to a cluster. By default it says nothing of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Who it is, where peers ask for it.
     pub credentials: Option<Credentials>,
+    /// Whom it believes who its peers are: it reaches all of them by TLS. `None`: those whom the system trusts, and by TLS only
+    /// where an address says `https`.
+    pub authorities: Option<Authorities>,
 }
 
 impl Access {
@@ -25,6 +30,36 @@ impl Access {
             Some(Credentials::Bearer(_)) | None => None,
         }
     }
+
+    /// Makes a client of this one. `peers` are the addresses that are known: no root certificates, which cost megabytes, are
+    /// loaded where none of them needs them.
+    ///
+    /// # Errors
+    /// One of them is to be reached without TLS although authorities are given, or there can be no client.
+    pub fn client(
+        &self,
+        builder: reqwest::ClientBuilder,
+        peers: &[Url],
+    ) -> Result<reqwest::Client, ClientError> {
+        super::install_crypto();
+        let plain = peers.iter().find(|url| url.scheme() == "http");
+        let builder = match (&self.authorities, plain) {
+            (Some(_), Some(url)) => return Err(without_tls(url)),
+            (Some(authorities), None) => builder.tls_certs_only(authorities.certificates()),
+            (None, _) if peers.iter().all(|url| url.scheme() == "http") => builder.tls_certs_only([]),
+            (None, _) => builder,
+        };
+        builder.build().map_err(|error| ClientError::Setup(with_causes(&error)))
+    }
+}
+
+fn without_tls(url: &Url) -> ClientError {
+    let address = url.as_str().trim_end_matches('/').to_owned();
+    let reason = format!(
+        "it is reached without TLS, although --ca says whom to trust; write https://{}",
+        address.trim_start_matches("http://")
+    );
+    ClientError::Address { address, reason }
 }
 
 /// Who a client is.
@@ -51,13 +86,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A file with a credential that cannot be used. What stands in it is never told.
+/// A file of a client's that cannot be used. What stands in it is never told.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot use the credential in {}: {problem}; it is a line `principal secret`, or {{\"principal\": \"p\", \"secret\": \"s\"}}",
-    path.display()
-)]
-pub struct CredentialError {
+#[error("cannot use {}: {problem}", path.display())]
+pub struct AccessError {
     /// Which file.
     pub path: PathBuf,
     /// What is wrong with it.
@@ -76,8 +108,13 @@ impl Credentials {
     ///
     /// # Errors
     /// The file cannot be read, or holds something else.
-    pub fn load(path: &Path) -> Result<Self, CredentialError> {
-        let failed = |problem: String| CredentialError { path: path.to_owned(), problem };
+    pub fn load(path: &Path) -> Result<Self, AccessError> {
+        let failed = |problem: String| AccessError {
+            path: path.to_owned(),
+            problem: format!(
+                "{problem}; a credential is a line `principal secret`, or {{\"principal\": \"p\", \"secret\": \"s\"}}"
+            ),
+        };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         Self::parse(&text).map_err(failed)
     }
@@ -177,7 +214,10 @@ mod tests {
             let problem = Credentials::parse(text).unwrap_err();
             assert!(problem.contains(hint) && !problem.contains("hush"), "{text}: {problem}");
         }
-        assert!(!format!("{:?}", Access { credentials: Some(basic("p", "hush")) }).contains("hush"));
+        assert!(
+            !format!("{:?}", Access { credentials: Some(basic("p", "hush")), authorities: None })
+                .contains("hush")
+        );
         let missing = Credentials::load(Path::new("/nowhere/at/all")).unwrap_err().to_string();
         assert!(missing.contains("/nowhere/at/all") && missing.contains("principal secret"), "{missing}");
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::access::{Access, Credentials};
+use super::access::{Access, AccessError, Credentials};
+use super::authorities::Authorities;
 use super::masters::parse_address;
 use super::parse_duration;
 use crate::v1::{AgentId, ExecutorId, FrameworkId};
@@ -44,6 +45,8 @@ pub struct ExecutorEnvironment {
     pub subscription_backoff_max: Duration,
     /// How long the agent waits after SHUTDOWN before it kills (`MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`; 5 s when unset).
     pub shutdown_grace_period: Duration,
+    /// Whose certificates prove who the agent is, where it speaks TLS (`LIBPROCESS_SSL_CA_FILE`).
+    pub authorities: Option<PathBuf>,
     /// The token for agents that ask for one ([`EXECUTOR_TOKEN`]).
     pub token: Option<Credentials>,
 }
@@ -70,7 +73,8 @@ impl ExecutorEnvironment {
         let on = |name: &str| present(name).is_some_and(|value| value == "1" || value == "true");
 
         let endpoint = required("MESOS_AGENT_ENDPOINT")?;
-        let scheme = if on("LIBPROCESS_SSL_ENABLED") { "https" } else { "http" };
+        let secure = on("LIBPROCESS_SSL_ENABLED");
+        let scheme = if secure { "https" } else { "http" };
         let agent = parse_address(&format!("{scheme}://{endpoint}"))
             .map_err(|error| EnvironmentError { name: "MESOS_AGENT_ENDPOINT", reason: error.to_string() })?;
         Ok(Self {
@@ -83,14 +87,18 @@ impl ExecutorEnvironment {
             recovery_timeout: duration("MESOS_RECOVERY_TIMEOUT", Duration::from_secs(900))?,
             subscription_backoff_max: duration("MESOS_SUBSCRIPTION_BACKOFF_MAX", Duration::from_secs(2))?,
             shutdown_grace_period: duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
+            authorities: present("LIBPROCESS_SSL_CA_FILE").filter(|_| secure).map(PathBuf::from),
             token: present(EXECUTOR_TOKEN).map(Credentials::Bearer),
         })
     }
 
-    /// How the executor comes to its agent, where `access` leaves that open.
-    #[must_use]
-    pub fn access(&self, access: Access) -> Access {
-        Access { credentials: access.credentials.or_else(|| self.token.clone()) }
+    /// How the executor comes to its agent.
+    ///
+    /// # Errors
+    /// The file with the authorities cannot be used.
+    pub fn access(&self) -> Result<Access, AccessError> {
+        let authorities = self.authorities.as_deref().map(Authorities::load).transpose()?;
+        Ok(Access { credentials: self.token.clone(), authorities })
     }
 }
 
@@ -127,6 +135,18 @@ mod tests {
         assert_eq!(environment.subscription_backoff_max, Duration::from_millis(250));
         assert_eq!(environment.shutdown_grace_period, Duration::from_secs(3));
         assert_eq!(environment.sandbox, Some(PathBuf::from("/sandbox")));
+    }
+
+    #[test]
+    fn an_agent_that_speaks_tls_says_so() {
+        let mut pairs = LEAST.to_vec();
+        pairs.push(("LIBPROCESS_SSL_CA_FILE", "/ca.pem"));
+        let environment = read(&pairs).unwrap();
+        assert_eq!((environment.agent.scheme(), environment.authorities), ("http", None));
+        pairs.push(("LIBPROCESS_SSL_ENABLED", "true"));
+        let environment = read(&pairs).unwrap();
+        assert_eq!(environment.agent.scheme(), "https");
+        assert_eq!(environment.authorities, Some(PathBuf::from("/ca.pem")));
     }
 
     #[test]

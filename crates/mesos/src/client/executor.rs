@@ -77,7 +77,7 @@ impl fmt::Debug for Shared {
 }
 
 impl ExecutorClient {
-    /// Starts to subscribe and gives the events through a bounded channel. `unacknowledged` is asked at each subscription
+    /// Starts to subscribe, as the one that the environment says, and gives the events through a bounded channel. `unacknowledged` is asked at each subscription
     /// for the tasks and updates that the agent has not acknowledged.
     pub fn connect(
         environment: ExecutorEnvironment,
@@ -85,7 +85,7 @@ impl ExecutorClient {
         unacknowledged: impl Fn() -> Subscribe + Send + Sync + 'static,
     ) -> Result<(Self, mpsc::Receiver<ExecutorEvent>), ClientError> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        options.access = environment.access(options.access);
+        options.access = environment.access().map_err(|error| ClientError::Setup(error.to_string()))?;
         let mut url = environment.agent.clone();
         url.set_path(PATH);
         let http = Http::new(std::slice::from_ref(&url), options)?;

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use super::ClientError;
 use super::access::{Access, Credentials};
 use super::backoff::{Backoff, random};
-use super::error::with_causes;
 use crate::codec::{Body, CodecError, MediaType};
 
 /// The header that ties a call to a subscription.
@@ -66,8 +65,7 @@ pub(crate) struct Http {
 impl Http {
     /// `peers` decide whether root certificates are needed.
     pub(crate) fn new(peers: &[Url], options: Options) -> Result<Self, ClientError> {
-        super::install_crypto();
-        let mut builder = Client::builder()
+        let builder = Client::builder()
             .no_proxy()
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -76,12 +74,18 @@ impl Http {
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(Duration::from_secs(20))
             .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")));
-        if peers.iter().all(|url| url.scheme() == "http") {
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|error| ClientError::Setup(with_causes(&error)))?;
+        let client = options.access.client(builder, peers)?;
         let authorization = options.access.credentials.as_ref().map(Credentials::header).transpose()?;
         Ok(Self { client, authorization, options })
+    }
+
+    /// The address as it is reached: masters do not say in ZooKeeper whether they speak TLS, so whoever names authorities does.
+    pub(crate) fn toward(&self, mut url: Url) -> Url {
+        if self.options.access.authorities.is_some() {
+            // It fails only for schemes that are no web addresses'.
+            let _ = url.set_scheme("https");
+        }
+        url
     }
 
     /// Posts a message, follows redirects, and gives the answer once its head is there. Statuses other than success
@@ -229,6 +233,10 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Url, ClientError> {
         return Err(bad());
     }
     let mut target = url.join(location).map_err(|_| bad())?;
+    // What was meant for nobody but the peer is not told to everybody.
+    if url.scheme() == "https" && target.scheme() != "https" {
+        return Err(bad());
+    }
     // Some masters name only the place, as for a page that a person opens.
     if target.path() == "/" {
         target.set_path(url.path());

@@ -4,6 +4,7 @@
 //! per peer, and load root certificates only when an address says `https`.
 
 mod access;
+mod authorities;
 mod backoff;
 mod crypto;
 mod detect;
@@ -18,7 +19,8 @@ mod scheduler;
 mod stream;
 mod zookeeper;
 
-pub use self::access::{Access, CredentialError, Credentials};
+pub use self::access::{Access, AccessError, Credentials};
+pub use self::authorities::Authorities;
 pub use self::backoff::Backoff;
 pub use self::crypto::install_crypto;
 pub use self::duration::{format_duration, parse_duration};

@@ -45,7 +45,8 @@ impl OperatorClient {
     async fn ask(&self, call: &master::Call) -> Result<Answer, ClientError> {
         let mut tried = 1;
         loop {
-            let mut url = self.masters.pick(self.choice.load(Ordering::Relaxed)).await?;
+            let master = self.masters.pick(self.choice.load(Ordering::Relaxed)).await?;
+            let mut url = self.http.toward(master);
             url.set_path(PATH);
             match self.http.call(&url, call, None).await {
                 Err(ClientError::Unreachable { .. }) if tried < self.masters.urls().len() => {

@@ -160,7 +160,7 @@ impl Shared {
         sender: &mpsc::Sender<SchedulerEvent>,
     ) -> Result<(), ClientError> {
         let after = self.http.options.call_timeout;
-        let mut url = master.clone();
+        let mut url = self.http.toward(master.clone());
         url.set_path(PATH);
         let call = self.subscribe_call();
         let posted = tokio::time::timeout(after, self.http.post(&url, &call, None)).await;

@@ -76,7 +76,7 @@ async fn who_is_not_let_in_is_told_what_to_do() {
         (Some(basic), "the credential of `ops`"),
         (Some(Credentials::Bearer("hush".into())), "--executor-secret"),
     ] {
-        let options = Options { access: Access { credentials }, ..quick() };
+        let options = Options { access: Access { credentials, ..Access::default() }, ..quick() };
         let client = AgentClient::new(&peer.address.to_string(), options).unwrap();
         let refused = soon(client.read("/f", 0, 1)).await.unwrap_err();
         let text = refused.to_string();
@@ -90,7 +90,7 @@ async fn who_is_not_let_in_is_told_what_to_do() {
 async fn a_piece_of_a_file_is_read_with_the_credential() {
     let peer = Peer::start(|_, _| plain(200, r#"{"data": "a piece", "offset": 7}"#)).await;
     let credentials = Some(Credentials::Basic { principal: "p".into(), secret: "s".into() });
-    let options = Options { access: Access { credentials }, ..quick() };
+    let options = Options { access: Access { credentials, ..Access::default() }, ..quick() };
     let client = AgentClient::new(&peer.address.to_string(), options).unwrap();
     let piece = soon(client.read("/frameworks/F/a b", 7, 10)).await.unwrap();
     assert_eq!(piece, Piece { offset: 7, data: "a piece".into() });

@@ -82,7 +82,8 @@ async fn redirects_lead_to_the_leader_with_body_and_credentials() {
     let follower = Peer::start(move |_, _| redirect(&target)).await;
 
     let credentials = Credentials::Basic { principal: "p".into(), secret: "s".into() };
-    let options = Options { access: Access { credentials: Some(credentials) }, ..quick() };
+    let options =
+        Options { access: Access { credentials: Some(credentials), ..Access::default() }, ..quick() };
     let (client, mut receiver) =
         SchedulerClient::connect(masters(&[&follower]), framework(), options).unwrap();
     assert!(matches!(client.call(revive()).await, Err(ClientError::NotSubscribed)));

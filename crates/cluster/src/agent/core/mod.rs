@@ -76,6 +76,10 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Identifies this boot of the machine.
     pub boot: String,
+    /// It speaks TLS with its executors.
+    pub tls: bool,
+    /// A file with the authorities by whose certificates executors know it then.
+    pub authorities: Option<PathBuf>,
     /// PATH of executors and commands.
     pub path: String,
     /// How long it waits for what.

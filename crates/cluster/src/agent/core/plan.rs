@@ -186,6 +186,14 @@ impl Core {
             });
             set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", &token);
         }
+        if self.settings.tls && container.kind == Kind::Custom {
+            // As Apache Mesos hands on what its agent was started with.
+            set("LIBPROCESS_SSL_ENABLED", "true");
+            set("LIBPROCESS_SSL_VERIFY_SERVER_CERT", "true");
+            if let Some(authorities) = &self.settings.authorities {
+                set("LIBPROCESS_SSL_CA_FILE", &authorities.to_string_lossy());
+            }
+        }
         // Last, whatever the command says: by these the agent finds the processes of the container.
         set("MESOS_DIRECTORY", &sandbox);
         set("MESOS_SANDBOX", &sandbox);

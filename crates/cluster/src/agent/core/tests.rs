@@ -35,6 +35,8 @@ fn settings() -> Settings {
         resources: Vec::new(),
         work_dir: "/w".into(),
         boot: "boot".into(),
+        tls: false,
+        authorities: None,
         path: "/bin".into(),
         timeouts: Timeouts::default(),
     }

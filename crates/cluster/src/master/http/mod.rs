@@ -12,11 +12,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use self::body::Refusal;
 use super::driver::Command;
+use crate::listen::Listener;
 use crate::security::{Acls, Credentials};
 
 /// What every handler has.
@@ -55,7 +55,7 @@ impl Web {
 }
 
 /// Serve until `closing` is dropped or fires.
-pub(crate) async fn serve(listener: TcpListener, web: Web, closing: oneshot::Receiver<()>) {
+pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
     let router = axum::Router::new().fallback(handle).with_state(web);
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         let _ = closing.await;

@@ -1,0 +1,84 @@
+//! Where a server takes connections, with TLS or without.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use crate::security::Tls;
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// So many clients agree on TLS at a time; others wait until one of them has, or has taken too long.
+const HANDSHAKES: usize = 256;
+
+/// A connection, and where it comes from.
+type Accepted = (TlsStream<TcpStream>, SocketAddr);
+
+/// Takes connections. Who does not speak TLS where it is spoken is hung up on, and keeps nobody else waiting.
+pub(crate) struct Listener {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handshakes: JoinSet<Option<Accepted>>,
+}
+
+impl Listener {
+    pub(crate) fn new(tcp: TcpListener, tls: Option<&Tls>) -> Self {
+        let tls = tls.map(|tls| TlsAcceptor::from(tls.config()));
+        Self { tcp, tls, handshakes: JoinSet::new() }
+    }
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Either<TcpStream, TlsStream<TcpStream>>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let Some(tls) = &self.tls else {
+            let (stream, address) = plain(&mut self.tcp).await;
+            return (Either::Left(stream), address);
+        };
+        loop {
+            tokio::select! {
+                (stream, address) = plain(&mut self.tcp), if self.handshakes.len() < HANDSHAKES => {
+                    self.handshakes.spawn(agree(tls.clone(), stream, address));
+                }
+                Some(agreed) = self.handshakes.join_next() => {
+                    if let Ok(Some((stream, address))) = agreed {
+                        return (Either::Right(stream), address);
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn plain(tcp: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, address) = axum::serve::Listener::accept(tcp).await;
+    // Events are small and follow each other: waiting to fill packets would cost 40 ms each.
+    let _ = stream.set_nodelay(true);
+    (stream, address)
+}
+
+async fn agree(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<Accepted> {
+    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => Some((stream, address)),
+        Ok(Err(error)) => {
+            tracing::debug!(%address, %error, "a client does not speak TLS as it should");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%address, "a client has taken too long to agree on TLS");
+            None
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Certificates that a test makes for itself.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+/// A certificate authority of a test's own.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// What a server shows, as PEM.
+#[derive(Debug)]
+pub struct Certified {
+    /// Its certificate.
+    pub certificate: String,
+    /// The private key to it.
+    pub key: String,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[allow(clippy::unwrap_used, reason = "a test without certificates is over")]
+impl Authority {
+    /// A new one.
+    ///
+    /// # Panics
+    /// When the machine has no random numbers.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// Its own certificate, as PEM.
+    pub fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a server at these addresses or names.
+    ///
+    /// # Panics
+    /// When one of them is neither.
+    pub fn server(&self, names: &[&str]) -> Certified {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        Certified { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
