@@ -1,6 +1,6 @@
 //! Certificates that a test makes for itself.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 /// A certificate authority of a test's own.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -42,9 +42,27 @@ impl Authority {
     /// # Panics
     /// When one of them is neither.
     pub fn server(&self, names: &[&str]) -> Certified {
+        self.sign(&params(names))
+    }
+
+    /// The same, but it has run out.
+    ///
+    /// # Panics
+    /// When one of them is neither.
+    pub fn expired(&self, names: &[&str]) -> Certified {
+        let mut params = params(names);
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Certified {
         let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
         Certified { certificate: certificate.pem(), key: key.serialize_pem() }
     }
+}
+
+#[allow(clippy::unwrap_used, reason = "a test without certificates is over")]
+fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap()
 }

@@ -14,6 +14,7 @@ use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Ended, LocalRun
 use crate::master::registry::{FileRegistry, RegistryError};
 use crate::master::{AgentConnector, MasterError, MasterServer, MasterSettings};
 use crate::options::{AgentPlan, ClusterOptions, OptionsError, plan};
+use crate::security::{SecurityError, Trust};
 
 /// How long an agent whose link was closed waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -36,6 +37,9 @@ pub enum ClusterError {
     /// The master could not start.
     #[error(transparent)]
     Master(#[from] MasterError),
+    /// Nobody would believe the certificate.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// An agent could not start.
     #[error("agent {number}: {source}")]
     Agent {
@@ -85,6 +89,8 @@ impl Cluster {
     /// Bad options, addresses or directories that cannot be used, or stored state that cannot be read.
     pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
         let plans = plan(&options)?;
+        let addresses = plans.iter().map(|plan| plan.address).chain([options.listen.ip()]);
+        Trust::check_all(options.trust.as_ref(), options.tls.as_ref(), addresses)?;
         let work_dir = absolute(&options.work_dir)?;
         let registry = Box::new(FileRegistry::new(&work_dir.join("master")));
         let domain = options.master_domain.as_deref().map(crate::options::domain).transpose()?;
@@ -97,7 +103,7 @@ impl Cluster {
             tls: options.tls.clone(),
         };
         let master = MasterServer::start(options.listen, settings, registry).await?;
-        let runner = LocalRunner::new(Fetcher::new(work_dir.join("cache")), options.containment)?;
+        let runner = LocalRunner::new(fetcher(&work_dir, options.trust.as_ref()), options.containment)?;
         let mut agents = Vec::new();
         for plan in plans {
             let agent = start_agent(&options, plan, &work_dir, &master, &runner).await?;
@@ -159,7 +165,7 @@ async fn start_agent(
         credentials: options.credentials.clone(),
         executor_secret: options.executor_secret.clone(),
         tls: options.tls.clone(),
-        authorities: options.authorities.clone(),
+        trust: options.trust.clone(),
         path: std::env::var("PATH").unwrap_or_default(),
         timeouts: options.agent_timeouts,
         housekeeping: options.housekeeping,
@@ -258,6 +264,11 @@ fn hostname(listen: SocketAddr) -> String {
     } else {
         listen.ip().to_string()
     }
+}
+
+/// What fills the sandboxes of agents in this process.
+pub(crate) fn fetcher(work_dir: &Path, trust: Option<&Trust>) -> Fetcher {
+    Fetcher::new(work_dir.join("cache")).trusting(trust.map(|trust| trust.authorities().clone()))
 }
 
 /// Executors live in other directories, so relative paths would not do.

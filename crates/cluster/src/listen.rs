@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -14,13 +15,20 @@ use crate::security::Tls;
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The first byte of a client that speaks TLS: a handshake record (RFC 8446, section 5.1).
+const RECORD: u8 = 22;
+/// What clients that speak plain HTTP are told. It ends the connection.
+const PLAIN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 75\r\n\
+                     Connection: close\r\n\r\nThis port speaks TLS: come by https, as `https://HOST:PORT` with --ca FILE.";
+/// Most bytes that such a client may still send, so that it reads the answer before the connection is gone.
+const REST: u64 = 64 * 1024;
 /// So many clients agree on TLS at a time; others wait until one of them has, or has taken too long.
 const HANDSHAKES: usize = 256;
 
 /// A connection, and where it comes from.
 type Accepted = (TlsStream<TcpStream>, SocketAddr);
 
-/// Takes connections. Who does not speak TLS where it is spoken is hung up on, and keeps nobody else waiting.
+/// Takes connections. Who does not speak TLS where it is spoken is told so or hung up on, and keeps nobody else waiting.
 pub(crate) struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -70,8 +78,12 @@ async fn plain(tcp: &mut TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 async fn agree(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<Accepted> {
-    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => Some((stream, address)),
+    match tokio::time::timeout(HANDSHAKE, handshake(tls, stream)).await {
+        Ok(Ok(Some(stream))) => Some((stream, address)),
+        Ok(Ok(None)) => {
+            tracing::debug!(%address, "a client speaks plain HTTP, not TLS");
+            None
+        }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "a client does not speak TLS as it should");
             None
@@ -80,5 +92,33 @@ async fn agree(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Opti
             tracing::debug!(%address, "a client has taken too long to agree on TLS");
             None
         }
+    }
+}
+
+/// `None`: it spoke HTTP, and has been told.
+async fn handshake(tls: TlsAcceptor, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let mut first = [RECORD];
+    stream.peek(&mut first).await?;
+    if first == [RECORD] {
+        return tls.accept(stream).await.map(Some);
+    }
+    tell(stream).await.map(|()| None)
+}
+
+async fn tell(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(PLAIN.as_bytes()).await?;
+    stream.shutdown().await?;
+    // What is unread when a connection is closed takes the answer with it.
+    tokio::io::copy(&mut stream.take(REST), &mut tokio::io::sink()).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLAIN;
+
+    #[test]
+    fn the_answer_is_as_long_as_it_says() {
+        let (head, body) = PLAIN.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
     }
 }

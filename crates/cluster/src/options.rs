@@ -11,7 +11,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use crate::agent;
 use crate::master;
-use crate::security::{Acls, Credentials, Key, Tls};
+use crate::security::{Acls, Credentials, Exposed, Key, Tls, Trust, exposure};
 
 /// The most agents one cluster may have: each needs a loopback address of its own.
 pub const MAX_AGENTS: u8 = 250;
@@ -40,7 +40,7 @@ pub struct ClusterOptions {
     pub domains: Vec<String>,
     /// Where the master is, as `REGION/ZONE`.
     pub master_domain: Option<String>,
-    /// Who may use the APIs of master and agents: needed unless the master listens on a loopback address.
+    /// Who may use the APIs of master and agents: needed, as is `tls`, unless the master listens on a loopback address.
     pub credentials: Option<Credentials>,
     /// What principals may do.
     pub acls: Option<Acls>,
@@ -49,9 +49,9 @@ pub struct ClusterOptions {
     pub executor_secret: Option<Key>,
     /// What master and agents show clients that come by TLS; without it they are spoken to without.
     pub tls: Option<Tls>,
-    /// A file with the authorities by whose certificates executors know their agents, as PEM; without it they trust whom the
-    /// system trusts.
-    pub authorities: Option<PathBuf>,
+    /// Whose certificates executors and the fetcher believe: executors nobody else's, the fetcher the system's too. Without it
+    /// both believe those whom the system trusts.
+    pub trust: Option<Trust>,
     /// How long the master waits for what.
     pub master_timeouts: master::Timeouts,
     /// How long agents wait for what.
@@ -81,7 +81,7 @@ impl ClusterOptions {
             acls: None,
             executor_secret: None,
             tls: None,
-            authorities: None,
+            trust: None,
             // Local agents are back within moments; one that is not was left out.
             master_timeouts: master::Timeouts {
                 agent_recovery: Duration::from_secs(60),
@@ -123,12 +123,9 @@ pub enum OptionsError {
     /// The attributes cannot be read.
     #[error("--attributes: {0}")]
     Attributes(ResourceError),
-    /// Everybody could use the cluster.
-    #[error(
-        "--listen {0} can be reached from elsewhere, where everybody could run commands on this machine: \
-         give --credentials FILE (a line `principal secret` for each who may), or listen on 127.0.0.1"
-    )]
-    Open(SocketAddr),
+    /// The cluster could be used or overheard from elsewhere.
+    #[error("--listen {0}")]
+    Open(#[from] Exposed),
     /// A domain is not two names.
     #[error("a domain is written as REGION/ZONE, which `{0}` is not")]
     Domain(String),
@@ -160,9 +157,7 @@ pub(crate) fn plan(options: &ClusterOptions) -> Result<Vec<AgentPlan>, OptionsEr
     if options.agents > MAX_AGENTS {
         return Err(OptionsError::Agents(options.agents));
     }
-    if !options.listen.ip().is_loopback() && options.credentials.is_none() {
-        return Err(OptionsError::Open(options.listen));
-    }
+    exposure::check(options.listen, options.credentials.is_some(), options.tls.is_some())?;
     let address = |number: u8| {
         let first = options.first_address.to_bits();
         Ipv4Addr::from_bits(first.saturating_add(u32::from(number).saturating_sub(1)))

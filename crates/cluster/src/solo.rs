@@ -8,11 +8,11 @@ use cairn_mesos::client::{Access, ClientError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::agent::fetch::Fetcher;
 use crate::agent::{Agent, AgentError, AgentOptions, CgroupError, Containment, LocalRunner};
-use crate::cluster::{Again, Stop, supervise};
+use crate::cluster::{Again, Stop, fetcher, supervise};
 use crate::link::Remote;
 use crate::master::AgentConnector;
+use crate::security::{SecurityError, Trust};
 
 /// The agent cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,9 @@ pub enum SoloError {
     /// The agent itself.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// Nobody would believe the certificate.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// Containers cannot be held to what they asked for.
     #[error(transparent)]
     Isolation(#[from] CgroupError),
@@ -61,9 +64,10 @@ impl SoloAgent {
     ) -> Result<Self, SoloError> {
         let unusable = |source| SoloError::WorkDir { path: options.work_dir.clone(), source };
         std::fs::create_dir_all(&options.work_dir).map_err(unusable)?;
+        Trust::check_all(options.trust.as_ref(), options.tls.as_ref(), [options.address])?;
         let master = Remote::new(master, access)?;
         let connector = AgentConnector::remote(master.clone());
-        let fetcher = Fetcher::new(options.work_dir.join("cache"));
+        let fetcher = fetcher(&options.work_dir, options.trust.as_ref());
         let runner = LocalRunner::new(fetcher, containment)?;
         let own = Arc::new(runner.clone());
         let agent = Agent::start(options.clone(), connector.connect().await, own).await?;

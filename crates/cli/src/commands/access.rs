@@ -1,7 +1,8 @@
 //! How Cairn's own programs come to a cluster.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use cairn_cluster::security::Trust;
 use cairn_framework::{Access, AccessError, Authorities, Credentials};
 
 use crate::failure::Failure;
@@ -14,7 +15,7 @@ pub(crate) struct AccessArgs {
     credential: Option<PathBuf>,
     /// Whose certificates prove that master and agents are who they are, as PEM: they are then reached by TLS, a master as
     /// https://HOST:PORT. Without it `https` trusts whom the system trusts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CAIRN_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
 }
 
@@ -30,12 +31,12 @@ impl AccessArgs {
         })
     }
 
-    /// The file with the authorities, for programs in other directories.
+    /// The same authorities, for what an agent runs.
     ///
     /// # Errors
-    /// There is no current directory.
-    pub(crate) fn authorities(&self) -> Result<Option<PathBuf>, Failure> {
-        absolute(self.ca.as_deref())
+    /// The file cannot be used.
+    pub(crate) fn trust(&self) -> Result<Option<Trust>, Failure> {
+        Ok(self.ca.as_deref().map(Trust::load).transpose()?)
     }
 }
 
@@ -43,13 +44,4 @@ impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         Self::new(error.to_string())
     }
-}
-
-/// A path as programs in other directories find it.
-///
-/// # Errors
-/// There is no current directory.
-pub(crate) fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    let absolute = path.map(std::path::absolute).transpose();
-    absolute.map_err(|error| Failure::new(format!("cannot find the current directory: {error}")))
 }

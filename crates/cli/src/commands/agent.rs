@@ -63,7 +63,7 @@ impl Args {
             credentials,
             executor_secret,
             tls: self.tls.read()?,
-            authorities: self.access.authorities()?,
+            trust: self.access.trust()?,
             path: std::env::var("PATH").unwrap_or_default(),
             timeouts: self.tasks.timeouts(),
             housekeeping: self.tasks.housekeeping(),

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_cluster::agent::{Containment, Housekeeping, Isolation, Timeouts};
-use cairn_cluster::security::{Acls, Credentials, Key, SecurityError, Tls};
+use cairn_cluster::security::{Acls, Credentials, Key, SecurityError, Tls, Trust};
 use cairn_cluster::{Cluster, ClusterOptions};
-use cairn_framework::Authorities;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::access::absolute;
 use super::times::{ExecutorTimes, MasterTimes};
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
@@ -48,9 +46,9 @@ struct SecurityArgs {
     acls: Option<PathBuf>,
     #[command(flatten)]
     tls: TlsArgs,
-    /// Whose certificates prove to executors that their agents are who they are, as PEM. Without it they trust whom the system
-    /// trusts
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    /// Whose certificates prove to executors that their agents are who they are, and to the fetcher who serves archives, as
+    /// PEM. Without it they trust whom the system trusts
+    #[arg(long, value_name = "FILE", env = "CAIRN_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
 }
 
@@ -79,8 +77,8 @@ impl TlsArgs {
 /// Whom a server lets in.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct GuardArgs {
-    /// Who may use the API: a line `principal secret` for each, or the JSON of Apache Mesos. Needed unless it listens on a
-    /// loopback address; executors then need a token
+    /// Who may use the API: a line `principal secret` for each, or the JSON of Apache Mesos. Needed, as is --tls-cert,
+    /// unless it listens on a loopback address; executors then need a token
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
     /// What the tokens of executors are signed with; agents talk to no executor without one [default: with --credentials,
@@ -109,9 +107,7 @@ impl SecurityArgs {
     fn put_into(&self, options: &mut ClusterOptions) -> Result<(), Failure> {
         (options.credentials, options.executor_secret) = self.guard.read()?;
         options.tls = self.tls.read()?;
-        // Executors are told where it is, so it had better be one.
-        self.ca.as_deref().map(Authorities::load).transpose()?;
-        options.authorities = absolute(self.ca.as_deref())?;
+        options.trust = self.ca.as_deref().map(Trust::load).transpose()?;
         options.acls = self.acls.as_deref().map(Acls::load).transpose()?;
         Ok(())
     }

@@ -23,7 +23,7 @@ use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
 use crate::listen::Listener;
-use crate::security::{self, SecurityError};
+use crate::security::{self, Exposed, SecurityError, exposure};
 use crate::wire::AgentLink;
 
 /// Requests that may wait for the agent.
@@ -66,12 +66,9 @@ pub enum AgentError {
     /// What the tokens of executors are signed with can be neither read nor made.
     #[error(transparent)]
     Secret(#[from] SecurityError),
-    /// Everybody could use the agent.
-    #[error(
-        "the agent would listen on {0}, which can be reached from elsewhere: give --credentials FILE (a line `principal \
-         secret` for each who may use its API), or let it listen on a loopback address"
-    )]
-    Open(SocketAddr),
+    /// The agent could be used or overheard from elsewhere.
+    #[error("the agent would listen on {0}")]
+    Open(#[from] Exposed),
 }
 
 /// The executor that somebody is.
@@ -117,9 +114,7 @@ impl Agent {
         runner: Arc<dyn Runner>,
     ) -> Result<Self, AgentError> {
         let wanted = SocketAddr::new(options.address, options.port);
-        if !wanted.ip().is_loopback() && options.credentials.is_none() {
-            return Err(AgentError::Open(wanted));
-        }
+        exposure::check(wanted, options.credentials.is_some(), options.tls.is_some())?;
         let meta = options.work_dir.join("meta");
         let store = Store::open(meta.clone())?;
         let lock = lock(&meta)?;
@@ -147,7 +142,7 @@ impl Agent {
             boot: process::boot_id(),
             path: options.path,
             tls: options.tls.is_some(),
-            authorities: options.authorities,
+            authorities: options.trust.map(|trust| trust.path().to_owned()),
             timeouts: options.timeouts,
         };
         let (agent, containers) = store.load()?;

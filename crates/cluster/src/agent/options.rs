@@ -7,7 +7,7 @@ use cairn_mesos::v1::{Attribute, DomainInfo, Resource};
 
 use super::core::Timeouts;
 use super::housekeeping::Housekeeping;
-use crate::security::{Credentials, Key, Tls};
+use crate::security::{Credentials, Key, Tls, Trust};
 
 /// One agent.
 #[derive(Debug, Clone)]
@@ -27,16 +27,16 @@ pub struct AgentOptions {
     pub attributes: Vec<Attribute>,
     /// The region and zone it is in.
     pub domain: Option<DomainInfo>,
-    /// Who may use its API: needed unless it listens on a loopback address.
+    /// Who may use its API: needed, as is `tls`, unless it listens on a loopback address.
     pub credentials: Option<Credentials>,
     /// What the tokens of executors are signed with. Without it the agent makes one of its own where it has credentials, and asks
     /// for no tokens elsewhere.
     pub executor_secret: Option<Key>,
     /// What it shows clients that come by TLS; without it it is spoken to without.
     pub tls: Option<Tls>,
-    /// A file with the authorities by whose certificates executors know it, as PEM; without it they trust whom the system
-    /// trusts.
-    pub authorities: Option<PathBuf>,
+    /// Whose certificates executors and the fetcher believe: executors nobody else's, the fetcher the system's too. Without it
+    /// both believe those whom the system trusts.
+    pub trust: Option<Trust>,
     /// PATH of executors and commands; usually that of this process.
     pub path: String,
     /// How long it waits for what.

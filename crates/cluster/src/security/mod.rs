@@ -2,17 +2,21 @@
 
 mod acl;
 mod credentials;
+pub(crate) mod exposure;
 mod file;
 mod tls;
 mod token;
+mod trust;
 
 use std::path::PathBuf;
 
 pub use self::acl::Acls;
 pub use self::credentials::Credentials;
+pub use self::exposure::Exposed;
 pub use self::tls::Tls;
 pub(crate) use self::token::Claims;
 pub use self::token::Key;
+pub use self::trust::Trust;
 
 /// A file of secrets or rules that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The certificate that a server shows.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -12,11 +12,16 @@ use super::SecurityError;
 
 /// How a server speaks TLS: 1.2 or 1.3, with HTTP/1.1 in it, and whoever the client is.
 #[derive(Clone)]
-pub struct Tls(Arc<ServerConfig>);
+pub struct Tls {
+    path: PathBuf,
+    shown: CertificateDer<'static>,
+    between: Vec<CertificateDer<'static>>,
+    config: Arc<ServerConfig>,
+}
 
 impl fmt::Debug for Tls {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Tls(…)")
+        write!(out, "Tls({})", self.path.display())
     }
 }
 
@@ -26,39 +31,60 @@ impl Tls {
     /// # Errors
     /// A file cannot be read or holds something else, or the key is not that of the certificate.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, SecurityError> {
-        let content =
-            |path: &Path, problem: String| SecurityError::Content { path: path.to_owned(), problem };
-        let pem = read(certificate)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let chain = chain.map_err(|error| content(certificate, error.to_string()))?;
-        if chain.is_empty() {
-            let problem =
-                "there is no certificate in it; it begins with -----BEGIN CERTIFICATE-----".to_owned();
-            return Err(content(certificate, problem));
-        }
-        let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
-            content(
-                key,
-                "there is no private key in it; it begins with -----BEGIN PRIVATE KEY-----".to_owned(),
-            )
-        })?;
+        let (shown, between) = chain(certificate)?;
+        let private = private_key(key)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let whole = std::iter::once(&shown).chain(&between).cloned().collect();
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|versions| versions.with_no_client_auth().with_single_cert(chain, private))
+            .and_then(|versions| versions.with_no_client_auth().with_single_cert(whole, private))
             .map_err(|error| {
-                content(
-                    key,
-                    format!("it does not go with the certificate in {}: {error}", certificate.display()),
-                )
+                let other = certificate.display();
+                content(key, format!("it does not go with the certificate in {other}: {error}"))
             })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { path: certificate.to_owned(), shown, between, config: Arc::new(config) })
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.config)
     }
+
+    /// The file with the certificate.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The certificate, and those between it and its authority.
+    pub(crate) fn chain(&self) -> (&CertificateDer<'static>, &[CertificateDer<'static>]) {
+        (&self.shown, &self.between)
+    }
+}
+
+/// The first certificate of a file, and those that follow.
+fn chain(path: &Path) -> Result<(CertificateDer<'static>, Vec<CertificateDer<'static>>), SecurityError> {
+    let pem = read(path)?;
+    let mut all = CertificateDer::pem_slice_iter(&pem);
+    let problem = match all.next() {
+        Some(Ok(shown)) => {
+            let between: Result<_, _> = all.collect();
+            return between.map(|between| (shown, between)).map_err(|error| {
+                content(path, format!("a certificate after the first cannot be read: {error}"))
+            });
+        }
+        Some(Err(error)) => format!("the certificate cannot be read: {error}"),
+        None => "there is no certificate in it; it begins with -----BEGIN CERTIFICATE-----".to_owned(),
+    };
+    Err(content(path, problem))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, SecurityError> {
+    let problem = "there is no private key in it that can be used; it begins with -----BEGIN PRIVATE KEY-----, without a passphrase";
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| content(path, problem.to_owned()))
+}
+
+fn content(path: &Path, problem: String) -> SecurityError {
+    SecurityError::Content { path: path.to_owned(), problem }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SecurityError> {

@@ -151,6 +151,8 @@ async fn start_agent(options: &ClusterOptions, way: &Relay, port: u16) -> SoloAg
         domain: None,
         credentials: None,
         executor_secret: None,
+        tls: None,
+        trust: None,
         path: PATH.to_owned(),
         timeouts: options.agent_timeouts,
         housekeeping: options.housekeeping,

@@ -28,7 +28,7 @@ pub(crate) fn options(dir: &Path, port: u16) -> AgentOptions {
         credentials: None,
         executor_secret: None,
         tls: None,
-        authorities: None,
+        trust: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
         housekeeping: Housekeeping::default(),

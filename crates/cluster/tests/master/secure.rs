@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cairn_cluster::agent::Containment;
-use cairn_cluster::security::Tls;
+use cairn_cluster::security::{Tls, Trust};
 use cairn_cluster::{Cluster, ClusterOptions, SoloAgent};
 use cairn_mesos::client::{
     Access, AgentClient, Authorities, Masters, OperatorClient, Options, SchedulerClient, SchedulerEvent,
@@ -36,6 +36,12 @@ fn tls(dir: &Path, authority: &Authority) -> Tls {
     Tls::load(&certificate, &key).unwrap()
 }
 
+fn trust(dir: &Path, authority: &Authority) -> Trust {
+    let path = dir.join("ca.pem");
+    std::fs::write(&path, authority.certificate()).unwrap();
+    Trust::load(&path).unwrap()
+}
+
 fn trusting(authority: &Authority) -> Access {
     Access { authorities: Some(Authorities::parse(authority.certificate()).unwrap()), ..Access::default() }
 }
@@ -46,6 +52,7 @@ impl World {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ClusterOptions {
             tls: Some(tls(dir.path(), &authority)),
+            trust: Some(trust(dir.path(), &authority)),
             ..ClusterOptions::new(listen, agents, dir.path().join("cluster"), RESOURCES)
         };
         let cluster = Cluster::start(options).await.unwrap();
@@ -83,7 +90,10 @@ async fn everything_goes_by_tls() {
     let (world, authority) = World::new(1).await;
     let (client, mut events) = world.framework();
     let offer = wait_for(&mut events, "OFFERS").await["offers"]["offers"][0].clone();
-    let task = command("t", &offer, "echo said");
+    // Its archive comes by https from a server that only this authority makes trustworthy: the master itself.
+    let mut task = command("t", &offer, "echo said; cat version");
+    let uri = format!("https://{}/version", world.address());
+    task["command"]["uris"] = json!([{"value": uri, "executable": false, "extract": false}]);
     client.call(call(accept(&offer, vec![launch(vec![task])], 3600.0))).await.unwrap();
     let done = until(&client, &mut events, "TASK_FINISHED").await;
     let container = done["container_status"]["container_id"]["value"].as_str().unwrap().to_owned();
@@ -92,7 +102,8 @@ async fn everything_goes_by_tls() {
     let asked = AgentClient::new(&format!("https://{agent}"), world.options()).unwrap();
     let framework = client.framework_id().unwrap().value;
     let path = format!("/frameworks/{framework}/executors/t/runs/{container}/stdout");
-    assert_eq!(asked.read(&path, 0, 100).await.unwrap().data, "said\n");
+    let said = asked.read(&path, 0, 100).await.unwrap().data;
+    assert!(said.starts_with("said\n{\"build_"), "{said}");
     let mut health = agent::Call::default();
     health.set_type(agent::call::Type::GetHealth);
     assert!(asked.call(&health).await.unwrap().get_health.unwrap().healthy);
@@ -102,6 +113,7 @@ async fn everything_goes_by_tls() {
     let mut apart = options(&work_dir, 0);
     apart.address = [127, 0, 0, 2].into();
     apart.tls = Some(tls(world.dir.path(), &authority));
+    apart.trust = Some(trust(world.dir.path(), &authority));
     let master = world.masters().to_string();
     let apart = SoloAgent::start(&master, world.access.clone(), apart, Containment::default()).await.unwrap();
     let registered = async {
@@ -142,8 +154,9 @@ async fn a_client_that_trusts_others_does_not_speak_to_it() {
 async fn who_does_not_speak_tls_is_hung_up_on_and_disturbs_nobody() {
     let (world, _) = World::new(1).await;
     for address in [world.address(), world.cluster.agent_addresses()[0]] {
-        let (status, head, _) = request(address, "GET /health", &[], "").await;
-        assert!(status == 0 || status == 400, "{head}");
+        let (status, head, said) = request(address, "GET /health", &[], "").await;
+        assert_eq!(status, 400, "{head}");
+        assert!(said.contains("speaks TLS"), "{said}");
         // These say nothing, or never end what they say.
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut slow = TcpStream::connect(address).await.unwrap();

@@ -312,7 +312,7 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         credentials: None,
         executor_secret: Some(Key::new(b"what tokens are signed with")),
         tls: None,
-        authorities: None,
+        trust: None,
         path: std::env::var("PATH").unwrap(),
         timeouts: Timeouts::default(),
         housekeeping: Housekeeping::default(),

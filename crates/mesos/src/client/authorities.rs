@@ -62,7 +62,8 @@ impl Authorities {
         &self.pem
     }
 
-    pub(crate) fn certificates(&self) -> Vec<Certificate> {
+    /// One by one.
+    pub fn certificates(&self) -> Vec<Certificate> {
         self.certificates.to_vec()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::access::{Access, Credentials};
+use super::advice::advice;
 use crate::codec::CodecError;
 use crate::recordio::RecordError;
 
@@ -31,12 +32,14 @@ pub enum ClientError {
         given: Given,
     },
     /// No answer: no connection, or it broke.
-    #[error("cannot reach {url}: {reason}; check that the address is right and the process runs")]
+    #[error("cannot reach {url}: {reason}; {advice}")]
     Unreachable {
         /// Who was asked.
         url: Url,
         /// What failed, down to the cause.
         reason: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// No answer in time. The call may have been carried out.
     #[error("{url} did not answer within {after:?}")]
@@ -145,7 +148,7 @@ impl ClientError {
 
     /// A peer has not answered.
     pub fn unreachable(url: &Url, error: &reqwest::Error) -> Self {
-        Self::Unreachable { url: url.clone(), reason: with_causes(error) }
+        Self::Unreachable { url: url.clone(), reason: with_causes(error), advice: advice(error) }
     }
 
     /// The HTTP status of a refused call.

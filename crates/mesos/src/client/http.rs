@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ClientError;
 use super::access::{Access, Credentials};
+use super::advice::CHECK;
 use super::backoff::{Backoff, random};
 use crate::codec::{Body, CodecError, MediaType};
 
@@ -190,7 +191,7 @@ impl Http {
             .map_err(|error| ClientError::unreachable(&url, &error))?;
         if !whole {
             let reason = format!("the answer exceeds {} bytes", self.options.max_message);
-            return Err(ClientError::Unreachable { url, reason });
+            return Err(ClientError::Unreachable { url, reason, advice: CHECK });
         }
         Ok(Answer { url, media, body })
     }

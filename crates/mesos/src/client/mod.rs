@@ -4,6 +4,7 @@
 //! per peer, and load root certificates only when an address says `https`.
 
 mod access;
+mod advice;
 mod authorities;
 mod backoff;
 mod crypto;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use reqwest::{Response, Url};
 
 use super::ClientError;
-use super::error::with_causes;
 use super::http::{Http, media_of};
 use crate::codec::{Body, MediaType};
 use crate::recordio::Decoder;
@@ -48,10 +47,7 @@ impl<E: Body> EventStream<E> {
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self.decoder.feed(&chunk),
                 Ok(None) => return Err(ClientError::StreamEnded(self.url().clone())),
-                Err(error) => {
-                    let url = self.url().clone();
-                    return Err(ClientError::Unreachable { url, reason: with_causes(&error) });
-                }
+                Err(error) => return Err(ClientError::unreachable(self.url(), &error)),
             }
         }
     }

@@ -187,7 +187,8 @@ impl Core {
             set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", &token);
         }
         if self.settings.tls && container.kind == Kind::Custom {
-            // As Apache Mesos hands on what its agent was started with.
+            // The names that libprocess reads. Apache Mesos leaves it to operators to set them (docs/ssl.md there), with
+            // --executor_environment_variables; here executors could not know otherwise how their agent is spoken to.
             set("LIBPROCESS_SSL_ENABLED", "true");
             set("LIBPROCESS_SSL_VERIFY_SERVER_CERT", "true");
             if let Some(authorities) = &self.settings.authorities {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use cairn_mesos::client::Authorities;
 use sha2::{Digest, Sha256};
 
 use super::uri::{FetchUri, Source};
@@ -26,9 +27,15 @@ const ATTEMPTS: u32 = 3;
 pub(super) struct Download {
     plain: Arc<OnceLock<reqwest::Client>>,
     secure: Arc<OnceLock<reqwest::Client>>,
+    authorities: Option<Authorities>,
 }
 
 impl Download {
+    /// Whom it believes by https besides those whom the system believes.
+    pub(super) fn trusting(authorities: Option<Authorities>) -> Self {
+        Self { authorities, ..Self::default() }
+    }
+
     /// Writes the content of `uri` to `target`, replacing what is there. A wrong checksum leaves no file.
     pub(super) async fn get(&self, uri: &FetchUri, target: &Path) -> Result<(), FetchError> {
         let sum = match &uri.source {
@@ -70,7 +77,11 @@ impl Download {
         cairn_mesos::client::install_crypto();
         let builder = reqwest::Client::builder();
         // Without https nobody needs the certificate roots, which cost megabytes.
-        let builder = if secure { builder } else { builder.tls_certs_only([]) };
+        let builder = match &self.authorities {
+            _ if !secure => builder.tls_certs_only([]),
+            Some(authorities) => builder.tls_certs_merge(authorities.certificates()),
+            None => builder,
+        };
         let client = builder
             .connect_timeout(CONNECT)
             .read_timeout(STALL)

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use cairn_mesos::client::Authorities;
 use sha2::{Digest, Sha256};
 
 pub use uri::FetchUri;
@@ -92,6 +93,12 @@ impl Fetcher {
     /// A fetcher that keeps content in the directory `cache`, which is made when it is needed first.
     pub fn new(cache: PathBuf) -> Self {
         Self { cache, keys: Arc::default(), download: Download::default() }
+    }
+
+    /// The same, but it believes servers with certificates of these too, not only those that the system believes.
+    #[must_use]
+    pub fn trusting(self, authorities: Option<Authorities>) -> Self {
+        Self { download: Download::trusting(authorities), ..self }
     }
 
     /// Brings everything in `uris` into `sandbox`, one after the other, so that a later one may overwrite.
