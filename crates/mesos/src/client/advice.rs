@@ -19,10 +19,10 @@ pub(crate) fn advice(error: &(dyn Error + 'static)) -> &'static str {
     }
 }
 
-/// I/O errors do not give what they carry as their source.
+/// I/O errors do not give what they carry as their source, and may carry each other.
 fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<io::Error>() {
-        Some(carrier) => carrier.get_ref()?.downcast_ref(),
+        Some(carrier) => tls(carrier.get_ref()?),
         None => error.downcast_ref(),
     }
 }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn advice_goes_by_the_cause() {
-        let carried = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let carried = |error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         for (problem, hint) in [
             (CertificateError::Expired, "renew"),
             (CertificateError::NotValidYet, "clocks"),
