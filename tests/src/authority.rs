@@ -1,6 +1,6 @@
 //! Certificates that a test makes for itself.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 
 /// A certificate authority of a test's own.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -28,6 +28,8 @@ impl Authority {
     /// When the machine has no random numbers.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Of another name than what it signs: who has signed itself is not believed, least of all by OpenSSL.
+        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }

@@ -248,13 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_others_reach_needs_credentials() {
+    fn a_cluster_that_others_reach_needs_credentials_and_a_certificate() {
         let open =
             ClusterOptions { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..options([127, 0, 0, 1], 1) };
         let error = plan(&open).unwrap_err().to_string();
         assert!(error.contains("--credentials"), "{error}");
         let credentials = Some(Credentials::parse("p s").unwrap());
-        assert!(plan(&ClusterOptions { credentials, ..open }).is_ok());
+        let error = plan(&ClusterOptions { credentials, ..open }).unwrap_err().to_string();
+        assert!(error.contains("--tls-cert"), "{error}");
     }
 
     #[test]

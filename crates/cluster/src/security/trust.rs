@@ -130,7 +130,7 @@ mod tests {
         for (shown, hint) in [
             (world.authority.server(&["127.0.0.2", "localhost"]), "not valid for name"),
             (world.authority.expired(&["127.0.0.1"]), "expired"),
-            (Authority::new().server(&["127.0.0.1"]), "UnknownIssuer"),
+            (Authority::new().server(&["127.0.0.1"]), "BadSignature"),
         ] {
             let problem = world.believed(&shown).unwrap_err();
             assert!(problem.contains("shown.pem") && problem.contains("ca.pem"), "{problem}");
