@@ -1,13 +1,15 @@
 //! The program under test as its user has it: a binary, a work folder, a command line.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Authority, Http, processes, until};
 
@@ -51,9 +53,15 @@ pub struct Cairn {
     controller: Option<Child>,
     cluster_port: u16,
     controller_port: u16,
+    /// Where the servers listen.
+    host: Ipv4Addr,
     agents: usize,
     /// Agents that are processes of their own.
     apart: Vec<Option<Child>>,
+    /// Where those live, if not beside the cluster's own.
+    homes: Vec<Home>,
+    /// Who may ask the cluster, if not everybody.
+    operator: Option<(String, String)>,
     resources: Option<String>,
     path: Option<String>,
     frameworks: Option<PathBuf>,
@@ -61,6 +69,15 @@ pub struct Cairn {
     told: BTreeMap<&'static str, Vec<String>>,
     /// Whose certificates the cluster's servers show, as PEM, where they speak TLS.
     authority: Option<String>,
+}
+
+/// A place for an agent that is a process of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its address there.
+    pub address: Ipv4Addr,
+    /// The words before a command that make it run there.
+    pub within: Vec<String>,
 }
 
 /// A program of Cairn that nothing of Cairn starts again; whoever runs one keeps it up.
@@ -88,10 +105,10 @@ pub fn binary() -> PathBuf {
 }
 
 /// The address of the agent of this place, from 0.
-fn agent_address(place: usize) -> String {
+fn agent_address(place: usize) -> Ipv4Addr {
     let first = std::env::var("CAIRN_FIRST_ADDRESS").ok().and_then(|a| a.parse().ok());
     let first: u32 = first.unwrap_or(Ipv4Addr::LOCALHOST).into();
-    Ipv4Addr::from(first + u32::try_from(place).unwrap_or_default()).to_string()
+    Ipv4Addr::from(first + u32::try_from(place).unwrap_or_default())
 }
 
 /// A port that nobody listens on now.
@@ -112,8 +129,11 @@ impl Cairn {
             controller: None,
             cluster_port: free_port(),
             controller_port: free_port(),
+            host: Ipv4Addr::LOCALHOST,
             agents,
             apart: Vec::new(),
+            homes: Vec::new(),
+            operator: None,
             resources: None,
             path: None,
             frameworks: None,
@@ -150,12 +170,13 @@ impl Cairn {
         self
     }
 
-    /// With a cluster that speaks TLS, and clients that trust its authority. Say how many agents there are before.
+    /// With a cluster that speaks TLS, and clients that trust its authority. Say before which agents there are.
     #[must_use]
     pub fn secure(self) -> Self {
         let authority = Authority::new();
-        let places = 0..self.agents + self.apart.len();
-        let addresses: Vec<String> = places.map(agent_address).chain(["127.0.0.1".to_owned()]).collect();
+        let places = (0..self.agents).map(agent_address);
+        let apart = (0..self.apart.len()).map(|place| self.home(place).address);
+        let addresses: Vec<String> = places.chain(apart).chain([self.host]).map(|a| a.to_string()).collect();
         let shown = authority.server(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
         let ca = self.file("ca.pem", &authority.certificate());
         let (certificate, key) = (self.file("tls.pem", &shown.certificate), self.file("tls.key", &shown.key));
@@ -179,6 +200,29 @@ impl Cairn {
     fn master_url(&self) -> String {
         let scheme = if self.authority.is_some() { "https://" } else { "" };
         format!("{scheme}{}", self.master())
+    }
+
+    /// With agents that are processes of their own, in these places; the servers listen where those reach them.
+    #[must_use]
+    pub fn at(mut self, host: Ipv4Addr, homes: Vec<Home>) -> Self {
+        self.host = host;
+        self.apart.resize_with(homes.len(), || None);
+        self.homes = homes;
+        self
+    }
+
+    /// A cluster that lets in only whom it knows: with `secrets`, its controller, its agents and an operator, `ops`.
+    #[must_use]
+    pub fn closed(mut self, [controller, agent, operator]: [&str; 3]) -> Self {
+        let known = format!("cairn {controller}\nagent {agent}\nops {operator}\n");
+        let known = self.private("known.txt", &known);
+        let controller = self.private("controller.txt", &format!("cairn {controller}\n"));
+        let agent = json!({"principal": "agent", "secret": agent}).to_string();
+        let agent = self.private("agent.json", &agent);
+        self.operator = Some(("ops".to_owned(), operator.to_owned()));
+        self.tell("cluster", &["--credentials", &known])
+            .tell("agent", &["--credential", &agent, "--credentials", &known])
+            .tell("controller", &["--credential", &controller])
     }
 
     /// Tells the servers of a verb (`cluster`, `agent`, `controller`) more than usual.
@@ -217,8 +261,12 @@ impl Cairn {
 
     /// Starts `cairn` with arguments; what it prints goes into a file of the folder.
     pub fn spawn(&self, log: &str, args: &[&str]) -> Child {
+        self.spawn_within(&[], log, args)
+    }
+
+    fn spawn_within(&self, within: &[String], log: &str, args: &[&str]) -> Child {
         let log = File::options().create(true).append(true).open(self.folder().join(log)).unwrap();
-        let mut command = self.command();
+        let mut command = self.command_within(within);
         if let Some(path) = &self.path {
             command.env("PATH", path);
         }
@@ -227,8 +275,15 @@ impl Cairn {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_within(&[])
+    }
+
+    /// A `cairn` with these words before it.
+    fn command_within(&self, within: &[String]) -> Command {
+        let words: Vec<&OsStr> = within.iter().map(OsStr::new).chain([self.binary.as_os_str()]).collect();
+        let mut command = Command::new(words[0]);
         command
+            .args(&words[1..])
             .current_dir(checkout())
             .env("CAIRN_CONTEXT", self.folder().join("context.json"))
             .env("CAIRN_CONTROLLER", self.controller_url())
@@ -244,7 +299,7 @@ impl Cairn {
     /// Starts `cairn cluster`.
     pub fn start_cluster(&mut self) {
         let dir = self.folder().join("cluster");
-        let listen = format!("127.0.0.1:{}", self.cluster_port);
+        let listen = self.master();
         let agents = self.agents.to_string();
         let dir = dir.display().to_string();
         let mut args = vec!["cluster", "--agents", &agents, "--listen", &listen, "--work-dir", &dir];
@@ -259,9 +314,16 @@ impl Cairn {
         });
     }
 
-    /// Starts the `cairn agent` of a place, on the address after those of the cluster's own agents and the one before.
+    /// Where the agent of a place lives: at its home, or on the address after those of the cluster's own agents and the
+    /// one before.
+    fn home(&self, place: usize) -> Home {
+        let beside = || Home { address: agent_address(self.agents + place), within: Vec::new() };
+        self.homes.get(place).cloned().unwrap_or_else(beside)
+    }
+
     fn start_agent(&mut self, place: usize) {
-        let address = agent_address(self.agents + place);
+        let home = self.home(place);
+        let address = home.address.to_string();
         let dir = self.folder().join(format!("agent-{place}")).display().to_string();
         let master = self.master_url();
         let mut args = vec!["agent", "--master", &master, "--address", &address, "--work-dir", &dir];
@@ -269,7 +331,7 @@ impl Cairn {
             args.extend(["--resources", resources]);
         }
         args.extend(self.told("agent"));
-        self.apart[place] = Some(self.spawn(&format!("agent-{place}.log"), &args));
+        self.apart[place] = Some(self.spawn_within(&home.within, &format!("agent-{place}.log"), &args));
         let http = self.server(&format!("{address}:5051"));
         until("the agent answers", Duration::from_secs(90), || {
             http.try_send("GET", "/health", None).ok().filter(|(status, _)| *status == 200)
@@ -310,7 +372,7 @@ impl Cairn {
     pub fn start_controller(&mut self) {
         let dir = self.folder().join("controller").display().to_string();
         let master = self.master_url();
-        let listen = format!("127.0.0.1:{}", self.controller_port);
+        let listen = format!("{}:{}", self.host, self.controller_port);
         let mut args = vec!["controller", "--master", &master, "--listen", &listen, "--work-dir", &dir];
         args.extend(self.told("controller"));
         self.controller = Some(self.spawn("controller.log", &args));
@@ -349,7 +411,16 @@ impl Cairn {
 
     /// Where the master answers.
     pub fn master(&self) -> String {
-        format!("127.0.0.1:{}", self.cluster_port)
+        format!("{}:{}", self.host, self.cluster_port)
+    }
+
+    /// The master, for an operator.
+    pub fn operator(&self) -> Http {
+        let http = self.server(&self.master());
+        match &self.operator {
+            Some((name, secret)) => http.principal(name, secret),
+            None => http,
+        }
     }
 
     /// Starts another program in the folder, with `CAIRN_BIN` set.
@@ -363,7 +434,7 @@ impl Cairn {
 
     /// Where the controller answers.
     pub fn controller_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.controller_port)
+        format!("http://{}:{}", self.host, self.controller_port)
     }
 
     /// The file with its token.
@@ -408,6 +479,13 @@ impl Cairn {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path.display().to_string()
+    }
+
+    /// The same, for a file that only its owner may read.
+    pub fn private(&self, name: &str, text: &str) -> String {
+        let path = self.file(name, text);
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
     }
 
     /// The running processes whose command line contains all of `parts`.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cairn_tests::chaos::{self, Run};
+use cairn_tests::chaos::{self, Run, homes};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,7 +19,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let stack = argument(1).map_or("all.yaml", String::as_str);
-    let run = Run { seed, stack, lasts: Duration::from_secs(60 * minutes) };
+    let secluded = homes::seclude();
+    if let Err(reason) = &secluded {
+        println!("agents get no networks and disks of their own: {reason}");
+    }
+    let run = Run { seed, stack, lasts: Duration::from_secs(60 * minutes), homes: secluded.is_ok() };
     println!("seed {seed}, {stack}, {minutes} minutes");
     let report = chaos::run(&run);
     println!("\n{}", report.text(&run));

@@ -20,6 +20,8 @@ pub struct Topology {
     pub services: Vec<Service>,
     /// How many agents there are.
     pub agents: usize,
+    /// Whether each agent has a network and a disk of its own.
+    pub homes: bool,
 }
 
 /// What a fault hits.
@@ -48,8 +50,10 @@ pub enum Target {
     Controller,
     /// The master.
     Master,
-    /// A `cairn agent`, by its place.
+    /// A `cairn agent`, by its place; when its network or its disk is hit, all that runs there with it.
     Agent(usize),
+    /// The network between two agents.
+    Link(usize, usize),
 }
 
 /// The kinds of [`Target`].
@@ -61,6 +65,7 @@ enum Class {
     Controller,
     Master,
     Agent,
+    Link,
 }
 
 /// How it is hit.
@@ -72,6 +77,10 @@ pub enum Blow {
     Terminate,
     /// SIGSTOP, and SIGCONT when [`Fault::lasts`] is over.
     Freeze,
+    /// Nothing comes through the network any more, until [`Fault::lasts`] is over.
+    Cut,
+    /// Not a byte more goes onto the disk, until [`Fault::lasts`] is over.
+    Fill,
 }
 
 /// One thing that goes wrong.
@@ -120,7 +129,7 @@ impl Dealer {
 
     fn draw(&mut self) -> (Class, Blow) {
         if self.deck.is_empty() {
-            self.deck = cards();
+            self.deck = cards(self.topology.homes);
         }
         let at = self.dice.below(self.deck.len());
         self.deck.swap_remove(at)
@@ -137,35 +146,54 @@ impl Dealer {
             Class::Controller => Target::Controller,
             Class::Master => Target::Master,
             Class::Agent => Target::Agent(self.dice.below(self.topology.agents)),
+            Class::Link => self.link(),
         };
-        let shortest = u64::from(blow == Blow::Freeze);
+        let shortest = u64::from(matches!(blow, Blow::Freeze | Blow::Cut | Blow::Fill));
         let lasts = shortest + self.dice.below(LONGEST as usize) as u64;
         Fault { target, blow, lasts: Duration::from_secs(lasts) }
     }
+
+    fn link(&mut self) -> Target {
+        let one = self.dice.below(self.topology.agents);
+        let other = (one + 1 + self.dice.below(self.topology.agents - 1)) % self.topology.agents;
+        Target::Link(one, other)
+    }
 }
 
-fn cards() -> Vec<(Class, Blow)> {
+fn cards(homes: bool) -> Vec<(Class, Blow)> {
     let classes =
         [Class::Instance, Class::Executor, Class::Scheduler, Class::Controller, Class::Master, Class::Agent];
     let blows = [Blow::Kill, Blow::Terminate, Blow::Freeze];
-    classes.iter().flat_map(|class| blows.map(|blow| (*class, blow))).collect()
+    let signals = classes.iter().flat_map(|class| blows.map(|blow| (*class, blow)));
+    let places = [(Class::Agent, Blow::Cut), (Class::Agent, Blow::Fill), (Class::Link, Blow::Cut)];
+    signals.chain(places.into_iter().filter(|_| homes)).collect()
 }
 
 /// Two different things, and not two copies of the same data.
 fn survivable(one: &Fault, other: &Fault) -> bool {
-    let copies = one.target.copy_of().is_some() && one.target.copy_of() == other.target.copy_of();
-    one.target != other.target && !copies
+    one.target != other.target && !one.copies().meet(&other.copies())
+}
+
+/// Copies of data that become fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copies<'a> {
+    None,
+    Of(&'a str),
+    /// One of each service: each may have an instance there.
+    OfAll,
+}
+
+impl Copies<'_> {
+    fn meet(&self, other: &Copies<'_>) -> bool {
+        match (self, other) {
+            (Copies::None, _) | (_, Copies::None) => false,
+            (Copies::Of(one), Copies::Of(other)) => one == other,
+            (Copies::OfAll, _) | (_, Copies::OfAll) => true,
+        }
+    }
 }
 
 impl Target {
-    /// The service whose copies of data become fewer.
-    fn copy_of(&self) -> Option<&str> {
-        match self {
-            Self::Instance { service, .. } | Self::Executor { service, .. } => Some(service),
-            Self::Scheduler { .. } | Self::Controller | Self::Master | Self::Agent(_) => None,
-        }
-    }
-
     /// What it is, without its place: a row of the table. Instances are told by service.
     pub fn kind(&self) -> String {
         match self {
@@ -175,11 +203,20 @@ impl Target {
             Self::Controller => "controller".into(),
             Self::Master => "master".into(),
             Self::Agent(_) => "agent".into(),
+            Self::Link(..) => "network between two agents".into(),
         }
     }
 }
 
 impl Fault {
+    fn copies(&self) -> Copies<'_> {
+        match (&self.target, self.blow) {
+            (_, Blow::Cut | Blow::Fill) => Copies::OfAll,
+            (Target::Instance { service, .. } | Target::Executor { service, .. }, _) => Copies::Of(service),
+            _ => Copies::None,
+        }
+    }
+
     /// A row of the table.
     pub fn kind(&self) -> String {
         format!("{} {}", self.blow, self.target.kind())
@@ -192,6 +229,8 @@ impl fmt::Display for Blow {
             Self::Kill => "SIGKILL",
             Self::Terminate => "SIGTERM",
             Self::Freeze => "SIGSTOP",
+            Self::Cut => "cut off",
+            Self::Fill => "full disk of",
         })
     }
 }
@@ -204,10 +243,12 @@ impl fmt::Display for Fault {
             Target::Executor { service, instance } => write!(f, "{blow} executor of {service}/{instance}")?,
             Target::Scheduler { service } => write!(f, "{blow} scheduler of {service}")?,
             Target::Agent(place) => write!(f, "{blow} agent {place}")?,
+            Target::Link(one, other) => write!(f, "{blow} agents {one} and {other} from each other")?,
             Target::Controller | Target::Master => write!(f, "{blow} {}", target.kind())?,
         }
         match (blow, target) {
-            (Blow::Freeze, _) | (_, Target::Controller | Target::Master | Target::Agent(_)) => {
+            (Blow::Freeze | Blow::Cut | Blow::Fill, _)
+            | (_, Target::Controller | Target::Master | Target::Agent(_)) => {
                 write!(f, " for {} s", lasts.as_secs())
             }
             _ => Ok(()),
@@ -239,7 +280,11 @@ mod tests {
             name: name.into(),
             instances: (0..3).map(|n| format!("{instance}-{n}")).collect(),
         };
-        Topology { services: vec![service("zookeeper", "server"), service("kafka", "broker")], agents: 3 }
+        Topology {
+            services: vec![service("zookeeper", "server"), service("kafka", "broker")],
+            agents: 3,
+            homes: true,
+        }
     }
 
     #[test]
@@ -261,7 +306,7 @@ mod tests {
                 let [one, other] = round.as_slice() else { continue };
                 pairs += 1;
                 assert_ne!(one.target, other.target);
-                assert!(one.target.copy_of().is_none() || one.target.copy_of() != other.target.copy_of());
+                assert!(!one.copies().meet(&other.copies()), "{one} + {other}");
             }
         }
         assert!((2_000..5_000).contains(&pairs), "{pairs} of 10,000");
@@ -272,8 +317,26 @@ mod tests {
         for seed in 0..50 {
             let mut dealer = Dealer::new(seed, topology());
             let dealt: BTreeSet<String> =
-                (0..18).map(|_| dealer.draw()).map(|card| format!("{card:?}")).collect();
-            assert_eq!(dealt.len(), 18, "seed {seed}");
+                (0..21).map(|_| dealer.draw()).map(|card| format!("{card:?}")).collect();
+            assert_eq!(dealt.len(), 21, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_shared_is_neither_cut_nor_filled() {
+        let mut shared = topology();
+        shared.homes = false;
+        let mut dealer = Dealer::new(5, shared);
+        let places = |fault: &Fault| matches!(fault.blow, Blow::Cut | Blow::Fill);
+        assert!((0..200).all(|_| !dealer.round().iter().any(places)));
+    }
+
+    #[test]
+    fn a_link_has_two_ends() {
+        let mut dealer = Dealer::new(9, topology());
+        for _ in 0..100 {
+            let Target::Link(one, other) = dealer.link() else { unreachable!("a link") };
+            assert!(one != other && one < 3 && other < 3, "{one} {other}");
         }
     }
 
@@ -283,7 +346,7 @@ mod tests {
         alone.services.truncate(1);
         let mut dealer = Dealer::new(3, alone);
         for round in (0..500).map(|_| dealer.round()) {
-            assert!(round.iter().filter(|fault| fault.target.copy_of().is_some()).count() <= 1, "{round:?}");
+            assert!(round.iter().filter(|fault| fault.copies() != Copies::None).count() <= 1, "{round:?}");
         }
     }
 }

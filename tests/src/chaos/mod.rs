@@ -1,12 +1,13 @@
-//! Chaos with real services: while acknowledged writes go on, processes are killed, stopped and ended at random, and
-//! after each time everything is checked.
+//! Chaos with real services: while acknowledged writes go on, processes are killed, stopped and ended at random, agents
+//! are cut off and their disks are full, and after each time everything is checked.
 //!
-//! [`decide`] says what goes wrong (pure, from a seed), [`act`] does it, [`record`] keeps what was acknowledged, and
+//! [`decide`] says what goes wrong (pure, from a seed), [`act`] does it, [`homes`] are what agents can be cut off in, [`record`] keeps what was acknowledged, and
 //! [`check`] holds it against what is there: through [`view`], what Cairn says, and [`sight`], what really runs.
 
 pub mod act;
 pub mod check;
 pub mod decide;
+pub mod homes;
 pub mod record;
 pub mod sight;
 pub mod subject;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use check::{Patient, Watch};
 use decide::{Dealer, Topology};
+use homes::{HUB, Homes};
 use record::Recorder;
 use subject::{Cassandra, Elasticsearch, Kafka, Subject};
 use table::Outcome;
@@ -43,6 +45,8 @@ pub struct Run<'a> {
     pub stack: &'a str,
     /// No round begins after that time.
     pub lasts: Duration,
+    /// Whether each agent has a network and a disk of its own: only for a program that is secluded.
+    pub homes: bool,
 }
 
 /// What a run has shown.
@@ -56,8 +60,14 @@ pub struct Report {
     pub broken: Option<String>,
 }
 
+/// How long an agent may be away before its tasks count as unreachable: some faults last longer, some do not.
+const AGENT_TIMEOUT: &str = "10s";
+/// Whoever is not on a loopback address asks who comes, and speaks TLS.
+const SECRETS: [&str; 3] = ["of-the-controller", "of-agents", "of-operators"];
+
 struct World {
     cairn: Cairn,
+    homes: Option<Homes>,
     topology: Topology,
     places: Places,
     patients: Vec<Patient>,
@@ -66,7 +76,7 @@ struct World {
 
 /// Brings the stack up and hurts it.
 pub fn run(run: &Run<'_>) -> Report {
-    let mut world = World::up(run.stack);
+    let mut world = World::up(run);
     let mut dealer = Dealer::new(run.seed, world.topology.clone());
     let mut outcomes = Vec::new();
     let begun = now();
@@ -91,23 +101,31 @@ pub fn run(run: &Run<'_>) -> Report {
 
 impl World {
     #[allow(clippy::panic, reason = "a test's failure is a panic")]
-    fn up(stack: &str) -> Self {
-        let cairn = Cairn::new(AGENTS).apart().up();
-        let file = checkout().join("tests/chaos").join(stack).display().to_string();
+    fn up(run: &Run<'_>) -> Self {
+        let cairn = Cairn::new(0).tell("cluster", &["--agent-timeout", AGENT_TIMEOUT]);
+        let homes = run.homes.then(|| Homes::make(&cairn.folder(), AGENTS));
+        let homes = homes.map(|made| made.unwrap_or_else(|reason| panic!("{reason}")));
+        let cairn = match &homes {
+            Some(homes) => cairn.at(HUB, homes.all()).closed(SECRETS).secure(),
+            None => cairn.and_apart(AGENTS),
+        };
+        let cairn = cairn.up();
+        let file = checkout().join("tests/chaos").join(run.stack).display().to_string();
         let out = cairn.run(&["apply", "-f", &file, "--timeout", "8m"]);
         assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
-        let topology = View::of(&cairn).unwrap_or_else(|reason| panic!("{reason}")).topology(AGENTS);
+        let topology =
+            View::of(&cairn).unwrap_or_else(|reason| panic!("{reason}")).topology(AGENTS, run.homes);
         let places = places(&cairn, &topology).unwrap_or_else(|reason| panic!("{reason}"));
         let patients = topology.services.iter().filter_map(|service| subject(&cairn, &service.name));
         let patients = patients.map(patient).collect();
         let watch = Watch::start(cairn.folder());
-        Self { cairn, topology, places, patients, watch }
+        Self { cairn, homes, topology, places, patients, watch }
     }
 
     /// Hurts once; gives how long it took until all was well, or what is not.
     fn round(&mut self, faults: &[decide::Fault]) -> Result<Duration, String> {
         let view = View::of(&self.cairn)?;
-        let wounds = act::act(&mut self.cairn, &view, faults)?;
+        let wounds = act::act(&mut self.cairn, self.homes.as_ref(), &view, faults)?;
         let recovery = check::recovery(&self.cairn, &mut self.patients, &wounds, AGENTS)?;
         for patient in &mut self.patients {
             let service = patient.subject.service();
@@ -151,6 +169,14 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Homes go when nobody lives there, and before the folder with their disks.
+    fn drop(&mut self) {
+        self.cairn.stop_all();
+        self.homes = None;
+    }
+}
+
 #[allow(clippy::panic, reason = "a test's failure is a panic")]
 fn patient(mut subject: Box<dyn Subject>) -> Patient {
     subject.prepare().unwrap_or_else(|reason| panic!("{}: {reason}", subject.service()));
@@ -178,6 +204,9 @@ impl Report {
     pub fn text(&self, run: &Run<'_>) -> String {
         use std::fmt::Write as _;
         let mut text = format!("Seed {}, {} rounds.\n\n", run.seed, self.outcomes.len());
+        if !run.homes {
+            text += "No agent was cut off and no disk was full: agents had no homes of their own.\n\n";
+        }
         text += &table::table(&self.outcomes);
         text.push('\n');
         for (service, count, unanswered) in &self.written {

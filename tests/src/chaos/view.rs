@@ -46,13 +46,13 @@ impl View {
     }
 
     /// What there is to hurt.
-    pub fn topology(&self, agents: usize) -> Topology {
+    pub fn topology(&self, agents: usize, homes: bool) -> Topology {
         let names =
             |service: &Value| list(service, "instances").iter().map(|i| text(i, "name").to_owned()).collect();
         let services = list(&self.stack, "services").iter();
         let services =
             services.map(|s| Service { name: text(s, "name").to_owned(), instances: names(s) }).collect();
-        Topology { services, agents }
+        Topology { services, agents, homes }
     }
 
     /// The process of something that runs in a container.
@@ -63,7 +63,7 @@ impl View {
             }
             Target::Executor { service, instance } => self.container(service, instance).executor,
             Target::Scheduler { service } => self.scheduler(service).server.last().copied(),
-            Target::Controller | Target::Master | Target::Agent(_) => None,
+            Target::Controller | Target::Master | Target::Agent(_) | Target::Link(..) => None,
         }
     }
 
@@ -147,8 +147,8 @@ pub fn places(cairn: &Cairn, topology: &Topology) -> Result<Places, String> {
 /// # Errors
 /// When the master does not answer.
 pub fn agents(cairn: &Cairn) -> Result<usize, String> {
-    let http = crate::Http::new(&format!("http://{}", cairn.master()), None);
     let call = serde_json::json!({ "type": "GET_AGENTS" });
-    let (_, told) = http.try_send("POST", "/api/v1", Some(call)).map_err(|error| error.to_string())?;
+    let told = cairn.operator().try_send("POST", "/api/v1", Some(call));
+    let (_, told) = told.map_err(|error| error.to_string())?;
     Ok(list(&told["get_agents"], "agents").iter().filter(|agent| agent["active"] == true).count())
 }

@@ -69,15 +69,7 @@ impl World {
         cairn.file("frameworks/pages.yaml", FRAMEWORK);
         cairn.file("closed.yaml", STACK);
         let acls = cairn.file("acls.json", ACLS);
-        let known = format!("cairn {CONTROLLER}\nagent {AGENT}\nops {OPERATOR}\n");
-        let known = private(cairn.file("known.txt", &known));
-        let controller = private(cairn.file("controller.txt", &format!("cairn {CONTROLLER}\n")));
-        let agent = json!({"principal": "agent", "secret": AGENT}).to_string();
-        let agent = private(cairn.file("agent.json", &agent));
-        let cairn = cairn
-            .tell("cluster", &["--credentials", &known, "--acls", &acls])
-            .tell("agent", &["--credential", &agent, "--credentials", &known])
-            .tell("controller", &["--credential", &controller]);
+        let cairn = cairn.closed([CONTROLLER, AGENT, OPERATOR]).tell("cluster", &["--acls", &acls]);
         Self {
             cairn: cairn.up(),
             canaries: Canaries::new(&[CONTROLLER, AGENT, OPERATOR]),
@@ -121,24 +113,13 @@ impl World {
             .collect()
     }
 
-    /// The master, for an operator.
-    fn operator(&self) -> Http {
-        Http::new(&format!("http://{}", self.cairn.master()), None).principal("ops", OPERATOR)
-    }
-
     /// Where the agents listen.
     fn agents(&self) -> Vec<String> {
-        let known = self.operator().send("POST", "/api/v1", Some(json!({"type": "GET_AGENTS"}))).1;
+        let known = self.cairn.operator().send("POST", "/api/v1", Some(json!({"type": "GET_AGENTS"}))).1;
         let agents = known["get_agents"]["agents"].as_array().cloned().unwrap_or_default();
         let address = |pid: &Value| Some(format!("http://{}", pid.as_str()?.rsplit_once('@')?.1));
         agents.iter().filter_map(|agent| address(&agent["pid"])).collect()
     }
-}
-
-fn private(path: String) -> String {
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&path, mode).expect("the file is ours");
-    path
 }
 
 fn refuse(world: &mut World) {
@@ -190,7 +171,7 @@ fn apply(world: &mut World) {
     }
     world.run(&["doctor"]).expect(0);
     // Frameworks are who their credential says, and so are their reservations.
-    let state = world.operator().get("/state");
+    let state = world.cairn.operator().get("/state");
     let frameworks = state["frameworks"].as_array().cloned().unwrap_or_default();
     assert_eq!(frameworks.len(), 3, "{frameworks:#?}");
     assert!(frameworks.iter().all(|framework| framework["principal"] == "cairn"), "{frameworks:#?}");
@@ -234,7 +215,7 @@ fn search(world: &mut World) {
         assert_eq!(world.canaries.process(process.pid), None, "{process:?}");
     }
     let call = |kind: &str| Some(json!({ "type": kind }));
-    let mut servers = vec![world.operator()];
+    let mut servers = vec![world.cairn.operator()];
     servers.extend(world.agents().iter().map(|agent| Http::new(agent, None).principal("ops", OPERATOR)));
     for server in servers {
         for kind in
