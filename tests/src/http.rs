@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// How long a request may take unless a test says otherwise.
 const SLOWEST: Duration = Duration::from_secs(60);
+/// How long a connection is kept for the next request: servers close one after 30 s.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// A client with or without a token.
 pub struct Http {
@@ -14,6 +16,10 @@ pub struct Http {
     base: String,
     token: Option<String>,
     principal: Option<(String, String)>,
+}
+
+fn builder(time: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().timeout(time).pool_idle_timeout(IDLE)
 }
 
 impl Http {
@@ -34,7 +40,7 @@ impl Http {
         // reqwest is built without a provider of its own; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(time).tls_certs_only([]);
+        let client = builder(time).tls_certs_only([]);
         Self { runtime, client: client.build().unwrap(), base: base.to_owned(), token, principal: None }
     }
 
@@ -46,7 +52,7 @@ impl Http {
     #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
     pub fn trusting(self, authority: &str) -> Self {
         let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(SLOWEST).tls_certs_only([authority]);
+        let client = builder(SLOWEST).tls_certs_only([authority]);
         let base = self.base.replacen("http://", "https://", 1);
         Self { client: client.build().unwrap(), base, ..self }
     }

@@ -1,5 +1,7 @@
 //! How a ring stands, judged from what all of its nodes say: whether it is at rest, who belongs to it, whether it has room.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::keyspaces::{Keyspace, shrink};
@@ -88,17 +90,20 @@ impl Survey {
         }
     }
 
-    /// All agree on the schema.
+    /// All of the same major version agree on the schema. Others never do, and do not fetch it from each other either
+    /// (Cassandra's `MigrationCoordinator`): their own tables differ.
     ///
     /// # Errors
     /// Two who do not.
     pub fn one_schema(&self) -> Result<(), String> {
-        let mut schemas = self.reports().map(|(name, report)| (name, &report.schema));
-        let Some((first, schema)) = schemas.next() else { return Ok(()) };
-        match schemas.find(|(_, other)| *other != schema) {
-            Some((other, _)) => Err(format!("{first} and {other} do not agree on the schema yet")),
-            None => Ok(()),
+        let mut first = BTreeMap::new();
+        for (name, report) in self.reports() {
+            let (known, schema) = *first.entry(major(&report.version)).or_insert((name, &report.schema));
+            if *schema != report.schema {
+                return Err(format!("{known} and {name} do not agree on the schema yet"));
+            }
         }
+        Ok(())
     }
 
     /// Everybody runs this version, by its first number: streams between such versions break.
@@ -185,8 +190,6 @@ pub fn major(version: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::survey::Node;
 
@@ -221,6 +224,8 @@ mod tests {
         let mut torn = ring(["a", "b", "c"]);
         report(&mut torn, "b").schema = "other".into();
         assert_eq!(torn.at_rest(&others, None).unwrap_err(), "a and b do not agree on the schema yet");
+        report(&mut torn, "b").version = "5.0.5".into();
+        assert_eq!(torn.at_rest(&others, None), Ok(()), "nobody agrees in the middle of an upgrade");
     }
 
     #[test]

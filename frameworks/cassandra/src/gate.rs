@@ -131,6 +131,7 @@ impl Clustered for Cassandra {
         let state = look.survey.ring().get(&mine).map(|member| member.state);
         if !matches!(state, None | Some(State::Leaving)) {
             steady(me, look)?;
+            look.survey.one_version(&look.options.jvm.version)?;
             look.survey.reports().next().ok_or("no node serves")?;
             if let Some(reason) = look.survey.too_many_copies_without(&mine) {
                 return Ok(Decision::refuse(format!("{reason}: lower its replication first")));

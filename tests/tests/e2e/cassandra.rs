@@ -47,7 +47,7 @@ fn up(cairn: &mut Cairn) -> String {
     endpoints["cql"].as_str().expect("an output").to_owned()
 }
 
-fn converged(cairn: &Cairn) {
+pub(crate) fn converged(cairn: &Cairn) {
     until("the stack is as its file says", SOON, || {
         let answer = cairn.http().try_send("GET", "/v1/stacks/cassandra", None).ok()?;
         (answer.1["complete"] == json!(true)).then_some(())
@@ -55,7 +55,7 @@ fn converged(cairn: &Cairn) {
 }
 
 /// Members of the ring as the scheduler tells them, by instance.
-fn ring(cairn: &Cairn) -> Vec<(String, Value)> {
+pub(crate) fn ring(cairn: &Cairn) -> Vec<(String, Value)> {
     let ring = cairn.http().get(&format!("{PROXY}/v1/ring"));
     let members = ring["members"].as_array().cloned().unwrap_or_default();
     members.into_iter().map(|m| (m["instance"].as_str().unwrap_or("nobody").to_owned(), m)).collect()
@@ -76,13 +76,13 @@ fn node(cairn: &Cairn, instance: &str) -> i32 {
     found.iter().find(|p| p.command.starts_with("java")).expect("a process").pid
 }
 
-fn write(points: &str, from: u32) {
+pub(crate) fn write(points: &str, from: u32) {
     let row = |n| format!("INSERT INTO shop.orders (id, item) VALUES ({n}, 'item {n}')");
     cql::execute(points, &(from..from + 50).map(row).collect::<Vec<_>>());
 }
 
 #[track_caller]
-fn rows(points: &str, count: u32) {
+pub(crate) fn rows(points: &str, count: u32) {
     let read = cql::query(points, "SELECT count(*) FROM shop.orders");
     assert_eq!(read, json!([[count]]));
 }

@@ -27,18 +27,18 @@ pub(crate) fn story() -> Vec<Trial> {
         .step("a_change_rolls_through_while_documents_are_found", setup, rolling_change)
         .step("scaling_in_drains_a_node_and_loses_nothing", setup, scale_in)
         .step("destroy_with_delete_data_leaves_nothing", setup, destroy)
-        .step("elasticsearch_7_and_opensearch_boot_too", setup, others)
+        .step("opensearch_boots_too", setup, opensearch)
         .end()
 }
 
 /// Applies a stack, and gives the addresses of a service's nodes.
-fn apply(cairn: &Cairn, file: &str, service: &str) -> Vec<String> {
+pub(crate) fn apply(cairn: &Cairn, file: &str, service: &str) -> Vec<String> {
     let out = cairn.run(&["apply", "-f", file, "--timeout", "4m"]);
     assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
     nodes(cairn, service)
 }
 
-fn nodes(cairn: &Cairn, service: &str) -> Vec<String> {
+pub(crate) fn nodes(cairn: &Cairn, service: &str) -> Vec<String> {
     let endpoints = cairn.run(&["endpoints", service, "-o", "json"]).expect(0).json();
     endpoints["http"].as_str().expect("an output").split(',').map(str::to_owned).collect()
 }
@@ -49,28 +49,28 @@ fn up(cairn: &mut Cairn) -> Vec<String> {
     let there = status == 200 && stack["complete"] == json!(true);
     let nodes = if there { nodes(cairn, SERVICE) } else { apply(cairn, SPEC, SERVICE) };
     if found(&nodes[0]).is_err() {
-        let lines: String = (0..200)
-            .map(|n| {
-                format!(
-                    "{{\"index\":{{\"_id\":\"{n}\"}}}}\n{{\"message\":\"stone {n}\",\"@timestamp\":{n}}}\n"
-                )
-            })
-            .collect();
-        let (status, answer) = bulk(&nodes[0], &lines);
-        assert!(status == 200 && answer["errors"] == json!(false), "{status} {answer:#}");
+        fill(&nodes[0]);
     }
     nodes
 }
 
-fn get(node: &str, path: &str) -> Value {
+/// 200 documents.
+pub(crate) fn fill(node: &str) {
+    let document =
+        |n| format!("{{\"index\":{{\"_id\":\"{n}\"}}}}\n{{\"message\":\"stone {n}\",\"@timestamp\":{n}}}\n");
+    let (status, answer) = bulk(node, &(0..200).map(document).collect::<String>());
+    assert!(status == 200 && answer["errors"] == json!(false), "{status} {answer:#}");
+}
+
+pub(crate) fn get(node: &str, path: &str) -> Value {
     Http::new(node, None).get(path)
 }
 
-fn bulk(node: &str, lines: &str) -> (u16, Value) {
+pub(crate) fn bulk(node: &str, lines: &str) -> (u16, Value) {
     Http::new(node, None).send_as("POST", "/logs-1/_bulk?refresh=true", "application/x-ndjson", lines)
 }
 
-fn found(node: &str) -> Result<u64, String> {
+pub(crate) fn found(node: &str) -> Result<u64, String> {
     let (status, answer) = Http::new(node, None)
         .try_send("GET", "/logs-1/_search?q=message:stone&size=0&track_total_hits=true", None)
         .map_err(|e| e.to_string())?;
@@ -81,7 +81,7 @@ fn servers(cairn: &Cairn) -> Vec<i32> {
     cairn.processes(&[SERVER]).into_iter().map(|p| p.pid).collect()
 }
 
-fn green(node: &str, nodes: u64) {
+pub(crate) fn green(node: &str, nodes: u64) {
     until("the cluster is green", SOON, || {
         let health = Http::new(node, None).try_send("GET", "/_cluster/health", None).ok()?.1;
         (health["status"] == json!("green") && health["number_of_nodes"] == json!(nodes)).then_some(())
@@ -177,7 +177,10 @@ fn killed_node(cairn: &mut Cairn) {
 }
 
 /// Asks for all documents until it is told to stop, and gives how often no node could tell them.
-fn search_on(nodes: Vec<String>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, Vec<String>)> {
+pub(crate) fn search_on(
+    nodes: Vec<String>,
+    stop: Arc<AtomicBool>,
+) -> std::thread::JoinHandle<(u32, Vec<String>)> {
     std::thread::spawn(move || {
         let (mut rounds, mut failures) = (0, Vec::new());
         while !stop.load(Ordering::Relaxed) {
@@ -240,18 +243,14 @@ fn destroy(cairn: &mut Cairn) {
     });
 }
 
-fn others(cairn: &mut Cairn) {
-    let spec = "stack: others\nservices:\n  seven:\n    framework: elasticsearch\n    version: 7.17.29\n    nodes: 1\n  open:\n    \
-        framework: elasticsearch\n    version: opensearch-2.19.4\n    nodes: 1\n    indices:\n      \
-        logs-1: { settings: { number_of_replicas: 0 } }\n";
-    let file = cairn.file("others.yaml", spec);
-    for (service, version) in [("others/seven", "7.17.29"), ("others/open", "2.19.4")] {
-        let nodes = apply(cairn, &file, service);
-        let told = get(&nodes[0], "/_cat/nodes?format=json&h=name,version");
-        assert_eq!(told, json!([{ "name": "node-0", "version": version }]));
-        let (status, answer) = bulk(&nodes[0], "{\"index\":{}}\n{\"message\":\"stone\"}\n");
-        assert!(status == 200 && answer["errors"] == json!(false), "{status} {answer:#}");
-        assert_eq!(found(&nodes[0]), Ok(1));
-    }
-    cairn.run(&["destroy", "others", "--yes", "--delete-data"]).expect(0);
+fn opensearch(cairn: &mut Cairn) {
+    let spec = "stack: open\nservices:\n  search:\n    framework: elasticsearch\n    version: opensearch-2.19.4\n    \
+        nodes: 1\n    indices:\n      logs-1: { settings: { number_of_replicas: 0 } }\n";
+    let nodes = apply(cairn, &cairn.file("open.yaml", spec), "open/search");
+    let told = get(&nodes[0], "/_cat/nodes?format=json&h=name,version");
+    assert_eq!(told, json!([{ "name": "node-0", "version": "2.19.4" }]));
+    let (status, answer) = bulk(&nodes[0], "{\"index\":{}}\n{\"message\":\"stone\"}\n");
+    assert!(status == 200 && answer["errors"] == json!(false), "{status} {answer:#}");
+    assert_eq!(found(&nodes[0]), Ok(1));
+    cairn.run(&["destroy", "open", "--yes", "--delete-data"]).expect(0);
 }

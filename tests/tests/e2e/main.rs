@@ -14,12 +14,14 @@ mod kafka;
 mod kraft;
 mod logging;
 mod nested;
+mod racks;
 mod secrets;
 mod secure;
 mod service;
 mod shipped;
 mod state;
 mod trouble;
+mod zones;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,10 +91,12 @@ fn main() {
         kafka::story(),
         kraft::story(),
         cassandra::story(),
+        racks::story(),
         nested::story(),
         example::story(),
         examples::story(),
         elasticsearch::story(),
+        zones::story(),
         service::story(),
         logging::story(),
         secrets::story(),

@@ -16,6 +16,8 @@ use super::target::Target;
 use crate::failure::Failure;
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next request: the controller closes one after 30 s.
+const IDLE: Duration = Duration::from_secs(20);
 /// Until an answer has come whole; the controller itself gives a scheduler two minutes.
 const ANSWER: Duration = Duration::from_secs(150);
 
@@ -55,6 +57,7 @@ impl Client {
         cairn_framework::http::install_crypto();
         let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")));
         // Certificates take time to load, and only https needs them.

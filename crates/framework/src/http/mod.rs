@@ -9,6 +9,10 @@ pub use json::{ApiError, JsonClient};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a connection is kept for the next request: less than the 30 s after which our servers close one, so that no
+/// request is sent on a connection that is being closed.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// A client without an overall timeout; every request sets its own.
 ///
 /// # Errors
@@ -18,6 +22,7 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(1)
+        .pool_idle_timeout(IDLE)
         .tls_certs_only([])
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
