@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, apply, cluster, completions, controller, destroy, dev, docs, doctor, endpoints, frameworks,
-    instance, kafka, logs, operate, plan, render, reregister, scale, scheduler, schema, secret, state,
-    status, validate,
+    agent, apply, cluster, completions, controller, declare, destroy, dev, docs, doctor, endpoints,
+    frameworks, instance, kafka, logs, operate, plan, render, reregister, scale, scheduler, schema, secret,
+    state, status, validate,
 };
 use crate::output::Format;
 
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Instance(instance::Args),
     /// Have work done inside a service's instances: repairs, cleanups, snapshots, whatever its framework offers
     Operate(operate::Args),
+    /// What a service holds and is kept as declared: indices, topics, whatever its framework knows
+    Declare(declare::Args),
     /// Brokers, topics and partitions of a Kafka service
     Kafka(kafka::Args),
     /// List the frameworks that stacks may name, or the options of one

@@ -25,16 +25,25 @@ pub fn index_at(name: &str) -> String {
     format!("/{name}?flat_settings=true")
 }
 
+/// Whether Elasticsearch takes this as the name of an index or a template; a name must not lead to another resource either.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() < 200
+}
+
 /// What makes a template as declared; `there` is what was found, null if nothing.
-pub fn template(name: &str, declared: &Value, there: &Value) -> Option<Change> {
+pub fn template(name: &str, declared: &Value, there: &Value) -> Vec<Change> {
     let mark: String =
         Sha256::digest(declared.to_string()).iter().take(8).map(|b| format!("{b:02x}")).collect();
     if there["index_templates"][0]["index_template"]["_meta"][MARK] == mark {
-        return None;
+        return Vec::new();
     }
     let mut body = declared.clone();
-    body["_meta"][MARK] = mark.into();
-    Some((format!("template {name}"), request(Method::PUT, template_at(name), body)))
+    // One that is no object is for the cluster to refuse.
+    if body["_meta"].is_null() || body["_meta"].is_object() {
+        body["_meta"][MARK] = mark.into();
+    }
+    vec![(format!("template {name}"), request(Method::PUT, template_at(name), body))]
 }
 
 /// What makes an index as declared; `there` is what was found, null if nothing.
@@ -113,16 +122,27 @@ mod tests {
     #[test]
     fn a_template_is_put_again_only_when_somebody_changed_it() {
         let declared = json!({ "index_patterns": ["logs-*"], "_meta": { "owner": "me" } });
-        let first = template("logs", &declared, &Value::Null).unwrap();
-        let (_, first) = first;
+        let (_, first) = template("logs", &declared, &Value::Null).remove(0);
         assert_eq!(
             (first.uri().path(), first.body()["_meta"]["owner"].as_str()),
             ("/_index_template/logs", Some("me"))
         );
         let there = |body: &Value| json!({ "index_templates": [{ "name": "logs", "index_template": body }] });
-        assert!(template("logs", &declared, &there(first.body())).is_none());
-        assert!(template("logs", &declared, &there(&json!({ "index_patterns": ["logs-*"] }))).is_some());
-        assert!(template("logs", &json!({ "index_patterns": ["x-*"] }), &there(first.body())).is_some());
+        assert!(template("logs", &declared, &there(first.body())).is_empty());
+        assert!(template("logs", &declared, &there(&json!({ "index_patterns": ["logs-*"] }))).len() == 1);
+        assert!(template("logs", &json!({ "index_patterns": ["x-*"] }), &there(first.body())).len() == 1);
+    }
+
+    #[test]
+    fn what_the_cluster_has_to_refuse_is_sent_as_it_is() {
+        let (_, odd) = template("logs", &json!({ "_meta": 5 }), &Value::Null).remove(0);
+        assert_eq!(*odd.body(), json!({ "_meta": 5 }));
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        assert!(["logs", "logs-2024.01", "0_a"].into_iter().all(is_name));
+        assert!(!["", "../x", "_all", "Logs", "a/b", "a?b", ".", "-x"].into_iter().any(is_name));
     }
 
     #[test]

@@ -3,14 +3,19 @@
 //!
 //! - [`Survey`]: how the cluster is, from the answers to [`QUESTIONS`], and what can be said of it: which shards lack copies, who
 //!   votes, what a node alone holds;
-//! - [`Act`]: what is changed in it so that a node can go or come;
-//! - [`declared`]: indices and templates as they should be, compared with what there is.
+//! - [`Act`]: what is changed in it so that a node can go or come; `leaving`: which of that is next where one goes for good;
+//! - [`declared`]: indices and templates as they should be, compared with what there is; [`Role`]: what nodes do.
 
 mod act;
 pub mod declared;
+mod founded;
+mod leaving;
+mod role;
 mod survey;
 
 pub use act::{Act, FLUSH};
+pub use founded::{FOUNDED, founded, initial_masters};
+pub use role::{Role, Roles};
 pub use survey::{Copy, Member, QUESTIONS, Survey};
 
 /// A request with its body; none is null.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::act::{ENABLE, EXCLUDE};
 
@@ -79,7 +79,7 @@ pub struct Survey {
     /// Ids of the nodes whose votes count.
     pub voters: BTreeSet<String>,
     /// Names of the nodes that are to have no vote.
-    pub voteless: BTreeSet<String>,
+    pub excused: BTreeSet<String>,
 }
 
 impl Survey {
@@ -102,7 +102,7 @@ impl Survey {
             excluded: split(&setting(EXCLUDE).unwrap_or_default()),
             allocation: setting(ENABLE),
             voters: rows(&votes["last_committed_config"]).iter().map(text).collect(),
-            voteless: names(&votes["voting_config_exclusions"], "node_name"),
+            excused: names(&votes["voting_config_exclusions"], "node_name"),
         }
     }
 
@@ -133,16 +133,28 @@ impl Survey {
         self.copies.iter().filter(|other| other.same_shard(copy) && other.is_started()).count()
     }
 
-    /// Votes that would be left without a node, if they were no majority.
-    pub fn too_few_votes_without(&self, member: &Member) -> Option<usize> {
+    /// How many votes would be left without a node, in words, if they were no majority.
+    pub fn too_few_votes_without(&self, member: &Member) -> Option<String> {
         let votes = |m: &&Member| m.id != member.id && self.voters.contains(&m.id);
-        let stay = self.members.iter().filter(votes).count();
-        (self.voters.contains(&member.id) && stay <= self.voters.len() / 2).then_some(stay)
+        let (left, all) = (self.members.iter().filter(votes).count(), self.voters.len());
+        let few = self.voters.contains(&member.id) && left <= all / 2;
+        few.then(|| format!("{left} of {all} votes would be left"))
     }
 
     /// The member of this name.
     pub fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.name == name)
+    }
+
+    /// What there is to say of a node.
+    pub fn about(&self, name: &str) -> Value {
+        let member = self.member(name);
+        json!({
+            "member": member.is_some(),
+            "elected": member.is_some_and(|m| m.elected),
+            "shards": self.copies_on(name).count(),
+            "draining": self.excluded.contains(name),
+        })
     }
 
     /// Copies that a node holds.
@@ -212,7 +224,6 @@ fn copy(row: &Value) -> Copy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn reads_what_the_cluster_tells() {
@@ -236,7 +247,7 @@ mod tests {
         assert_eq!(survey.copies_on("node-0").count(), 1);
         assert_eq!(survey.excluded, ["node-3".to_owned(), "x".to_owned()].into());
         assert_eq!(survey.allocation.as_deref(), Some("primaries"));
-        assert_eq!((survey.voters.len(), survey.voteless.len(), survey.moving()), (2, 1, 1));
+        assert_eq!((survey.voters.len(), survey.excused.len(), survey.moving()), (2, 1, 1));
         assert!(survey.is_hopeless(&survey.copies[1]), "the only node with data has the shard");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cairn_task::TaskSpec;
 
+use crate::kit::contents::{self, Contents};
 use crate::kit::{Cluster, Nodes};
 use crate::{Config, Handle, InstanceSpec, Model, Operate, OperationSpec, Problem, Progress, View};
 
@@ -58,10 +59,17 @@ pub trait Service: Send + Sync + 'static {
     /// Brings what the configuration declares inside the service (topics, keyspaces) in line with it. Called when all
     /// instances are ready, and every so often afterwards.
     async fn settle(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
-        match self.cluster() {
+        let settled = match self.cluster() {
             Some(cluster) => cluster.keep(handle, config, view).await,
             None => Verdict::Go,
-        }
+        };
+        if settled == Verdict::Go { contents::keep(self.contents(), config, view).await } else { settled }
+    }
+
+    /// What it holds under names and of which options declare some, which the SDK then keeps as declared and serves under
+    /// `/v1/topics` or what they are called; see [`crate::kit::contents`].
+    fn contents(&self) -> &'static [&'static dyn Contents] {
+        &[]
     }
 
     /// Itself, for a service whose instances form a cluster: what it writes as [`crate::kit::Clustered`] answers then for

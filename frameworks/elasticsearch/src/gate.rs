@@ -2,18 +2,18 @@
 //!
 //! Each rule has a name, which stands in the reason and by which an operator can switch it off.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use axum::http::Method;
-use cairn_elasticsearch_admin::{Act, Copy, FLUSH, Member, QUESTIONS, Survey};
+use cairn_elasticsearch_admin::{Act, FLUSH, Member, QUESTIONS, Survey};
 use cairn_framework::kit::{self, Clustered, Decided, Decision, Performed};
 use cairn_framework::{Action, Ask, Handle, Moment, Verdict, View};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::nodes::client;
 use crate::options::{Options, Predicate};
-use crate::service::{Elasticsearch, keep};
+use crate::service::Elasticsearch;
 
 const GO: Decision<Act> = Decision::GO;
 
@@ -84,11 +84,13 @@ impl Clustered for Elasticsearch {
             let red = look.survey.red().map(|why| format!("{why} and it may hold the only copies"));
             return rule(look, Predicate::ClusterHealth, red).map(|()| GO);
         };
-        if member.master && !staying(look).any(|m| m.master) {
+        let stays = |name: &str| look.view.stays(name);
+        if member.master && !look.survey.members.iter().any(|m| m.master && stays(&m.name)) {
             return Err("no node would be left that may be elected: add one first".into());
         }
-        if let Some(waiting) = drained(me, look)? {
-            return Ok(waiting);
+        rule(look, Predicate::ReplicasFit, look.survey.too_tight_without(me, stays))?;
+        if let Some(act) = look.survey.emptied(me, stays, |name| look.view.leaves(name))? {
+            return Ok(Decision::Do(act));
         }
         if !member.master {
             return Ok(GO);
@@ -96,17 +98,7 @@ impl Clustered for Elasticsearch {
         master_last(member, look, |other| {
             !look.view.stays(other) && look.survey.member(other).is_some_and(|m| m.master)
         })?;
-        let mut others = look.survey.voteless.iter().filter(|name| *name != me);
-        if let Some(other) = others.find(|name| look.survey.member(name).is_some()) {
-            return Err(format!("{other} leaves first: one vote at a time"));
-        }
-        if !look.survey.voteless.contains(me) {
-            return Ok(Decision::Do(Act::TakeVote(me.to_owned())));
-        }
-        match look.survey.voters.contains(&member.id) {
-            true => Err("its vote is still counted".into()),
-            false => Ok(GO),
-        }
+        Ok(look.survey.voteless(member)?.map_or(GO, Decision::Do))
     }
 
     fn gone(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
@@ -130,33 +122,15 @@ impl Clustered for Elasticsearch {
 
     async fn perform(&self, _: &Handle, look: &Look<'_>, act: Act) -> Performed {
         let client = client(look.view);
-        let answer = client.ask(&act.request()).await;
+        let answer = client.ask(&act.request()).await.map_err(|error| format!("{act:?}: {error}"))?;
         if act == Act::HoldReplicas {
             drop(client.call(Method::POST, FLUSH, None).await);
         }
-        match (act.told(answer.as_ref().unwrap_or(&Value::Null)), answer) {
-            (Some(told), _) => Err(told),
-            (None, Err(error)) => Err(format!("{act:?}: {error}")),
-            (None, Ok(_)) => Ok(None),
-        }
-    }
-
-    async fn at_rest(&self, _: &Handle, look: &Look<'_>) -> Verdict {
-        keep(look.options, &client(look.view)).await.unwrap_or_else(|error| Verdict::Wait(error.to_string()))
+        act.told(&answer).map_or(Ok(None), Err)
     }
 
     fn members(&self, look: &Look<'_>) -> BTreeMap<String, Value> {
-        let about = |name: &String| {
-            let member = look.survey.member(name);
-            let about = json!({
-                "member": member.is_some(),
-                "elected": member.is_some_and(|m| m.elected),
-                "shards": look.survey.copies_on(name).count(),
-                "draining": look.survey.excluded.contains(name),
-            });
-            (name.clone(), about)
-        };
-        look.view.instances.keys().map(about).collect()
+        look.view.instances.keys().map(|name| (name.clone(), look.survey.about(name))).collect()
     }
 }
 
@@ -166,8 +140,7 @@ fn rule(look: &Look<'_>, rule: Predicate, broken: Option<String>) -> Result<(), 
 
 /// Green, apart from replicas that cannot be anywhere.
 fn healthy(look: &Look<'_>) -> Result<(), String> {
-    rule(look, Predicate::ClusterHealth, look.survey.red())?;
-    rule(look, Predicate::ClusterHealth, look.survey.yellow())
+    rule(look, Predicate::ClusterHealth, look.survey.red().or_else(|| look.survey.yellow()))
 }
 
 fn copies_elsewhere(me: &str, look: &Look<'_>) -> Result<(), String> {
@@ -184,55 +157,13 @@ fn master_last(member: &Member, look: &Look<'_>, pending: impl Fn(&str) -> bool)
 }
 
 fn quorum(member: &Member, look: &Look<'_>) -> Result<(), String> {
-    let left = look.survey.too_few_votes_without(member);
-    let all = look.survey.voters.len();
-    rule(look, Predicate::Quorum, left.map(|left| format!("{left} of {all} votes would be left")))
-}
-
-/// Nothing is on the node that is not elsewhere, and nothing comes; otherwise what is to be done about that.
-fn drained(me: &str, look: &Look<'_>) -> Result<Option<Decision<Act>>, String> {
-    let room = staying(look).filter(|m| m.data).count();
-    let tight = look.survey.copies_on(me).find(|copy| look.survey.started(copy) > room);
-    let tight = tight.map(|copy| {
-        let (index, copies) = (&copy.index, look.survey.started(copy));
-        format!("{index} has {copies} copies and {room} nodes with data would be left: lower its number_of_replicas")
-    });
-    rule(look, Predicate::ReplicasFit, tight)?;
-    let excluded = &look.survey.excluded;
-    let leaving = look.survey.members.iter().map(|m| &m.name).filter(|name| look.view.leaves(name));
-    let others = excluded.iter().filter(|name| !look.view.stays(name));
-    let wanted: BTreeSet<String> = others.chain(leaving).cloned().collect();
-    if wanted != *excluded {
-        return Ok(Some(Decision::Do(Act::Exclude(wanted))));
-    }
-    // A replica that fits nowhere else, since its like are everywhere, may be lost.
-    let safe = |copy: &Copy| copy.is_started() && copy.node.as_deref().is_some_and(|n| look.view.stays(n));
-    let spare = |copy: &Copy| look.survey.started(copy) > room && look.survey.others(copy).any(safe);
-    let left: Vec<&Copy> = look.survey.copies_on(me).filter(|copy| !spare(copy)).collect();
-    let Some(first) = left.first() else { return Ok(None) };
-    match look.survey.moving() {
-        0 => Ok(Some(Decision::Do(Act::Explain((*first).clone(), left.len())))),
-        moving => Err(format!("draining: {} of its shards are left, {moving} on their way", left.len())),
-    }
+    rule(look, Predicate::Quorum, look.survey.too_few_votes_without(member))
 }
 
 /// What a step has set and nobody needs any more, for nodes that are not about to leave.
 fn left_behind(names: &[&str], look: &Look<'_>) -> Option<Act> {
-    if look.survey.allocation.as_deref() == Some(Act::PRIMARIES) {
-        return Some(Act::ReleaseReplicas);
-    }
     let leaves = |name: &str| look.view.leaves(name) && look.survey.member(name).is_some();
-    let over = |name: &&String| names.contains(&name.as_str()) && !leaves(name);
-    if look.survey.excluded.iter().any(|name| over(&name)) {
-        let others = look.survey.excluded.iter().filter(|name| !over(name));
-        return Some(Act::Exclude(others.cloned().collect()));
-    }
-    look.survey.voteless.iter().any(|name| over(&name)).then_some(Act::GiveVotes)
-}
-
-fn staying<'a>(look: &Look<'a>) -> impl Iterator<Item = &'a Member> {
-    let view = look.view;
-    look.survey.members.iter().filter(move |member| view.stays(&member.name))
+    look.survey.left_behind(|name| names.contains(&name) && !leaves(name))
 }
 
 /// A node of the target that should be there and is not.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_elasticsearch_admin::declared::flatten;
-use cairn_framework::kit::options::merged;
-use cairn_framework::kit::{Beside, Differing, Jvm, JvmOverride, JvmService, Nodes, check};
+use cairn_elasticsearch_admin::{Role, Roles};
+use cairn_framework::kit::{Beside, Different, Differing, Jvm, JvmOverride, JvmService, Nodes, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::contents::{INDICES, TEMPLATES};
 use crate::nodes::NODES;
 
 /// Options of an Elasticsearch cluster.
@@ -29,7 +30,7 @@ pub struct Options {
     pub overrides: BTreeMap<String, Group>,
     /// What nodes do. Without it: everything. An empty list is a node that only passes requests on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub roles: Option<BTreeSet<Role>>,
+    pub roles: Roles,
     /// Version (of Elasticsearch, or `opensearch-` and one of OpenSearch), processor, memory and place of each node.
     #[serde(flatten)]
     pub jvm: Jvm<Node>,
@@ -66,7 +67,7 @@ pub struct Group {
     pub nodes: Option<u32>,
     /// What they do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub roles: Option<BTreeSet<Role>>,
+    pub roles: Roles,
     /// Persistent volume of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Size>,
@@ -90,25 +91,6 @@ impl JvmService for Node {
     const LEAST: (Size, Size) = (Size::from_mib(96), Size::from_mib(192));
     // Lucene and the network have buffers of up to half the heap.
     const BESIDE: Beside = Beside { percent: 50, least: 0, more: 256 };
-}
-
-/// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names are Elasticsearch's own")]
-pub enum Role {
-    Master,
-    Data,
-    DataContent,
-    DataHot,
-    DataWarm,
-    DataCold,
-    DataFrozen,
-    Ingest,
-    VotingOnly,
-    RemoteClusterClient,
-    Transform,
-    Ml,
 }
 
 /// A safety rule that can be switched off.
@@ -157,21 +139,13 @@ const RESERVED: &str = include_str!("reserved");
 
 impl cairn_framework::Options for Options {
     fn check(&self, _: &Config, problems: &mut Vec<Problem>) {
-        if self.groups.is_empty() || self.nodes > 0 {
-            NODES.check(self.nodes, self.ids.as_ref(), problems);
-        }
         self.check_all(problems);
         self.check_roles(problems);
         if self.user == 0 {
             problems.push(Problem::new("user", "nodes refuse to run as root").help("name another user's id"));
         }
-        for (what, entries) in [("indices", &self.indices), ("templates", &self.templates)] {
-            for (name, _) in entries.iter().filter(|(name, body)| !is_name(name) || !body.is_object()) {
-                let problem =
-                    Problem::new(format!("{what}.{name}"), "is not a lower-case name with an object");
-                problems.push(problem.help("for example `logs: { settings: { number_of_shards: 3 } }`"));
-            }
-        }
+        TEMPLATES.check(&self.templates, problems);
+        INDICES.check(&self.indices, problems);
     }
 }
 
@@ -181,25 +155,12 @@ impl Options {
         self.jvm.version.starts_with("opensearch")
     }
 
-    /// A node with these options may be elected.
-    pub fn is_master(&self) -> bool {
-        self.roles.as_ref().is_none_or(|r| r.contains(&Role::Master))
-    }
-
-    fn is_data(&self) -> bool {
-        let roles = self.roles.as_ref();
-        roles.is_none_or(|r| r.iter().any(|r| *r >= Role::Data && *r < Role::DataFrozen))
-    }
-
     fn check_roles(&self, problems: &mut Vec<Problem>) {
         let all = self.all();
-        for (role, found) in [
-            ("master", all.iter().any(|(_, node)| node.is_master())),
-            ("data", all.iter().any(|(_, node)| node.is_data())),
-        ] {
-            if !found && !all.is_empty() {
-                problems.push(Problem::new("roles", format!("no node has the role {role}")));
-            }
+        let needed: [(&str, fn(&Roles) -> bool); 2] = [("master", Role::elect), ("data", Role::hold)];
+        let lacking = |has: fn(&Roles) -> bool| !all.is_empty() && !all.iter().any(|(_, n)| has(&n.roles));
+        for (role, _) in needed.into_iter().filter(|(_, has)| lacking(*has)) {
+            problems.push(Problem::new("roles", format!("no node has the role {role}")));
         }
     }
 }
@@ -208,29 +169,9 @@ impl Differing for Options {
     type Own = Group;
     const NODES: Nodes = NODES;
 
-    fn ids(&self) -> BTreeSet<u32> {
-        NODES.ids(self.nodes, self.ids.as_ref())
-    }
-
-    fn overrides(&self) -> &BTreeMap<String, Group> {
-        &self.overrides
-    }
-
-    fn groups(&self) -> &BTreeMap<String, Group> {
-        &self.groups
-    }
-
-    fn count(own: &Group) -> Option<u32> {
-        own.nodes
-    }
-
-    fn with(&self, own: &Group) -> Self {
-        let mut all = self.clone();
-        // A heap of its own without a memory of its own: one that fits.
-        if own.jvm.heap.is_some() {
-            all.jvm.mem = None;
-        }
-        merged(&all, &Group { nodes: None, ..own.clone() })
+    fn different(&self) -> Different<'_, Group> {
+        let Self { nodes, ids, overrides, groups, .. } = self;
+        Different { count: *nodes, ids: ids.as_ref(), overrides, groups }
     }
 
     fn check_node(&self, problems: &mut Vec<Problem>) {
@@ -240,12 +181,6 @@ impl Differing for Options {
         flatten("", &self.config, &mut flat);
         check::names("config", "elasticsearch.yml", flat.keys(), check::reserved(RESERVED), problems);
     }
-}
-
-/// As Elasticsearch has the names of indices; a name must not lead to another resource either.
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() < 200
 }
 
 #[cfg(test)]

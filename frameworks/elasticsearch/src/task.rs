@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_elasticsearch_admin::declared::flatten;
+use cairn_elasticsearch_admin::{Role, initial_masters};
 use cairn_framework::kit::{Entries, founding, java, probes, sh};
 use cairn_framework::{InstanceSpec, Placement, View, Wait, files};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
@@ -41,10 +42,10 @@ pub(crate) fn task(
     files.extend([
         ConfigFile::raw("node.yml", yml(&instance.name, own, place, &view.framework)),
         ConfigFile::filled("addresses.yml", include_str!("addresses.yml")),
-        ConfigFile::raw("jvm.options", jvm(own)),
+        ConfigFile::raw("jvm.options", own.jvm.java(&LARGE_HEAP, &[], &[]).file()),
         // Other nodes come and go and the cluster is founded once: neither may restart this node, hence `kept`. The sandbox
         // is new for every task, so what is written is what was known at its launch.
-        ConfigFile::raw("founders", initial(own, &founders)).kept(),
+        ConfigFile::raw("founders", initial_masters(&founders, own.opensearch())).kept(),
         ConfigFile::raw("seeds", seeds).kept(),
     ]);
     Ok(TaskSpec {
@@ -64,16 +65,6 @@ pub(crate) fn task(
 fn seeds(options: &Options, view: &View) -> Vec<String> {
     let masters = nodes::masters(options);
     masters.iter().filter_map(|name| view.placement(name)?.endpoint(TRANSPORT)).collect()
-}
-
-/// The line that makes founders of the nodes that have no cluster yet.
-fn initial(own: &Options, founders: &[String]) -> String {
-    let key = if own.opensearch() {
-        "cluster.initial_cluster_manager_nodes"
-    } else {
-        "cluster.initial_master_nodes"
-    };
-    if founders.is_empty() { String::new() } else { format!("{key}: {}\n", json!(founders)) }
 }
 
 /// Name of the cluster.
@@ -101,22 +92,10 @@ fn yml(name: &str, own: &Options, place: &Placement, framework: &str) -> String 
         let spread = ("cluster.routing.allocation.awareness.attributes", json!("zone"));
         [("node.attr.zone", json!(zone)), spread]
     });
-    let roles = nodes::role_names(own).map(|roles| ("node.roles", roles));
+    let roles = Role::written(&own.roles, own.opensearch()).map(|roles| ("node.roles", roles));
     // JSON is YAML.
     let entries = Entries::new(": ").with(usual).with(set).with(fixed);
     entries.with(zone.into_iter().flatten()).with(roles).to_string()
-}
-
-fn jvm(own: &Options) -> String {
-    let (heap, own) = (own.jvm.heap, &own.jvm.jvm_options);
-    let mut flags = vec![format!("-Xms{}m", heap.mib()), format!("-Xmx{}m", heap.mib())];
-    flags.extend(java::scaled(heap, &LARGE_HEAP, own).iter().map(|flag| (*flag).to_owned()));
-    if heap <= java::SMALL_HEAP {
-        flags.push("-XX:-AlwaysPreTouch".into());
-    }
-    flags.push("-XX:-UsePerfData".into());
-    flags.extend(own.iter().cloned());
-    flags.join("\n") + "\n"
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod apply;
 pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod controller;
+pub(crate) mod declare;
 pub(crate) mod destroy;
 pub(crate) mod dev;
 pub(crate) mod docs;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Reregister(args) => reregister::run(&globals, &args),
         Command::State(args) => state::run(&globals, &args),
         Command::Instance(args) => instance::run(&globals, &args),
+        Command::Declare(args) => declare::run(&globals, &args),
         Command::Operate(args) => operate::run(&globals, &args),
         Command::Kafka(args) => kafka::run(&globals, &args),
         Command::Frameworks(args) => frameworks::run(&globals, &args),

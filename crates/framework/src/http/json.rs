@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::reason;
 use crate::kit::Kept;
 use crate::rest::Problem;
-use crate::{InstanceStatus, Verdict, View};
+use crate::{InstanceStatus, View};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of an answer.
@@ -165,8 +165,7 @@ impl JsonClient {
 
     /// Carries out what brings the service nearer to what is declared, each with what it is about. A refusal of the service is
     /// one of the gate.
-    pub async fn carry_out(&self, changes: Vec<(String, Request<Value>)>) -> Verdict {
-        let mut kept = Kept::default();
+    pub(crate) async fn carry_out(&self, changes: Vec<(String, Request<Value>)>, kept: &mut Kept) {
         for (what, request) in changes {
             match self.ask(&request).await {
                 Ok(_) => tracing::info!(what, "done as declared"),
@@ -174,7 +173,6 @@ impl JsonClient {
                 Err(error) => kept.waits(format!("{what}: {error}")),
             }
         }
-        kept.verdict()
     }
 }
 

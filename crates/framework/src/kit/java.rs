@@ -45,6 +45,19 @@ impl Java<'_> {
         command.extend(owned(self.main));
         command
     }
+
+    /// A file of its flags, one a line, for services whose own start reads one. The whole heap is there from the beginning, but
+    /// a small one is not touched before it is used.
+    pub fn file(&self) -> String {
+        let heap = self.heap.mib();
+        let mut flags = vec![format!("-Xms{heap}m"), format!("-Xmx{heap}m")];
+        let small = (self.heap <= SMALL_HEAP).then_some("-XX:-AlwaysPreTouch");
+        let scaled = scaled(self.heap, self.large, self.own).iter().copied();
+        let fixed = scaled.chain(small).chain(["-XX:-UsePerfData"]).chain(self.flags.iter().copied());
+        flags.extend(fixed.map(str::to_owned));
+        flags.extend_from_slice(self.own);
+        flags.join("\n") + "\n"
+    }
 }
 
 /// Flags that follow the heap: those of a small one, or these of a `large` one; none if an operator has chosen a collector among
@@ -89,7 +102,7 @@ pub fn required(who: &str) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
 
-    fn line(heap: u64) -> String {
+    fn told<T>(heap: u64, tell: impl Fn(&Java<'_>) -> T) -> T {
         let java = Java {
             heap: Size::from_mib(heap),
             large: &["-XX:+UseG1GC"],
@@ -97,7 +110,23 @@ mod tests {
             own: &["-Dx=y".to_owned()],
             main: &["kafka.Kafka", "server.properties"],
         };
-        java.command().join(" ")
+        tell(&java)
+    }
+
+    fn line(heap: u64) -> String {
+        told(heap, |java| java.command().join(" "))
+    }
+
+    #[test]
+    fn a_file_of_flags_has_the_whole_heap() {
+        assert_eq!(
+            told(256, |java| java.file()),
+            "-Xms256m\n-Xmx256m\n-XX:+UseSerialGC\n-XX:TieredStopAtLevel=1\n-XX:-AlwaysPreTouch\n-XX:-UsePerfData\n-Da=b\n-Dx=y\n"
+        );
+        assert_eq!(
+            told(4096, |java| java.file()),
+            "-Xms4096m\n-Xmx4096m\n-XX:+UseG1GC\n-XX:-UsePerfData\n-Da=b\n-Dx=y\n"
+        );
     }
 
     #[test]

@@ -163,6 +163,15 @@ impl<S: JvmService> Jvm<S> {
         Java { heap: self.heap, large, flags, own: &self.jvm_options, main }
     }
 
+    /// Where instances may run if they are spread evenly over the values of an attribute, unless a constraint says something
+    /// else about it. One without a value could not be told apart from the others, so each has one then.
+    pub fn spread_over(&self, attribute: Option<&str>) -> Vec<Constraint> {
+        let mut constraints = check::read_constraints(&self.constraints);
+        let free = attribute.filter(|attribute| constraints.iter().all(|c| c.attribute != *attribute));
+        constraints.extend(free.and_then(|attribute| format!("{attribute}:groupBy").parse().ok()));
+        constraints
+    }
+
     /// An instance without a name and an archive, for those that differ.
     pub fn place(&self) -> InstanceSpec {
         InstanceSpec {

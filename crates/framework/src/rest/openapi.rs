@@ -27,6 +27,7 @@ pub const SKELETON: &[Resource] = &[
     ("get", "/v1/jobs", "Jobs: how they stand, when they run next, their last runs with exit codes"),
     ("post", "/v1/jobs/{job}/run", "Run a job now, whether it is done or not"),
     ("get", "/v1/endpoints", "Outputs, names and addresses"),
+    ("get", "/v1/declared", "What is declared inside the service, by kind: topics, indices"),
     ("get", "/v1/config", "Effective options and inputs"),
     ("put", "/v1/config", "Replace the options: {options, generation?}"),
     ("get", "/v1/debug/offers", "Why offers were refused"),
@@ -46,15 +47,16 @@ pub const SKELETON: &[Resource] = &[
     ("get", "/v1/artifacts/cairn", "The executor's program"),
 ];
 
-/// What a service serves beside [`SKELETON`]: its own resources, those of its cluster and those of its nodes.
+/// What a service serves beside [`SKELETON`]: its own resources, those of its cluster, of what it holds and of its nodes.
 pub fn resources(service: &dyn Service) -> Vec<(String, String, String)> {
     let owned = |(method, path, summary): Resource| (method.to_owned(), path.to_owned(), summary.to_owned());
     let nodes = service.nodes();
-    let nodes = nodes.iter().flat_map(super::nodes::resources);
-    let nodes = nodes.map(|(method, path, summary)| (method.to_owned(), path, summary));
+    let contents = service.contents().iter().flat_map(|contents| super::contents::resources(*contents));
+    let served = contents.chain(nodes.iter().flat_map(super::nodes::resources));
+    let served = served.map(|(method, path, summary)| (method.to_owned(), path, summary));
     let api = service.api();
     let cluster = service.cluster().and_then(|c| c.resource()).map(|(path, summary)| ("get", path, summary));
-    cluster.into_iter().chain(api.resources().iter().copied()).map(owned).chain(nodes).collect()
+    cluster.into_iter().chain(api.resources().iter().copied()).map(owned).chain(served).collect()
 }
 
 /// The whole document.

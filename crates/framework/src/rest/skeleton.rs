@@ -58,6 +58,7 @@ pub(crate) fn router(
         .merge(super::operations::routes(service, handle))
         .merge(service.api().router(handle.clone()))
         .merge(super::cluster::routes(service, handle))
+        .merge(super::contents::routes(service.as_ref(), handle))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

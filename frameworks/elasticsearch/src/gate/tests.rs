@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_elasticsearch_admin::Copy;
 use cairn_framework::{Config, InstanceStatus, Phase, Placement};
 
 use super::*;
@@ -204,7 +205,7 @@ fn a_node_that_leaves_is_drained_then_loses_its_vote_then_goes() {
     );
     survey.copies[1].node = Some("node-1".into());
     assert_eq!(before(Action::Remove, 2, &view, &survey), Decision::Do(Act::TakeVote("node-2".into())));
-    survey.voteless.clone_from(&mine);
+    survey.excused.clone_from(&mine);
     waits(&before(Action::Remove, 2, &view, &survey), "its vote is still counted");
     survey.voters.remove("id-node-2");
     assert_eq!(before(Action::Remove, 2, &view, &survey), GO);
@@ -216,7 +217,7 @@ fn a_node_that_leaves_is_drained_then_loses_its_vote_then_goes() {
     assert_eq!(after(Action::Remove, 2, &gone, &survey), Decision::Do(Act::Exclude(BTreeSet::new())));
     survey.excluded.clear();
     assert_eq!(after(Action::Remove, 2, &gone, &survey), Decision::Do(Act::GiveVotes));
-    survey.voteless.clear();
+    survey.excused.clear();
     assert_eq!(after(Action::Remove, 2, &gone, &survey), GO);
 }
 
@@ -228,10 +229,10 @@ fn several_that_leave_are_drained_together_and_vote_by_vote() {
     let leaving = BTreeSet::from(["node-1".to_owned(), "node-2".to_owned()]);
     assert_eq!(before(Action::Remove, 2, &view, &survey), Decision::Do(Act::Exclude(leaving.clone())));
     survey.excluded = leaving;
-    survey.voteless = ["node-2".to_owned()].into();
+    survey.excused = ["node-2".to_owned()].into();
     waits(&before(Action::Remove, 1, &view, &survey), "node-2 leaves first");
     // The elected master would be the last of them.
-    survey.voteless.clear();
+    survey.excused.clear();
     survey.members[0].elected = false;
     survey.members[1].elected = true;
     waits(&before(Action::Remove, 1, &view, &survey), "master-last");
@@ -295,11 +296,11 @@ fn who_comes_back_gets_shards_and_votes_again() {
     let view = view(3, 3);
     let mut survey = cluster();
     survey.excluded = ["node-2".to_owned()].into();
-    survey.voteless = ["node-2".to_owned()].into();
+    survey.excused = ["node-2".to_owned()].into();
     assert_eq!(after(Action::Launch, 2, &view, &survey), Decision::Do(Act::Exclude(BTreeSet::new())));
     survey.excluded.clear();
     assert_eq!(after(Action::Launch, 2, &view, &survey), Decision::Do(Act::GiveVotes));
-    survey.voteless.clear();
+    survey.excused.clear();
     assert_eq!(after(Action::Launch, 2, &view, &survey), GO);
     survey.members.pop();
     waits(&after(Action::Launch, 2, &view, &survey), "not joined");

@@ -2,64 +2,80 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::{MOST, Nodes};
 use crate::Problem;
+use crate::kit::options::merged;
 
 /// Longest name of a group.
 const LONGEST: usize = 18;
 
+/// Which nodes there are, as the options of a service say it.
+#[derive(Debug)]
+pub struct Different<'a, Own> {
+    /// How many are numbered.
+    pub count: u32,
+    /// Their ids, where they are not the first ones.
+    pub ids: Option<&'a BTreeSet<u32>>,
+    /// What is different about single ones, by id.
+    pub overrides: &'a BTreeMap<String, Own>,
+    /// What is different about groups, by name.
+    pub groups: &'a BTreeMap<String, Own>,
+}
+
 /// Options of a service whose nodes may differ. What is different about one stands in `overrides`, by its id; what is different
-/// about those of a group, `hot-0` and so on, in `groups`, by its name.
-pub trait Differing: Clone {
-    /// What a group, or a single node, has of its own.
-    type Own;
+/// about those of a group, `hot-0` and so on, in `groups`, by its name, with their number under [`Nodes::count`]. With groups
+/// there need not be numbered ones.
+pub trait Differing: Clone + Serialize + DeserializeOwned {
+    /// What a group, or a single node, has of its own: options as they are called for all.
+    type Own: Serialize;
 
     /// The numbered nodes.
     const NODES: Nodes;
 
-    /// Ids of the numbered nodes.
-    fn ids(&self) -> BTreeSet<u32>;
-
-    /// What is different about single nodes.
-    fn overrides(&self) -> &BTreeMap<String, Self::Own>;
-
-    /// What is different about groups.
-    fn groups(&self) -> &BTreeMap<String, Self::Own>;
-
-    /// How many nodes of a group there are, if that is said.
-    fn count(own: &Self::Own) -> Option<u32>;
-
-    /// The options as they hold for a node of which this is different.
-    #[must_use]
-    fn with(&self, own: &Self::Own) -> Self;
+    /// Which nodes there are.
+    fn different(&self) -> Different<'_, Self::Own>;
 
     /// Adds what is wrong with one node that has these options.
     fn check_node(&self, problems: &mut Vec<Problem>);
 
+    /// The node of this name, with the options as they hold for it.
+    fn node(&self, name: &str) -> Option<Self> {
+        self.all().into_iter().find(|(other, _)| other == name).map(|(_, node)| node)
+    }
+
     /// All nodes by instance name, with the options as they hold for each, in the order in which they are deployed.
     fn all(&self) -> Vec<(String, Self)> {
-        let numbered = self.ids().into_iter().map(|id| {
-            let own = self.overrides().get(&id.to_string()).map(|own| self.with(own));
+        let Different { count, ids, overrides, groups } = self.different();
+        let numbered = Self::NODES.ids(count, ids).into_iter().map(|id| {
+            let own = overrides.get(&id.to_string()).map(|own| with(self, own));
             (Self::NODES.instance(id), own.unwrap_or_else(|| self.clone()))
         });
-        let grouped = self.groups().iter().flat_map(|(name, group)| {
-            let own = self.with(group);
-            let count = Self::count(group).unwrap_or(1).min(MOST);
+        let grouped = groups.iter().flat_map(|(name, group)| {
+            let own = with(self, group);
+            let count = counted(&Self::NODES, group).unwrap_or(1).min(MOST.into());
             (0..count).map(move |id| (format!("{name}-{id}"), own.clone()))
         });
         numbered.chain(grouped).collect()
     }
 
-    /// Adds what is wrong with ids, with groups, and with each node as it would be: the same mistake once, with the first node
-    /// that has it.
+    /// Adds what is wrong with number and ids, with groups, and with each node as it would be: the same mistake once, with the
+    /// first node that has it.
     fn check_all(&self, problems: &mut Vec<Problem>) {
-        for (_, at, own) in Self::NODES.check_overrides(self.overrides(), problems) {
-            if Self::count(own).is_some() {
+        let Different { count, ids, overrides, groups } = self.different();
+        if groups.is_empty() || count > 0 {
+            Self::NODES.check(count, ids, problems);
+        }
+        for (_, at, own) in Self::NODES.check_overrides(overrides, problems) {
+            if counted(&Self::NODES, own).is_some() {
                 problems.push(Problem::new(format!("{at}.{}", Self::NODES.count), "is for groups only"));
             }
         }
-        for (name, group) in self.groups() {
-            check_group(&Self::NODES, name, Self::count(group), problems);
+        for (name, group) in groups {
+            check_group(&Self::NODES, name, counted(&Self::NODES, group), problems);
         }
         let mut seen = BTreeSet::new();
         for (name, node) in self.all() {
@@ -72,7 +88,25 @@ pub trait Differing: Clone {
     }
 }
 
-fn check_group(nodes: &Nodes, name: &str, count: Option<u32>, problems: &mut Vec<Problem>) {
+/// How many nodes of a group there are, if that is said.
+fn counted(nodes: &Nodes, own: &impl Serialize) -> Option<u64> {
+    serde_json::to_value(own).ok()?.get(nodes.count)?.as_u64()
+}
+
+/// The options as they hold for a node of which this is different.
+fn with<D: Differing>(all: &D, own: &D::Own) -> D {
+    let mut own = serde_json::to_value(own).unwrap_or_default();
+    if let Value::Object(own) = &mut own {
+        own.remove(D::NODES.count);
+        // A heap of its own without a memory of its own: one that fits.
+        if own.contains_key("heap") && !own.contains_key("mem") {
+            own.insert("mem".into(), Value::Null);
+        }
+    }
+    merged(all, &own)
+}
+
+fn check_group(nodes: &Nodes, name: &str, count: Option<u64>, problems: &mut Vec<Problem>) {
     let at = format!("groups.{name}");
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fine = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain);
@@ -83,7 +117,7 @@ fn check_group(nodes: &Nodes, name: &str, count: Option<u32>, problems: &mut Vec
         );
         problems.push(Problem::new(&at, "cannot be the name of a group").help(help));
     }
-    if count.is_some_and(|n| n > MOST) {
+    if count.is_some_and(|n| n > MOST.into()) {
         let message = format!("more than {MOST} are not supported");
         problems.push(Problem::new(format!("{at}.{}", nodes.count), message));
     }
@@ -91,37 +125,34 @@ fn check_group(nodes: &Nodes, name: &str, count: Option<u32>, problems: &mut Vec
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
-    #[derive(Clone, Default)]
+    #[derive(Clone, Default, Serialize, Deserialize)]
     struct Options {
         cpus: u32,
-        overrides: BTreeMap<String, (Option<u32>, u32)>,
-        groups: BTreeMap<String, (Option<u32>, u32)>,
+        heap: u32,
+        mem: Option<u32>,
+        overrides: BTreeMap<String, Own>,
+        groups: BTreeMap<String, Own>,
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Own {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nodes: Option<u32>,
+        cpus: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heap: Option<u32>,
     }
 
     impl Differing for Options {
-        type Own = (Option<u32>, u32);
+        type Own = Own;
         const NODES: Nodes = Nodes::new("node", "nodes");
 
-        fn ids(&self) -> BTreeSet<u32> {
-            [0, 1].into()
-        }
-
-        fn overrides(&self) -> &BTreeMap<String, Self::Own> {
-            &self.overrides
-        }
-
-        fn groups(&self) -> &BTreeMap<String, Self::Own> {
-            &self.groups
-        }
-
-        fn count(own: &Self::Own) -> Option<u32> {
-            own.0
-        }
-
-        fn with(&self, own: &Self::Own) -> Self {
-            Self { cpus: own.1, ..self.clone() }
+        fn different(&self) -> Different<'_, Own> {
+            Different { count: 2, ids: None, overrides: &self.overrides, groups: &self.groups }
         }
 
         fn check_node(&self, problems: &mut Vec<Problem>) {
@@ -133,9 +164,22 @@ mod tests {
 
     fn options(overrides: &[(&str, Option<u32>, u32)], groups: &[(&str, Option<u32>, u32)]) -> Options {
         let own = |all: &[(&str, Option<u32>, u32)]| {
-            all.iter().map(|(name, count, cpus)| ((*name).to_owned(), (*count, *cpus))).collect()
+            let own = |(name, nodes, cpus): &(&str, Option<u32>, u32)| {
+                ((*name).to_owned(), Own { nodes: *nodes, cpus: *cpus, heap: None })
+            };
+            all.iter().map(own).collect()
         };
-        Options { cpus: 1, overrides: own(overrides), groups: own(groups) }
+        Options { cpus: 1, overrides: own(overrides), groups: own(groups), ..Options::default() }
+    }
+
+    #[test]
+    fn a_heap_of_ones_own_brings_a_memory_that_fits() {
+        let mut options = options(&[], &[("hot", None, 1), ("cold", None, 1)]);
+        options.mem = Some(512);
+        options.groups.get_mut("hot").unwrap().heap = Some(1024);
+        let memory = |name| options.node(name).map(|node| (node.heap, node.mem));
+        assert_eq!((memory("hot-0"), memory("cold-0")), (Some((1024, None)), Some((0, Some(512)))));
+        assert_eq!(memory("hot-1"), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod edit;
 
 use std::collections::BTreeSet;
 
-pub use differing::Differing;
+pub use differing::{Different, Differing};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,13 +1,18 @@
 //! Parameters from the query or from a form, whichever a script sends: for interfaces of earlier frameworks, which scripts
-//! go on using. [`text`] reads the values as these have them; [`Earlier`] is what they could do to numbered nodes.
+//! go on using. [`text`] reads the values as these have them; [`Earlier`] is what they could do to numbered nodes, [`tasks`] and
+//! [`counted`] how they listed and scaled them.
 
+mod count;
 mod nodes;
+mod shape;
 pub mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use count::counted;
 pub use nodes::{Earlier, Kind};
+pub use shape::{Is, tasks};
 
 use super::{Problem, Refused, Token};
 use axum::extract::{FromRequest, Query, Request};
