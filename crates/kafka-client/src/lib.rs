@@ -1,11 +1,12 @@
 //! A small client of Kafka's protocol: what a scheduler asks of a cluster and changes in it. It knows nothing of Cairn.
 //!
 //! - [`Client`]: brokers, topics and their settings, moves of partitions, KRaft's quorum; [`Cluster`] is what it reads;
-//! - [`declared`]: topics as they should be, compared with what there is;
+//! - [`declared`]: topics as they should be, compared with what there is; [`TopicPatch`]: one that is to be otherwise;
 //! - [`reassign`]: which brokers partitions should be on; [`evacuation()`]: what to do so that a broker holds none; whether one can be
 //!   away, and is back: [`Cluster::can_miss`], [`Quorum::can_miss`], [`Cluster::has_back`]. Pure.
 
 mod absence;
+mod change;
 mod cluster;
 mod configs;
 mod connection;
@@ -26,6 +27,7 @@ use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
 pub use absence::MinIsr;
+pub use change::{TopicPatch, Unmoved};
 pub use cluster::{Cluster, Node, PartitionState, TopicState};
 pub use configs::{ConfigEntry, Configs};
 use connection::Connection;
@@ -34,7 +36,7 @@ pub use evacuation::{Evacuation, evacuation};
 pub use kafka_protocol::ResponseError;
 pub use quorum::Quorum;
 pub use reassignments::{Assignment, Ongoing};
-pub use topics::NewTopic;
+pub use topics::{NewTopic, is_topic_name, placed};
 
 /// Time limit that Kafka is given for a change, milliseconds.
 const CHANGE_MS: i32 = 8_000;

@@ -30,6 +30,19 @@ pub struct NewTopic {
     pub placed: Vec<Vec<i32>>,
 }
 
+/// Whether Kafka takes this as the name of a topic.
+pub fn is_topic_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !["", ".", ".."].contains(&name) && name.len() <= 249 && name.chars().all(legal)
+}
+
+/// Brokers of each of so many partitions, in turn, with so many copies; nothing if they are too few.
+pub fn placed(partitions: u32, copies: u32, brokers: &[i32]) -> Option<Vec<Vec<i32>>> {
+    let copies = copies as usize;
+    let partition = |n: usize| (0..copies).map(|r| brokers[(n + r) % brokers.len()]).collect();
+    (copies <= brokers.len()).then(|| (0..partitions as usize).map(partition).collect())
+}
+
 pub(super) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
@@ -97,5 +110,24 @@ impl Client {
             error::check(|| format!("topic {name}"), result.error_code, result.error_message.as_deref())?;
         }
         self.everywhere(name, |seen| has(seen, count as usize)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kafkas() {
+        let long = "x".repeat(250);
+        assert!(["logs", "a.b_c-D1", &long[1..]].into_iter().all(is_topic_name));
+        assert!(!["", ".", "..", "a/b", "a b", &long].into_iter().any(is_topic_name));
+    }
+
+    #[test]
+    fn partitions_go_around_the_brokers() {
+        assert_eq!(placed(3, 2, &[5, 7]), Some(vec![vec![5, 7], vec![7, 5], vec![5, 7]]));
+        assert_eq!(placed(1, 3, &[5, 7]), None);
+        assert_eq!(placed(1, 0, &[]), Some(vec![vec![]]));
     }
 }

@@ -2,6 +2,7 @@
 
 use cairn_framework::kit::{Nodes, Ports, Settings, check};
 use cairn_units::{Constraint, Size};
+use serde::Serialize;
 
 use crate::options::Options;
 use crate::task::CLIENT_PORT;
@@ -28,7 +29,8 @@ pub(crate) fn broker_id(instance: &str) -> Option<u32> {
 }
 
 /// A broker as it should be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Broker {
     /// CPUs.
     pub(crate) cpus: f64,

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cairn_framework::kit::{Clustered, Decided, Decision, Kept, Performed, ask_all};
+use cairn_framework::kit::{Clustered, Decided, Decision, Performed, ask_all};
 use cairn_framework::{Action, Ask, Handle, InstanceStatus, Moment, Verdict, View};
-use cairn_kafka_client::declared::Change;
 use cairn_kafka_client::reassign::TooFew;
 use cairn_kafka_client::{
-    Client, ClientError, Cluster, Evacuation, MinIsr, NewTopic, Ongoing, Quorum, evacuation, listed,
+    Client, ClientError, Cluster, Evacuation, MinIsr, Ongoing, Quorum, evacuation, listed,
 };
 
 use crate::broker::{broker_id, instance_name};
-use crate::options::{Mode, Options, Topic};
+use crate::options::{Mode, Options};
 use crate::service::Kafka;
 use crate::task::CLIENT_PORT;
 
@@ -149,7 +148,13 @@ impl Clustered for Kafka {
         let told = |error: ClientError| error.to_string();
         let mut client = Client::connect(&serving_endpoints(look.view)).await.map_err(told)?;
         match act {
-            Act::Evacuate(id, staying) => move_away(&mut client, id, &staying).await.map_err(told)?,
+            Act::Evacuate(id, staying) => match client.evacuate(id, &staying).await.map_err(told)? {
+                None => Err("partitions are being moved".into()),
+                Some(Evacuation::Done) => Ok(None),
+                Some(Evacuation::Wait(reason) | Evacuation::Move(_, reason)) => Err(reason),
+                Some(Evacuation::Refuse(reason)) => Ok(Some(Verdict::Refuse(reason))),
+                Some(Evacuation::TooFew(few)) => Ok(Some(Verdict::Refuse(too_few(&few)))),
+            },
             // Only a matter of even load, so that it fails is not told to anybody but the log.
             Act::Lead(led) => {
                 if let Err(error) = client.elect_preferred(&led).await {
@@ -162,10 +167,6 @@ impl Clustered for Kafka {
                 whole(look, id).map(|()| Some(Verdict::Go))
             }
         }
-    }
-
-    async fn at_rest(&self, _: &Handle, look: &Look<'_>) -> Verdict {
-        keep(look).await.unwrap_or_else(|error| Verdict::Wait(error.to_string()))
     }
 }
 
@@ -248,59 +249,12 @@ fn evacuate(me: &str, look: &Look<'_>) -> Decided<Act> {
     }
 }
 
-/// Begins the next moves, from what stands still.
-async fn move_away(client: &mut Client, id: i32, staying: &BTreeSet<i32>) -> Result<Performed, ClientError> {
-    let Some((cluster, ongoing)) = client.steady().await? else {
-        return Ok(Err("partitions are being moved".into()));
-    };
-    Ok(match evacuation(&cluster, &ongoing, id, staying) {
-        Evacuation::Done => Ok(None),
-        Evacuation::Wait(reason) => Err(reason),
-        Evacuation::Refuse(reason) => Ok(Some(Verdict::Refuse(reason))),
-        Evacuation::TooFew(few) => Ok(Some(Verdict::Refuse(too_few(&few)))),
-        Evacuation::Move(moves, reason) => {
-            client.reassign(&moves).await?;
-            Err(reason)
-        }
-    })
-}
-
 fn too_few(error: &TooFew) -> String {
     let TooFew { topic, replication, brokers } = error;
     format!(
         "{error}; keep {replication} brokers, or lower its replication first: \
          PATCH /v1/topics/{topic} {{\"replication\": {brokers}}}"
     )
-}
-
-/// Brings topics in line with what is declared, a step at a time.
-async fn keep(look: &Look<'_>) -> Result<Verdict, ClientError> {
-    let new = |(name, topic): (&String, &Topic)| (name.clone(), topic.new_topic(Vec::new()));
-    let topics: BTreeMap<String, NewTopic> = look.options.topics.iter().map(new).collect();
-    if topics.is_empty() {
-        return Ok(Verdict::Go);
-    }
-    let mut client = Client::connect(&serving_endpoints(look.view)).await?;
-    let mut todo = client.todo(&topics, &look.survey.cluster, &look.survey.ongoing).await?;
-    if todo.iter().any(|(_, change)| matches!(change, Change::Replicate(_))) {
-        let Some((cluster, ongoing)) = client.steady().await? else {
-            return Ok(Verdict::Wait("partitions are being moved".into()));
-        };
-        todo = client.todo(&topics, &cluster, &ongoing).await?;
-    }
-    let mut kept = Kept::default();
-    for (name, change) in todo {
-        match change {
-            Change::Wait(reason) => kept.waits(reason),
-            Change::Refuse(reason) => kept.refused(reason),
-            change => match client.carry_out(&name, &topics[&name], &change).await {
-                Ok(()) => kept.waits(format!("topic {name}: {change}")),
-                Err(error) if error.is_final() => kept.refused(error.to_string()),
-                Err(error) => kept.waits(error.to_string()),
-            },
-        }
-    }
-    Ok(kept.verdict())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! - [`Options`]: what a stack may set;
 //! - `broker`, `task`, `quorum`: the files and the command line of a broker;
-//! - `gate`: what is safe when, and what is done for it; topics are kept as declared;
+//! - `gate`: what is safe when, and what is done for it; `topics`, which are kept as declared;
 //! - `rest`: resources of its own.
 
 mod broker;
@@ -14,6 +14,7 @@ mod real;
 mod rest;
 mod service;
 mod task;
+mod topics;
 
 pub use cairn_units::Size;
 pub use options::{Mode, Options, Override, Topic};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cairn_framework::kit::contents::Contents;
 use cairn_framework::kit::{Cluster, Nodes, Ports};
 use cairn_framework::rest::Api;
 use cairn_framework::{
@@ -16,6 +17,7 @@ use crate::options::{Mode, Options};
 use crate::quorum::CONTROLLER_PORT;
 use crate::rest;
 use crate::task::{self, CLIENT_PORT};
+use crate::topics::Topics;
 
 /// After its last heartbeat a session lives for its timeout, rounded up to a tick of ZooKeeper; with some margin.
 const SESSION_MARGIN_MS: u64 = 2_000;
@@ -70,6 +72,10 @@ impl Service for Kafka {
 
     fn nodes(&self) -> Vec<Nodes> {
         vec![BROKERS]
+    }
+
+    fn contents(&self) -> &'static [&'static dyn Contents] {
+        &[&Topics]
     }
 
     async fn describe(&self, config: &Config, view: &View) -> BTreeMap<String, Value> {

@@ -79,12 +79,6 @@ pub trait Clustered: Send + Sync {
     /// Does what was decided.
     async fn perform(&self, handle: &Handle, look: &Look<'_, Self>, act: Self::Act) -> Performed;
 
-    /// What is left to do when all is settled, for example to keep what is declared.
-    async fn at_rest(&self, handle: &Handle, look: &Look<'_, Self>) -> Verdict {
-        let _ = (handle, look);
-        Verdict::Go
-    }
-
     /// Where REST shows the cluster as a whole, for example `/v1/ring`, and what that says.
     const RESOURCE: Option<(&'static str, &'static str)> = None;
 
@@ -170,7 +164,7 @@ impl<C: Clustered> Cluster for C {
         };
         let decided = |look: &Look<'_, C>| decide(self, ask, look);
         let unasked = |why| self.unasked(ask, why);
-        answer(self, handle, &options, &ask.view, decided, unasked).await.0
+        answer(self, handle, &options, &ask.view, decided, unasked).await
     }
 
     async fn keep(&self, handle: &Handle, config: &Config, view: &View) -> Verdict {
@@ -179,10 +173,7 @@ impl<C: Clustered> Cluster for C {
             Err(problems) => return problems.into(),
         };
         let decided = |look: &Look<'_, C>| self.settled(look).into();
-        let (mut verdict, survey) = answer(self, handle, &options, view, decided, Verdict::Wait).await;
-        if let (Verdict::Go, Some(survey)) = (&verdict, &survey) {
-            verdict = self.at_rest(handle, &Look { options: &options, view, survey }).await;
-        }
+        let verdict = answer(self, handle, &options, view, decided, Verdict::Wait).await;
         if let (Verdict::Go, Some(operation)) = (&verdict, C::AFTER_GROWTH) {
             growth::tidy(handle, view, operation).await;
         }
@@ -208,7 +199,7 @@ impl<C: Clustered> Cluster for C {
     }
 }
 
-/// Looks, decides, and does what the decision asks for, until it is an answer; with the last look.
+/// Looks, decides, and does what the decision asks for, until it is an answer.
 async fn answer<C: Clustered>(
     service: &C,
     handle: &Handle,
@@ -216,31 +207,31 @@ async fn answer<C: Clustered>(
     view: &View,
     decide: impl Fn(&Look<'_, C>) -> Decision<C::Act> + Send,
     unasked: impl Fn(String) -> Verdict + Send,
-) -> (Verdict, Option<C::Survey>) {
+) -> Verdict {
     let mut done: Vec<C::Act> = Vec::new();
     loop {
         let survey = match service.survey(view, options).await {
             Ok(survey) => survey,
-            Err(why) => return (unasked(why), None),
+            Err(why) => return unasked(why),
         };
         let look = Look { options, view, survey: &survey };
         let act = match decide(&look) {
-            Decision::Say(verdict) => return (verdict, Some(survey)),
-            Decision::Run(errand) => return (errand.run(handle).await, Some(survey)),
+            Decision::Say(verdict) => return verdict,
+            Decision::Run(errand) => return errand.run(handle).await,
             Decision::Note(Note { key, value, meanwhile }) => {
                 handle.observe(key, value).await;
-                return (Verdict::Wait(meanwhile), None);
+                return Verdict::Wait(meanwhile);
             }
             Decision::Do(act) => act,
         };
         if done.len() == ACTS || done.contains(&act) {
-            return (Verdict::Wait("the cluster is taking up what it was told".into()), None);
+            return Verdict::Wait("the cluster is taking up what it was told".into());
         }
         tracing::info!(?act, "the cluster is changed");
         match service.perform(handle, &look, act.clone()).await {
-            Ok(Some(verdict)) => return (verdict, Some(survey)),
+            Ok(Some(verdict)) => return verdict,
             Ok(None) => done.push(act),
-            Err(reason) => return (Verdict::Wait(reason), None),
+            Err(reason) => return Verdict::Wait(reason),
         }
     }
 }

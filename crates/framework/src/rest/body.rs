@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Problem;
 
@@ -27,12 +28,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// What is in a part of a body.
+///
+/// # Errors
+/// 400 with what is wrong with it.
+pub fn parsed<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
+    serde_json::from_value(body).map_err(odd)
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|e| {
-        Problem::bad_request(format!("the body is not what this resource takes: {e}"))
-            .hint("send a JSON object; /openapi.json lists the fields")
-    })
+    serde_json::from_slice(bytes).map_err(odd)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn odd(error: serde_json::Error) -> Problem {
+    Problem::bad_request(format!("the body is not what this resource takes: {error}"))
+        .hint("send a JSON object; /openapi.json lists the fields")
 }
 
 #[cfg(test)]

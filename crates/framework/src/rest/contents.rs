@@ -1,14 +1,16 @@
 //! `/v1/topics`, `/v1/indices` and so on: what a service holds under names, for every framework that has
 //! [`crate::Service::contents`]. What is declared here is an option; see [`crate::kit::contents`].
 
-use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use super::{Body, Refused, accepted};
-use crate::kit::contents::{Contents, Declared};
+use super::{Body, Problem, Refused, accepted};
+use crate::kit::contents::{self, Contents, Declared};
 use crate::{Handle, Service};
 
 #[derive(Clone)]
@@ -25,9 +27,13 @@ pub(crate) fn routes(service: &dyn Service, handle: &Handle) -> Router {
     let declared = Router::new().route("/v1/declared", get(declared)).with_state(handle.clone());
     all.iter().fold(declared, |router, contents| {
         let all = format!("/v1/{}", contents.kind().many);
+        let (mut many, mut one) = (get(list), get(show).put(declare).delete(delete));
+        if contents.direct().is_some() {
+            (many, one) = (many.post(make), one.patch(change));
+        }
         let routes = Router::new()
-            .route(&all, get(list))
-            .route(&format!("{all}/{{name}}"), get(show).put(declare).delete(forget))
+            .route(&all, many)
+            .route(&format!("{all}/{{name}}"), one)
             .with_state(Serving { contents: *contents, handle: handle.clone() });
         router.merge(routes)
     })
@@ -37,12 +43,23 @@ pub(crate) fn routes(service: &dyn Service, handle: &Handle) -> Router {
 pub(crate) fn resources(contents: &dyn Contents) -> Vec<(&'static str, String, String)> {
     let kind = contents.kind();
     let (all, one) = (format!("/v1/{}", kind.many), format!("/v1/{}/{{name}}", kind.many));
-    vec![
-        ("get", all, format!("All {}", kind.many)),
-        ("get", one.clone(), format!("A {}, and what is declared of it", kind.one)),
-        ("put", one.clone(), format!("Declare a {}: {}", kind.one, kind.body)),
-        ("delete", one, format!("Declare it no more; the {} itself stays", kind.one)),
-    ]
+    let mut resources = vec![
+        ("get", all.clone(), format!("All {}", kind.many)),
+        ("get", one.clone(), format!("One {}, and what is declared of it", kind.one)),
+        ("put", one.clone(), format!("Declare one {}: {}", kind.one, kind.body)),
+    ];
+    let forget = format!("Declare it no more; the {} itself stays", kind.one);
+    if contents.direct().is_none() {
+        resources.push(("delete", one, forget));
+    } else {
+        let gone = format!("Delete one that is not declared, with all that is in it; ?keep=true: {forget}");
+        resources.extend([
+            ("post", all, format!("Make one that nobody keeps: {{name}} and {}", kind.body)),
+            ("patch", one.clone(), "Change it, or its declaration; null resets".to_owned()),
+            ("delete", one, gone),
+        ]);
+    }
+    resources
 }
 
 async fn list(State(Serving { contents, handle }): State<Serving>) -> Refused<Json<Value>> {
@@ -71,9 +88,62 @@ async fn declare(
     Ok(accepted(&done.await?))
 }
 
-async fn forget(
+/// Makes one that nobody keeps.
+async fn make(
+    State(Serving { contents, handle }): State<Serving>,
+    Body(mut body): Body<Map<String, Value>>,
+) -> Refused<Response> {
+    let name = body.remove("name").unwrap_or_default();
+    let name = name.as_str().ok_or_else(|| Problem::bad_request("`name` is missing"))?;
+    let name = contents.kind().named(name)?;
+    let direct = contents.direct().ok_or_else(|| contents.kind().unknown(name))?;
+    let made = direct.make(&handle.published(), name, body.into()).await?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+/// Changes its declaration, or, where it has none, itself.
+async fn change(
     State(Serving { contents, handle }): State<Serving>,
     Path(name): Path<String>,
+    Body(patch): Body<Value>,
 ) -> Refused<Response> {
-    Ok(accepted(&handle.change(|options| contents.kind().forget(options, &name)).await?))
+    let (kind, published) = (contents.kind(), handle.published());
+    let unknown = || kind.unknown(&name);
+    if contents.show(&published, kind.named(&name)?).await?.is_null() {
+        return Err(unknown());
+    }
+    let declared = kind.declares(&published, &name);
+    let direct = contents.direct().ok_or_else(unknown)?;
+    let goes_on = direct.change(&published, &name, &patch, declared).await?;
+    if declared {
+        let done = handle.change(|options| {
+            kind.amend(options, &name, &patch);
+            Ok(())
+        });
+        return Ok(accepted(&done.await?));
+    }
+    let shown = contents.show(&published, &name).await?;
+    let code = if goes_on { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((code, Json(shown)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Keep {
+    #[serde(default)]
+    keep: bool,
+}
+
+/// Declares it no more; deletes it where that is asked for, which needs that it is not declared.
+async fn delete(
+    State(Serving { contents, handle }): State<Serving>,
+    Path(name): Path<String>,
+    Query(Keep { keep }): Query<Keep>,
+) -> Refused<Response> {
+    match contents.direct().filter(|_| !keep) {
+        Some(direct) => {
+            contents::delete(contents, direct, &handle.published(), &name).await?;
+            Ok(Json(json!({ "deleted": name })).into_response())
+        }
+        None => Ok(accepted(&handle.change(|options| contents.kind().forget(options, &name)).await?)),
+    }
 }

@@ -20,7 +20,7 @@ mod skeleton;
 
 pub use api::{Api, Resource};
 pub use auth::{Token, writes_need_token};
-pub use body::Body;
+pub use body::{Body, parsed};
 pub use limits::too_many;
 pub use nodes::{Count, start};
 pub use openapi::{SKELETON, resources};

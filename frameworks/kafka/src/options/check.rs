@@ -6,6 +6,7 @@ use cairn_units::Size;
 
 use super::{Mode, Options, Override};
 use crate::broker::{BROKERS, Broker};
+use crate::topics::KIND;
 
 /// Entries of server.properties that the framework sets itself.
 const RESERVED: &str = include_str!("reserved");
@@ -92,11 +93,9 @@ fn check_settings(at: &str, settings: &Settings, problems: &mut Vec<Problem>) {
 }
 
 fn check_topics(options: &Options, problems: &mut Vec<Problem>) {
+    KIND.check(&options.topics, problems);
     for (name, topic) in &options.topics {
         let at = format!("topics.{name}");
-        if let Err(reason) = topic_name(name) {
-            problems.push(Problem::new(at.clone(), reason));
-        }
         if topic.partitions == 0 || topic.partitions > 100_000 {
             problems.push(Problem::new(format!("{at}.partitions"), "must be from 1 to 100000"));
         }
@@ -114,22 +113,6 @@ fn check_topics(options: &Options, problems: &mut Vec<Problem>) {
         for (key, value) in &topic.config {
             check::line(&format!("{at}.config.{key}"), &value.to_string(), problems);
         }
-    }
-}
-
-/// Whether Kafka takes this as the name of a topic.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn topic_name(name: &str) -> Result<(), String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    match name {
-        "" | "." | ".." => Err(format!("`{name}` cannot be the name of a topic")),
-        _ if name.len() > 249 => Err("a topic's name has at most 249 characters".into()),
-        _ if !name.chars().all(legal) => {
-            Err(format!("`{name}` cannot be the name of a topic: only letters, digits, `.`, `_` and `-`"))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::broker::BROKERS;
 
-pub(crate) use check::topic_name;
-
 /// Options of a Kafka cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use cairn_framework::kit::Settings;
 use cairn_framework::{Config, View};
 use cairn_units::Size;
 use serde::Serialize;
@@ -25,17 +24,12 @@ struct Fields {
     leads: Option<usize>,
     /// Partitions it holds without being in sync.
     out_of_sync: Option<usize>,
-    cpus: f64,
-    mem: Size,
-    heap: Size,
     disk: Size,
-    constraints: Vec<String>,
-    options: Settings,
-    jvm_options: Vec<String>,
+    #[serde(flatten)]
+    broker: Broker,
 }
 
 fn fields(options: &Options, cluster: Option<&Cluster>, id: u32) -> Fields {
-    let broker = Broker::of(options, id);
     let number = i32::try_from(id).unwrap_or(i32::MAX);
     let count = |which: fn(i32, &PartitionState) -> bool| {
         cluster.map(|c| c.partitions_on(number).filter(|(_, _, p)| which(number, p)).count())
@@ -45,13 +39,8 @@ fn fields(options: &Options, cluster: Option<&Cluster>, id: u32) -> Fields {
         partitions: count(|_, _| true),
         leads: count(|id, p| p.leader == Some(id)),
         out_of_sync: count(|id, p| !p.isr.contains(&id)),
-        cpus: broker.cpus,
-        mem: broker.mem,
-        heap: broker.heap,
         disk: options.disk,
-        constraints: broker.constraints,
-        options: broker.options,
-        jvm_options: broker.jvm_options,
+        broker: Broker::of(options, id),
     }
 }
 

@@ -1,18 +1,17 @@
-//! REST resources of a Kafka cluster, beside the skeleton of every scheduler.
-
-#![allow(clippy::result_large_err, reason = "problem documents are what the SDK takes, and rare")]
+//! REST resources of a Kafka cluster, beside those that the SDK serves.
 
 mod brokers;
-mod legacy;
-mod partitions;
-mod problems;
-mod topics;
+mod earlier;
+pub(crate) mod partitions;
+pub(crate) mod problems;
+mod rebalance;
 
 use std::time::Duration;
 
 use cairn_framework::rest::{Api, Problem};
-use cairn_framework::{Handle, Published, Refused, View};
+use cairn_framework::{Published, Refused, View};
 
+use crate::broker::BROKERS;
 use crate::gate::serving_endpoints;
 use crate::options::Options;
 use cairn_kafka_client::{Client, Cluster};
@@ -24,16 +23,23 @@ pub(crate) use brokers::describe;
 
 /// All resources.
 pub(crate) fn api() -> Api {
-    legacy::api(partitions::api(topics::api(Api::default())))
+    earlier::api(partitions::api(rebalance::api(Api::default())))
 }
 
-fn options(published: &Published) -> Refused<Options> {
+/// The options in effect.
+pub(crate) fn options(published: &Published) -> Refused<Options> {
     published.config.read::<Options>().map_err(Problem::invalid)
 }
 
-async fn client(handle: &Handle) -> Refused<Client> {
-    let endpoints = serving_endpoints(&handle.published().view);
-    Client::connect(&endpoints).await.map_err(problems::from_client)
+/// The cluster, through any broker that serves.
+pub(crate) async fn client(published: &Published) -> Refused<Client> {
+    Client::connect(&serving_endpoints(&published.view)).await.map_err(problems::from_client)
+}
+
+/// Brokers of the target that a text names: `0,2` or `*`.
+pub(crate) fn brokers_of(published: &Published, text: &str) -> Refused<Vec<i32>> {
+    let ids = BROKERS.chosen(text, &options(published)?.broker_ids(), &published.view)?;
+    Ok(ids.into_iter().filter_map(|id| i32::try_from(id).ok()).collect())
 }
 
 /// The cluster if it answers soon.

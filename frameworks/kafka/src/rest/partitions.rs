@@ -21,7 +21,7 @@ pub(super) fn api(api: Api) -> Api {
 /// A partition.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct View {
+pub(crate) struct Shown {
     topic: String,
     partition: i32,
     leader: Option<i32>,
@@ -35,16 +35,16 @@ pub(super) struct View {
 }
 
 /// All partitions that `keep` keeps.
-pub(super) fn views(
+pub(crate) fn partitions(
     cluster: &Cluster,
     ongoing: &[Ongoing],
     keep: impl Fn(&str, &PartitionState) -> bool,
-) -> Vec<View> {
+) -> Vec<Shown> {
     let moves: BTreeMap<(&str, i32), &Ongoing> =
         ongoing.iter().map(|o| ((o.topic.as_str(), o.partition), o)).collect();
     let view = |(topic, number, p): (&str, i32, &PartitionState)| {
         let moving = moves.get(&(topic, number));
-        View {
+        Shown {
             topic: topic.to_owned(),
             partition: number,
             leader: p.leader,
@@ -68,7 +68,7 @@ struct Filter {
 }
 
 async fn list(State(handle): State<Handle>, Query(filter): Query<Filter>) -> Refused<Json<Value>> {
-    let mut client = client(&handle).await?;
+    let mut client = client(&handle.published()).await?;
     let cluster = client.cluster().await.map_err(from_client)?;
     let ongoing = client.reassignments().await.map_err(from_client)?;
     let keep = |topic: &str, p: &PartitionState| {
@@ -76,5 +76,5 @@ async fn list(State(handle): State<Handle>, Query(filter): Query<Filter>) -> Ref
             && filter.broker.is_none_or(|b| p.replicas.contains(&b))
             && (!filter.under_replicated || p.isr.len() < p.replicas.len())
     };
-    Ok(Json(json!({ "partitions": views(&cluster, &ongoing, keep) })))
+    Ok(Json(json!({ "partitions": partitions(&cluster, &ongoing, keep) })))
 }

@@ -3,11 +3,11 @@
 use axum::http::StatusCode;
 use cairn_framework::rest::Problem;
 
-use cairn_kafka_client::{ClientError, ResponseError};
+use cairn_kafka_client::{ClientError, ResponseError, Unmoved};
 
 /// The problem document of an error of the client.
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-pub(super) fn from_client(error: ClientError) -> Problem {
+pub(crate) fn from_client(error: ClientError) -> Problem {
     let text = error.to_string();
     let Some(code) = error.code() else {
         return Problem::unavailable(text).hint("GET /v1/plans/deploy shows what the brokers wait for");
@@ -28,6 +28,20 @@ pub(super) fn from_client(error: ClientError) -> Problem {
         | ResponseError::InvalidRequest => Problem::bad_request(text),
         code if code.is_retriable() => Problem::unavailable(text).hint("try again in a moment"),
         _ => Problem::new(StatusCode::CONFLICT, "refused-by-kafka", text),
+    }
+}
+
+/// The problem document where partitions are not moved.
+pub(crate) fn from_unmoved(error: Unmoved) -> Problem {
+    let text = error.to_string();
+    match error {
+        Unmoved::Client(error) => from_client(error),
+        Unmoved::TooFew(_) => {
+            Problem::conflict("too-few-brokers", text).hint("add brokers, or lower the replication")
+        }
+        Unmoved::Busy | Unmoved::Moving(_) => {
+            Problem::conflict("rebalance-running", text).hint("GET /v1/partitions shows how far it is")
+        }
     }
 }
 

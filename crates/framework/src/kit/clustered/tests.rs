@@ -73,10 +73,6 @@ impl Clustered for Counter {
         self.number.fetch_add(u32::from(!self.deaf), Ordering::Relaxed);
         Ok(None)
     }
-
-    async fn at_rest(&self, _: &Handle, look: &Look<'_, Self>) -> Verdict {
-        if *look.survey == 7 { Verdict::Refuse("seven".into()) } else { Verdict::Go }
-    }
 }
 
 async fn settled(number: u32, wanted: u32, deaf: bool) -> (Verdict, u32) {
@@ -94,7 +90,6 @@ fn waits(reason: &str) -> Verdict {
 async fn what_was_done_is_looked_at_again() {
     assert_eq!(settled(1, 1, false).await, (Verdict::Go, 1));
     assert_eq!(settled(1, 3, false).await, (Verdict::Go, 3));
-    assert_eq!(settled(5, 7, false).await, (Verdict::Refuse("seven".into()), 7), "at rest, and not well");
     assert_eq!(settled(101, 102, false).await, (waits("it is full"), 101));
 }
 

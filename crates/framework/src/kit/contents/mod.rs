@@ -4,16 +4,20 @@
 //! whoever makes it. A service says how such things are read, compared and written, for one that speaks JSON as data
 //! ([`JsonContents`]); when they are looked at, what comes of that, and their REST resource are the SDK's.
 
+mod direct;
 mod json;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+pub(crate) use direct::delete;
+pub use direct::{Direct, Names};
 pub use json::{Change, JsonContents};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Kept;
+use super::options::merge;
 use crate::rest::{self, Refused};
 use crate::{Config, Problem, Published, Verdict, View};
 
@@ -52,6 +56,11 @@ pub trait Contents: Send + Sync {
 
     /// Brings those that are declared in line, and says what could not be done or takes its time.
     async fn keep(&self, config: &Config, view: &View, kept: &mut Kept);
+
+    /// Itself, where things that are not declared can be made, changed and deleted over REST.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
+    }
 }
 
 /// What is declared in a service, as REST tells it at `/v1/declared`.
@@ -140,6 +149,13 @@ impl Kind {
         all[name] = body;
     }
 
+    /// Changes the declaration of one that is declared; null takes away.
+    pub(crate) fn amend(&self, options: &mut Value, name: &str, patch: &Value) {
+        if let Some(body) = options.get_mut(self.many).and_then(|all| all.get_mut(name)) {
+            merge(body, patch);
+        }
+    }
+
     /// Declares it no more.
     ///
     /// # Errors
@@ -188,6 +204,10 @@ mod tests {
             options,
             json!({ "brokers": 1, "topics": { "logs": { "partitions": 3 }, "more": { "partitions": 2 } } })
         );
+        TOPICS.amend(&mut options, "logs", &json!({ "partitions": 3, "config": { "a": 1, "b": null } }));
+        TOPICS.amend(&mut options, "other", &json!({ "partitions": 3 }));
+        assert_eq!(options["topics"]["logs"], json!({ "partitions": 3, "config": { "a": 1 } }));
+        TOPICS.amend(&mut options, "logs", &json!({ "config": null }));
         TOPICS.forget(&mut options, "more").unwrap();
         assert_eq!(TOPICS.forget(&mut options, "more").unwrap_err().kind, "not-declared");
         let config = Config { options: options.into(), ..Config::default() };

@@ -1,8 +1,10 @@
 //! Parameters from the query or from a form, whichever a script sends: for interfaces of earlier frameworks, which scripts
 //! go on using. [`text`] reads the values as these have them; [`Earlier`] is what they could do to numbered nodes, [`tasks`] and
-//! [`counted`] how they listed and scaled them.
+//! [`counted`] how they listed and scaled them, [`EarlierContents`] what they could do to what a service holds.
 
+mod contents;
 mod count;
+mod node;
 mod nodes;
 mod shape;
 pub mod text;
@@ -10,6 +12,7 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use contents::{EarlierContents, Verb, matches};
 pub use count::counted;
 pub use nodes::{Earlier, Kind};
 pub use shape::{Is, tasks};

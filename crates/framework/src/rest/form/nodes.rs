@@ -33,8 +33,8 @@ pub struct Earlier {
     pub nodes: Nodes,
     /// Parameters that set an option of a node, which is called alike. An empty one resets it.
     pub fields: &'static [(&'static str, Kind)],
-    /// Nodes in the shape that the earlier framework gave them.
-    pub show: fn(&Published, &BTreeSet<u32>) -> Refused<Vec<Value>>,
+    /// The options as they hold for a node.
+    pub options: fn(&Published, u32) -> Value,
     /// What `DELETE` of nodes does before one goes, for people: `moves its partitions away`.
     pub leaving: &'static str,
 }
@@ -56,6 +56,29 @@ pub enum Kind {
     Map,
 }
 
+impl Kind {
+    /// The value of a parameter, null if it is empty; nothing if it was not sent.
+    ///
+    /// # Errors
+    /// 400 if it cannot be read.
+    pub(super) fn read(self, params: &Params, name: &str) -> Refused<Option<Value>> {
+        let Some(sent) = params.sent(name) else { return Ok(None) };
+        let bad = |why: String| Problem::bad_request(format!("{name}: {why}"));
+        let entries = |map: Vec<(String, String)>| -> Map<String, Value> {
+            map.into_iter().map(|(name, value)| (name, value.into())).collect()
+        };
+        Ok(Some(match self {
+            Self::Number if !sent.is_empty() => json!(params.number::<f64>(name)?),
+            Self::Whole if !sent.is_empty() => json!(params.number::<u64>(name)?),
+            Self::Text if !sent.is_empty() => sent.into(),
+            Self::Number | Self::Whole | Self::Text => Value::Null,
+            Self::Words => sent.split_whitespace().collect(),
+            Self::Constraints => json!(text::constraints(sent).map_err(bad)?),
+            Self::Map => entries(text::map(sent).map_err(bad)?).into(),
+        }))
+    }
+}
+
 impl Earlier {
     /// What answers at `/api/NODE/{verb}`.
     pub fn verbs(&'static self) -> MethodRouter<Handle> {
@@ -65,7 +88,11 @@ impl Earlier {
         get(answer).post(answer)
     }
 
-    async fn answer(&self, handle: &Handle, verb: &str, params: &Params) -> Refused<Value> {
+    /// The answer to a verb.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn answer(&self, handle: &Handle, verb: &str, params: &Params) -> Refused<Value> {
         if verb != "list" && verb != "log" {
             params.may_write()?;
         }
@@ -92,7 +119,7 @@ impl Earlier {
         let known = self.nodes.listed(&published.config.options, &published.status.instances);
         let text = params.get(self.nodes.one).unwrap_or("*");
         let ids = self.nodes.chosen(text, &known, &published.view)?;
-        Ok(json!({ self.nodes.many: (self.show)(&published, &ids)? }))
+        Ok(json!({ self.nodes.many: self.shapes(&published, &ids) }))
     }
 
     /// Adds nodes that wait for `start`.
@@ -200,21 +227,7 @@ impl Earlier {
     pub fn patch(&self, params: &Params) -> Refused<Value> {
         let mut patch = Map::new();
         for (name, kind) in self.fields {
-            let Some(sent) = params.sent(name) else { continue };
-            let bad = |why: String| Problem::bad_request(format!("{name}: {why}"));
-            let entries = |map: Vec<(String, String)>| -> Map<String, Value> {
-                map.into_iter().map(|(name, value)| (name, value.into())).collect()
-            };
-            let value = match kind {
-                Kind::Number if !sent.is_empty() => json!(params.number::<f64>(name)?),
-                Kind::Whole if !sent.is_empty() => json!(params.number::<u64>(name)?),
-                Kind::Text if !sent.is_empty() => sent.into(),
-                Kind::Number | Kind::Whole | Kind::Text => Value::Null,
-                Kind::Words => sent.split_whitespace().collect(),
-                Kind::Constraints => json!(text::constraints(sent).map_err(bad)?),
-                Kind::Map => entries(text::map(sent).map_err(bad)?).into(),
-            };
-            patch.insert((*name).to_owned(), value);
+            patch.extend(kind.read(params, name)?.map(|value| ((*name).to_owned(), value)));
         }
         Ok(Value::Object(patch))
     }
@@ -259,7 +272,7 @@ impl Earlier {
     }
 
     fn shown(&self, handle: &Handle, ids: &BTreeSet<u32>, params: &Params) -> Refused<Value> {
-        let nodes = (self.show)(&handle.published(), ids)?;
+        let nodes = self.shapes(&handle.published(), ids);
         Ok(self.with_ignored(json!({ self.nodes.many: nodes }), params))
     }
 
@@ -332,7 +345,7 @@ mod tests {
             ("constraints", Kind::Constraints),
             ("port", Kind::Text),
         ],
-        show: |_, ids| Ok(ids.iter().map(|id| json!(id)).collect()),
+        options: |_, id| json!({ "cpus": id }),
         leaving: "moves its data away",
     };
 
@@ -380,7 +393,8 @@ mod tests {
         let handle = simulation::handle(Published { config, ..Published::default() });
         let answer =
             async |verb, params: &[(&str, &str)]| EARLIER.answer(&handle, verb, &Params::of(params)).await;
-        assert_eq!(answer("list", &[]).await.unwrap(), json!({ "brokers": [4] }));
+        let listed = answer("list", &[]).await.unwrap();
+        assert_eq!((&listed["brokers"][0]["id"], &listed["brokers"][0]["cpus"]), (&json!("4"), &json!(4)));
         let unknown = answer("explode", &[]).await.unwrap_err();
         assert_eq!((unknown.status, unknown.detail.as_str()), (404, "there is no /api/broker/explode"));
         assert_eq!(answer("start", &[]).await.unwrap_err().detail, "broker required");
