@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::Client;
@@ -15,7 +16,7 @@ const SYSTEM: [&str; 3] = ["system_auth", "system_distributed", "system_traces"]
 pub type Sizes = BTreeMap<String, usize>;
 
 /// A keyspace, as Cassandra has it or as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Keyspace {
     /// Its name.
     pub name: String,
@@ -25,7 +26,27 @@ pub struct Keyspace {
     pub durable: bool,
 }
 
+/// Whether a declared keyspace can have this name: those that begin with `system` are Cassandra's own.
+pub fn is_keyspace_name(name: &str) -> bool {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    !name.is_empty() && name.len() <= 48 && plain && !name.starts_with("system")
+}
+
 impl Keyspace {
+    /// With so many copies in each of the data centres, or only in those that are named, with as many as is said there.
+    pub fn spread(
+        name: &str,
+        copies: u32,
+        named: &BTreeMap<String, u32>,
+        durable: bool,
+        sizes: &Sizes,
+    ) -> Self {
+        let everywhere = || sizes.keys().map(|dc| (dc.clone(), copies as usize)).collect();
+        let own = || named.iter().map(|(dc, n)| (dc.clone(), *n as usize)).collect();
+        let copies = if named.is_empty() { everywhere() } else { own() };
+        Self { name: name.to_owned(), copies, durable }
+    }
+
     /// From a row of `system_schema.keyspaces`; nothing for those that every node has for itself.
     pub fn read(row: &Value) -> Option<Self> {
         let replication = row["replication"].as_object()?;
@@ -125,6 +146,19 @@ mod tests {
 
     fn shop(copies: usize) -> [Keyspace; 1] {
         [Keyspace { name: "shop".into(), copies: sizes(copies), durable: true }]
+    }
+
+    #[test]
+    fn names_and_copies_as_they_are_declared() {
+        assert!(["shop", "Shop_1"].into_iter().all(is_keyspace_name));
+        assert!(!["", "system_auth", "a-b", "a/b"].into_iter().any(is_keyspace_name));
+        let sizes = [("a".to_owned(), 3), ("b".to_owned(), 1)].into();
+        let copies = |named: &[(&str, u32)]| {
+            let named = named.iter().map(|(dc, n)| ((*dc).to_owned(), *n)).collect();
+            Keyspace::spread("shop", 2, &named, true, &sizes).copies
+        };
+        assert_eq!(copies(&[]), [("a".to_owned(), 2), ("b".to_owned(), 2)].into());
+        assert_eq!(copies(&[("a", 3)]), [("a".to_owned(), 3)].into());
     }
 
     #[test]

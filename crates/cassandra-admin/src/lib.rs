@@ -10,6 +10,6 @@ mod ring;
 mod survey;
 
 pub use client::{Client, Error};
-pub use keyspaces::{Keyspace, Sizes, change, shrink, statements};
+pub use keyspaces::{Keyspace, Sizes, change, is_keyspace_name, shrink, statements};
 pub use ring::{Listed, major};
 pub use survey::{Member, Node, Report, State, Survey, owns};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::keyspaces::{Keyspace, shrink};
 use crate::survey::{Member, Report, State, Survey, owns};
@@ -145,6 +146,11 @@ impl Survey {
     /// The keyspaces, as a node that serves has them.
     pub fn keyspaces(&self) -> &[Keyspace] {
         self.reports().next().map_or(&[], |(_, report)| &report.keyspaces)
+    }
+
+    /// The same by name, with what there is to say of them.
+    pub fn keyspaces_by_name(&self) -> BTreeMap<String, Value> {
+        self.keyspaces().iter().map(|keyspace| (keyspace.name.clone(), json!(keyspace))).collect()
     }
 
     /// The others can hold what the member at `leaving` has, where each has a disk of so many MiB.

@@ -186,7 +186,17 @@ impl View {
         self.instances.get(instance)?.placement.as_ref()
     }
 
-    /// The same for a task that needs it.
+    /// `address:port` of an instance's port, once it has a place with one of this name.
+    pub fn endpoint(&self, instance: &str, port: &str) -> Option<String> {
+        self.placement(instance)?.endpoint(port)
+    }
+
+    /// Everybody else of the target who has served.
+    pub fn others_deployed<'a>(&'a self, me: &'a str) -> Vec<&'a String> {
+        self.others(me).filter(|name| self.deployed(name)).collect()
+    }
+
+    /// The place of an instance, for a task that needs it.
     ///
     /// # Errors
     /// It has none yet.

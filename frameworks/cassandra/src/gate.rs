@@ -58,7 +58,7 @@ impl Clustered for Cassandra {
 
     /// It founds the cluster, joins it, or takes over the place of a dead node.
     fn launch(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
-        if others(me, look).is_empty() {
+        if look.view.others_deployed(me).is_empty() {
             return Ok(GO);
         }
         look.view.joins_alone(me)?;
@@ -88,7 +88,7 @@ impl Clustered for Cassandra {
         look.survey.one_schema()?;
         match unexpected(look) {
             // It was made since this node was told that there are none, so the node has joined without its share.
-            Some(keyspace) if !others(me, look).is_empty() => {
+            Some(keyspace) if !look.view.others_deployed(me).is_empty() => {
                 let what = format!("{me} fetches its share of keyspace {keyspace}");
                 Ok(Decision::run(me, "rebuild", &["nodetool.sh", "rebuild"], what))
             }
@@ -126,7 +126,9 @@ impl Clustered for Cassandra {
 
     /// It hands over its data and leaves the ring, and is stopped then.
     fn leave(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
-        let Some(mine) = endpoint(me, look.view).filter(|_| look.view.deployed(me)) else { return Ok(GO) };
+        let Some(mine) = look.view.endpoint(me, STORAGE).filter(|_| look.view.deployed(me)) else {
+            return Ok(GO);
+        };
         look.view.leaves_next(me, |name| NODES.id(name))?;
         let state = look.survey.ring().get(&mine).map(|member| member.state);
         if !matches!(state, None | Some(State::Leaving)) {
@@ -152,7 +154,7 @@ impl Clustered for Cassandra {
 
     /// One that died before it could leave is taken out of the ring by another node.
     fn gone(&self, me: &str, look: &Look<'_>) -> Decided<Act> {
-        let Some(mine) = endpoint(me, look.view) else { return Ok(GO) };
+        let Some(mine) = look.view.endpoint(me, STORAGE) else { return Ok(GO) };
         let (on, _) = look.survey.reports().next().ok_or("no node can say whether it has left")?;
         let Some(member) = look.survey.ring().remove(&mine) else { return Ok(GO) };
         let (id, what) = (member.host_id, format!("{on} takes {mine}, which has died, out of the ring"));
@@ -178,8 +180,7 @@ impl Clustered for Cassandra {
                 Err("there are keyspaces, so who joins from now on gets a share of their rows".into())
             }
             Act::Change(statements) => {
-                let mut serving =
-                    look.survey.reports().filter_map(|(name, _)| look.view.placement(name)?.endpoint(CQL));
+                let mut serving = look.survey.reports().filter_map(|(name, _)| look.view.endpoint(name, CQL));
                 change(&serving.next().ok_or("no node serves")?, &statements).await.map(|()| None)
             }
         }
@@ -192,13 +193,9 @@ impl Clustered for Cassandra {
 
     fn members(&self, look: &Look<'_>) -> BTreeMap<String, Value> {
         let ring = look.survey.ring();
-        let member = |name: &String| Some((name.clone(), json!(ring.get(&endpoint(name, look.view)?)?)));
-        look.view.instances.keys().filter_map(member).collect()
+        let own = |n: &String| Some((n.clone(), json!(ring.get(&look.view.endpoint(n, STORAGE)?)?)));
+        look.view.instances.keys().filter_map(own).collect()
     }
-}
-
-fn endpoint(instance: &str, view: &View) -> Option<String> {
-    view.placement(instance)?.endpoint(STORAGE)
 }
 
 /// The dead member whose place an instance takes.
@@ -211,14 +208,8 @@ fn former(instance: &str, look: &Look<'_>) -> Option<String> {
     look.view.instances.get(instance)?.replaces.as_ref()?.endpoint(STORAGE)
 }
 
-/// Everybody else of the target who has served.
-fn others<'a>(me: &'a str, look: &Look<'a>) -> Vec<&'a String> {
-    let view = look.view;
-    view.others(me).filter(|name| view.deployed(name)).collect()
-}
-
 fn steady(me: &str, look: &Look<'_>) -> Result<(), String> {
-    look.survey.at_rest(&others(me, look), endpoint(me, look.view).as_deref())
+    look.survey.at_rest(&look.view.others_deployed(me), look.view.endpoint(me, STORAGE).as_deref())
 }
 
 /// A keyspace that somebody has made while the cluster is still being founded.
@@ -230,10 +221,10 @@ fn unexpected<'a>(look: &Look<'a>) -> Option<&'a str> {
 /// left behind who has lost his place.
 fn orphan(me: &str, look: &Look<'_>) -> Option<String> {
     let ring = look.survey.ring();
-    let own = [former(me, look), endpoint(me, look.view)].into_iter().flatten();
+    let own = [former(me, look), look.view.endpoint(me, STORAGE)].into_iter().flatten();
     let held = |e: &String| {
         look.view.instances.keys().any(|name| {
-            let place = endpoint(name, look.view).filter(|_| look.view.deployed(name));
+            let place = look.view.endpoint(name, STORAGE).filter(|_| look.view.deployed(name));
             [former(name, look), place].iter().flatten().any(|place| place == e)
         })
     };

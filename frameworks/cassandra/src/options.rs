@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::service::NODES;
+use crate::service::{KEYSPACES, NODES};
 
 /// Options of a Cassandra cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,10 +131,9 @@ impl Options {
     /// The declared keyspaces, where there are data centres of these sizes.
     pub(crate) fn keyspaces(&self, sizes: &Sizes) -> impl Iterator<Item = cairn_cassandra_admin::Keyspace> {
         self.keyspaces.iter().map(|(name, keyspace)| {
-            let everywhere = || sizes.keys().map(|dc| (dc.clone(), keyspace.replication as usize)).collect();
-            let own = || keyspace.datacenters.iter().map(|(dc, n)| (dc.clone(), *n as usize)).collect();
-            let copies = if keyspace.datacenters.is_empty() { everywhere() } else { own() };
-            cairn_cassandra_admin::Keyspace { name: name.clone(), copies, durable: keyspace.durable_writes }
+            let Keyspace { replication, datacenters, durable_writes } = keyspace;
+            let durable = *durable_writes;
+            cairn_cassandra_admin::Keyspace::spread(name, *replication, datacenters, durable, sizes)
         })
     }
 
@@ -148,14 +147,9 @@ impl Options {
     }
 
     fn check_keyspaces(&self, problems: &mut Vec<Problem>) {
+        KEYSPACES.kind.check(&self.keyspaces, problems);
         for (name, keyspace) in &self.keyspaces {
             let at = format!("keyspaces.{name}");
-            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if name.is_empty() || name.len() > 48 || !plain || name.starts_with("system") {
-                let help =
-                    "letters, digits and `_`, at most 48; those that begin with `system` are Cassandra's own";
-                problems.push(Problem::new(at.clone(), "cannot be the name of a keyspace").help(help));
-            }
             let copies = keyspace.datacenters.values().chain([&keyspace.replication]);
             for copies in copies.filter(|copies| !(1..=self.nodes).contains(copies)) {
                 let message = format!("{copies} copies do not fit on {} nodes", self.nodes);

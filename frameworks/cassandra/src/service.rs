@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cairn_cassandra_admin::{Survey, is_keyspace_name};
+use cairn_framework::kit::contents::{Contents, Kind, Surveyed};
 use cairn_framework::kit::founding::seeds;
 use cairn_framework::kit::{Cluster, Nodes, Ports};
 use cairn_framework::{
@@ -22,6 +24,16 @@ pub(crate) const JMX: &str = "jmx";
 
 /// What the nodes are called. Only the last ones leave, so that what racks are declared stays.
 pub(crate) const NODES: Nodes = Nodes { port: CQL, ..Nodes::new("node", "nodes") };
+
+const BODY: &str = "{replication?, datacenters?, durableWrites?}";
+const NAMES: &str = "letters, digits and `_`, at most 48; those that begin with `system` are Cassandra's own";
+
+/// Keyspaces; they are kept as declared by the gate, which knows the data centres.
+pub(crate) const KEYSPACES: Surveyed<Cassandra> = Surveyed {
+    kind: Kind { one: "keyspace", many: "keyspaces", body: BODY, names: is_keyspace_name, help: NAMES },
+    cluster: &Cassandra,
+    there: Survey::keyspaces_by_name,
+};
 
 /// Cassandra.
 #[derive(Debug)]
@@ -63,6 +75,10 @@ impl Service for Cassandra {
 
     fn cluster(&self) -> Option<&dyn Cluster> {
         Some(self)
+    }
+
+    fn contents(&self) -> &'static [&'static dyn Contents] {
+        &[&KEYSPACES]
     }
 
     fn operations(&self) -> Vec<OperationSpec> {

@@ -93,6 +93,9 @@ fn apply(cairn: &mut Cairn) {
     let keyspaces = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'shop'";
     let shop = cql::query(&points, keyspaces).to_string();
     assert!(shop.contains("NetworkTopologyStrategy") && shop.contains("dc1"), "{shop}");
+    let kept = cairn.http().get(&format!("{PROXY}/v1/keyspaces/shop"));
+    assert!(kept["declared"].is_object() && kept["there"]["copies"]["dc1"].is_number(), "{kept:#}");
+    assert!(cairn.http().get(&format!("{PROXY}/v1/keyspaces"))["keyspaces"]["system_auth"].is_object());
     cql::query(&points, "CREATE TABLE IF NOT EXISTS shop.orders (id int PRIMARY KEY, item text)");
     write(&points, 0);
     rows(&points, 50);

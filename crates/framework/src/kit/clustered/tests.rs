@@ -1,6 +1,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::json;
+
 use super::*;
+use crate::kit::contents::{Contents, Kind, Surveyed};
 use crate::{Problem, Published, simulation};
 
 #[derive(Default, serde::Deserialize)]
@@ -141,4 +144,17 @@ async fn where_nobody_can_be_asked_the_service_says_what_that_means() {
     assert_eq!(judged(u32::MAX, before, Action::Restart, &["node-0"]).await, Verdict::Go);
     assert_eq!(judged(u32::MAX, before, Action::Stop, &["node-0"]).await, waits("nobody counts"));
     assert_eq!(settled(u32::MAX, 1, true).await.0, waits("nobody counts"));
+}
+
+#[tokio::test]
+async fn what_a_look_shows_is_listed_beside_what_is_declared() {
+    static COUNTER: Counter = Counter { number: AtomicU32::new(3), wanted: 0, deaf: false };
+    let kind = Kind { one: "count", many: "counts", body: "{}", names: |_| true, help: "anything" };
+    let counts = Surveyed { kind, cluster: &COUNTER, there: |n| [("now".to_owned(), json!(n))].into() };
+    let config = Config { options: json!({}).into(), ..Config::default() };
+    let published = Published { config, ..Published::default() };
+    assert_eq!(counts.list(&published).await, Ok(json!({ "counts": { "now": 3 } })));
+    let now = json!({ "name": "now", "declared": null, "there": 3 });
+    assert_eq!(counts.show(&published, "now").await, Ok(now));
+    assert_eq!(counts.show(&published, "then").await, Ok(json!(null)));
 }

@@ -2,10 +2,11 @@
 //!
 //! What is declared is kept: made where it is not there, changed where it has drifted, never deleted. Everything else belongs to
 //! whoever makes it. A service says how such things are read, compared and written, for one that speaks JSON as data
-//! ([`JsonContents`]); when they are looked at, what comes of that, and their REST resource are the SDK's.
+//! ([`JsonContents`]), for one whose clusters show and keep them anyway by a name ([`Surveyed`]); when they are looked at, what comes of that, and their REST resource are the SDK's.
 
 mod direct;
 mod json;
+mod surveyed;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub use direct::{Direct, Names};
 pub use json::{Change, JsonContents};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+pub use surveyed::Surveyed;
 
 use super::Kept;
 use super::options::merge;
