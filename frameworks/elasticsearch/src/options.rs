@@ -157,9 +157,9 @@ impl Options {
 
     fn check_roles(&self, problems: &mut Vec<Problem>) {
         let all = self.all();
-        let needed: [(&str, fn(&Roles) -> bool); 2] = [("master", Role::elect), ("data", Role::hold)];
-        let lacking = |has: fn(&Roles) -> bool| !all.is_empty() && !all.iter().any(|(_, n)| has(&n.roles));
-        for (role, _) in needed.into_iter().filter(|(_, has)| lacking(*has)) {
+        let lacking = |able: fn(&Roles) -> bool| !all.is_empty() && !all.iter().any(|(_, n)| able(&n.roles));
+        let needed = [("master", lacking(Role::elect)), ("data", lacking(Role::hold))];
+        for (role, _) in needed.into_iter().filter(|(_, lacking)| *lacking) {
             problems.push(Problem::new("roles", format!("no node has the role {role}")));
         }
     }

@@ -144,6 +144,23 @@ fn rest(cairn: &mut Cairn) {
         let index = Http::new(&nodes[0], None).try_send("GET", "/declared/_mapping", None).ok()?;
         (index.1["declared"]["mappings"]["properties"]["n"]["type"] == json!("long")).then_some(())
     });
+    let shown = http.get(&format!("{PROXY}/v1/indices/declared"));
+    assert_eq!(shown["differs"], json!([]), "{shown:#}");
+    assert!(shown["there"]["declared"].is_object() && shown["declared"]["settings"].is_object(), "{shown:#}");
+    let (status, problem) = http.send("GET", &format!("{PROXY}/v1/indices/no-such"), None);
+    assert_eq!((status, &problem["type"]), (404, &json!("unknown-index")), "{problem:#}");
+    let (status, problem) = http.send("PUT", &format!("{PROXY}/v1/indices/_all"), Some(json!({})));
+    assert_eq!(status, 400, "{problem:#}");
+    let listed = cairn.run(&["declare", SERVICE]).expect(0).stdout;
+    assert!(listed.contains("indices") && listed.contains("declared") && listed.contains("logs"), "{listed}");
+    let drifted = json!({ "index": { "number_of_replicas": 0 } });
+    Http::new(&nodes[0], None).send("PUT", "/declared/_settings", Some(drifted));
+    let one = "{settings: {number_of_shards: 1, number_of_replicas: 1}}";
+    cairn.run(&["declare", SERVICE, "indices", "declared", one]).expect(0);
+    until("what has drifted is as it was declared last", SOON, || {
+        let index = Http::new(&nodes[0], None).try_send("GET", "/declared/_settings", None).ok()?;
+        (index.1["declared"]["settings"]["index"]["number_of_replicas"] == json!("1")).then_some(())
+    });
     let (status, _) = http.send("DELETE", &format!("{PROXY}/v1/indices/declared"), None);
     assert_eq!(status, 202);
     assert_eq!(Http::new(&nodes[0], None).send("GET", "/declared", None).0, 200, "no index is deleted");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_tests::{Cairn, processes, until};
+use cairn_tests::{Cairn, Http, processes, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -123,6 +123,7 @@ fn rest(cairn: &mut Cairn) {
     kcat::produce(&addresses, "extra", &["x".to_owned()]);
     let (status, gone) = http.send("DELETE", &format!("{PROXY}/v1/topics/extra"), None);
     assert!(matches!(status, 200..=204), "{status} {gone:#}");
+    declared_over_rest(&http);
     let (status, problem) = http.send("PUT", &format!("{PROXY}/v1/brokers"), Some(json!({ "cuont": 5 })));
     assert_eq!(status, 400, "{problem:#}");
     assert!(problem["detail"].as_str().is_some_and(|d| d.contains("cuont")), "{problem:#}");
@@ -130,6 +131,38 @@ fn rest(cairn: &mut Cairn) {
     assert_eq!(status, 404, "{problem:#}");
     let topics = cairn.run(&["kafka", "kafka/kafka", "topics", "list"]).expect(0);
     assert!(topics.stdout.contains("logs"), "{topics:#?}");
+}
+
+/// A topic that is declared is made and changed by its declaration, and can be deleted when it is declared no more.
+fn declared_over_rest(http: &Http) {
+    let topic = format!("{PROXY}/v1/topics/kept");
+    let (status, answer) = http.send("PUT", &topic, Some(json!({ "partitions": 1, "replication": 2 })));
+    assert_eq!(status, 202, "{answer:#}");
+    let has = |partitions: u32| {
+        until("the declared topic is as it is declared", SOON, || {
+            let (status, shown) = http.send("GET", &topic, None);
+            (status == 200 && shown["partitions"] == json!(partitions)).then_some(shown)
+        })
+    };
+    assert_eq!(has(1)["declared"], json!(true));
+    let patch = json!({ "partitions": 2, "config": { "retention.ms": "60000" } });
+    let (status, answer) = http.send("PATCH", &topic, Some(patch));
+    assert_eq!(status, 202, "{answer:#}");
+    assert_eq!(has(2)["assignment"].as_array().map(Vec::len), Some(2));
+    let (status, problem) = http.send("PATCH", &topic, Some(json!({ "partitions": 1 })));
+    assert_eq!((status, &problem["type"]), (409, &json!("partitions-cannot-shrink")), "{problem:#}");
+    let (status, problem) = http.send("DELETE", &topic, None);
+    assert_eq!((status, &problem["type"]), (409, &json!("topic-declared")), "{problem:#}");
+    let (status, answer) = http.send("DELETE", &format!("{topic}?keep=true"), None);
+    assert_eq!(status, 202, "{answer:#}");
+    let undeclared = until("it is declared no more", SOON, || {
+        let shown = http.send("GET", &topic, None).1;
+        (shown["declared"] == json!(false)).then_some(shown)
+    });
+    assert_eq!(undeclared["config"]["retention.ms"], json!("60000"), "and stays as it is: {undeclared:#}");
+    let (status, gone) = http.send("DELETE", &topic, None);
+    assert_eq!((status, gone), (200, json!({ "deleted": "kept" })));
+    assert_eq!(http.send("DELETE", &topic, None).0, 404);
 }
 
 fn legacy(cairn: &mut Cairn) {

@@ -48,7 +48,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
         let path = format!("{}/{}", escape(kind), escape(name));
         match &args.body {
             Some(body) => scheduler.change(Method::PUT, &path, &[], Some(body)).await,
-            None if args.forget => scheduler.change(Method::DELETE, &path, &[], None).await,
+            None if args.forget => scheduler.change(Method::DELETE, &path, &[("keep", "true")], None).await,
             None => {
                 let shown = scheduler.get(&path, &[]).await?;
                 scheduler.format.emit(&shown, |shown| format!("{shown:#}\n"))

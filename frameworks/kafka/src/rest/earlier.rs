@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use cairn_framework::rest::form::{Earlier, EarlierContents, Kind, Params, matches, text};
 use cairn_framework::rest::{Api, Problem};
-use cairn_framework::{Handle, Published, Refused};
+use cairn_framework::{Handle, Refused};
 use cairn_kafka_client::{Cluster, Ongoing, PartitionState};
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,7 @@ async fn list(
 
 #[cfg(test)]
 mod tests {
-    use cairn_framework::{Config, InstanceStatus, Phase, Placement, simulation};
+    use cairn_framework::{Config, InstanceStatus, Phase, Placement, Published, simulation};
 
     use super::*;
 
