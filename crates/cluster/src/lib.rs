@@ -14,6 +14,7 @@ pub mod security;
 pub mod sim;
 mod solo;
 mod terminal;
+mod web;
 pub mod wire;
 
 pub use cluster::{Cluster, ClusterError};

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::v1::{FrameworkInfo, Resource};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::core::{ExecutorView, View};
@@ -136,34 +135,33 @@ pub(crate) async fn snapshot(State(web): State<Web>) -> Result<Json<Value>, Refu
     Ok(Json(values.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into()))
 }
 
-/// Which part of which file.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ReadQuery {
-    path: String,
-    offset: Option<i64>,
-    length: Option<u64>,
+/// What comes after the question mark.
+type Asked = Query<BTreeMap<String, String>>;
+
+/// Which file or directory is asked for.
+fn path_of(asked: &Asked) -> Result<String, Refusal> {
+    let path = asked.get("path").filter(|path| !path.is_empty());
+    path.cloned().ok_or((StatusCode::BAD_REQUEST, "Expecting 'path=value' in query.\n".to_owned()))
 }
 
-pub(crate) async fn read(
-    State(web): State<Web>,
-    Query(query): Query<ReadQuery>,
-) -> Result<Response, Refusal> {
-    let ReadQuery { path, offset, length } = query;
-    let part = blocking(move || files::read(&web.work_dir, &path, offset.unwrap_or(-1), length)).await?;
+/// A number that may be left out, or be -1, which is the same.
+fn number_of(asked: &Asked, name: &str) -> Result<Option<u64>, Refusal> {
+    let Some(text) = asked.get(name).filter(|text| text.as_str() != "-1") else { return Ok(None) };
+    let bad = |why: String| (StatusCode::BAD_REQUEST, why);
+    let number: i64 = text.parse().map_err(|error| bad(format!("Failed to parse {name}: {error}.\n")))?;
+    u64::try_from(number).map(Some).map_err(|_| bad(format!("Negative {name} provided: {number}.\n")))
+}
+
+pub(crate) async fn read(State(web): State<Web>, asked: Asked) -> Result<Response, Refusal> {
+    let path = path_of(&asked)?;
+    let (offset, length) = (number_of(&asked, "offset")?, number_of(&asked, "length")?);
+    let part = blocking(move || files::read(&web.work_dir, &path, offset, length)).await?;
     Ok(Json(part).into_response())
 }
 
-/// Which file or directory.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PathQuery {
-    path: String,
-}
-
-pub(crate) async fn browse(
-    State(web): State<Web>,
-    Query(query): Query<PathQuery>,
-) -> Result<Json<Value>, Refusal> {
-    let infos = blocking(move || files::list(&web.work_dir, &query.path)).await?;
+pub(crate) async fn browse(State(web): State<Web>, asked: Asked) -> Result<Json<Value>, Refusal> {
+    let path = path_of(&asked)?;
+    let infos = blocking(move || files::list(&web.work_dir, &path)).await?;
     let one = |info: cairn_mesos::v1::FileInfo| {
         #[allow(clippy::cast_precision_loss, reason = "whole seconds are exact")]
         let modified = info.mtime.map(|time| (time.nanoseconds / 1_000_000_000) as f64);
@@ -175,12 +173,10 @@ pub(crate) async fn browse(
     Ok(Json(infos.into_iter().map(one).collect()))
 }
 
-pub(crate) async fn download(
-    State(web): State<Web>,
-    Query(query): Query<PathQuery>,
-) -> Result<Response, Refusal> {
-    let name = query.path.rsplit('/').next().unwrap_or_default().replace(['"', '\\', '\n', '\r'], "_");
-    let file = blocking(move || files::open(&web.work_dir, &query.path)).await?;
+pub(crate) async fn download(State(web): State<Web>, asked: Asked) -> Result<Response, Refusal> {
+    let path = path_of(&asked)?;
+    let name = path.rsplit('/').next().unwrap_or_default().replace(['"', '\\', '\n', '\r'], "_");
+    let file = blocking(move || files::open(&web.work_dir, &path)).await?;
     let body =
         axum::body::Body::from_stream(tokio_util::io::ReaderStream::new(tokio::fs::File::from_std(file)));
     let headers = [

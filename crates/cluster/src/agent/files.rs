@@ -28,23 +28,22 @@ pub(crate) enum ReadError {
     /// It is a directory.
     #[error("cannot read a directory")]
     Directory,
-    /// A negative offset other than -1.
-    #[error("negative offset provided: {0}")]
-    Offset(i64),
     /// The disk said no.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Reads from `offset`; -1 asks for the length of the file only. `path` is the path of a file in a sandbox or volume,
+/// Reads from `offset`; without one only says how long the file is. `path` is the path of a file in a sandbox or volume,
 /// or starts with `/frameworks/`, below the agent.
-pub(crate) fn read(work_dir: &Path, path: &str, offset: i64, length: Option<u64>) -> Result<Part, ReadError> {
+pub(crate) fn read(
+    work_dir: &Path,
+    path: &str,
+    offset: Option<u64>,
+    length: Option<u64>,
+) -> Result<Part, ReadError> {
     let mut file = open(work_dir, path)?;
-    let size = file.metadata()?.len();
-    let offset = match u64::try_from(offset) {
-        Ok(offset) => offset,
-        Err(_) if offset == -1 => return Ok(Part { data: String::new(), offset: size }),
-        Err(_) => return Err(ReadError::Offset(offset)),
+    let Some(offset) = offset else {
+        return Ok(Part { data: String::new(), offset: file.metadata()?.len() });
     };
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
@@ -165,22 +164,22 @@ mod tests {
         std::os::unix::fs::symlink(work_dir.join("meta/agent"), run.join("link")).unwrap();
         let get = |path: &str, offset| read(&work_dir, path, offset, None);
         let absolute = run.join("stdout").display().to_string();
-        assert_eq!(get(&absolute, 1).unwrap(), Part { data: "ello".into(), offset: 1 });
-        let part = get("/frameworks/f/executors/e/runs/latest/stdout", -1).unwrap();
+        assert_eq!(get(&absolute, Some(1)).unwrap(), Part { data: "ello".into(), offset: 1 });
+        let part = get("/frameworks/f/executors/e/runs/latest/stdout", None).unwrap();
         assert_eq!(part, Part { data: String::new(), offset: 5 });
         fs::write(run.join("config.json"), "secret").unwrap();
         let private = fs::Permissions::from_mode(0o600);
         for file in ["config.json", "stdout"] {
             fs::set_permissions(run.join(file), private.clone()).unwrap();
         }
-        assert!(get(&absolute, 1).is_ok(), "what is printed is for people");
+        assert!(get(&absolute, Some(1)).is_ok(), "what is printed is for people");
         for path in [
             run.join("config.json"),
             run.join("link"),
             work_dir.join("meta/agent"),
             PathBuf::from("/etc/passwd"),
         ] {
-            assert!(matches!(get(&path.display().to_string(), 0), Err(ReadError::NotFound)));
+            assert!(matches!(get(&path.display().to_string(), Some(0)), Err(ReadError::NotFound)));
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use cairn_mesos::codec::{CodecError, MediaType};
+use axum::routing::{any, get, post};
+use cairn_mesos::codec::{self, CodecError, MediaType};
 use cairn_mesos::recordio;
 use cairn_mesos::v1::TaskState;
 use cairn_mesos::v1::executor::{Call, Event, call, event};
@@ -25,6 +25,9 @@ use super::entry::Entry;
 use super::{classic, operator};
 use crate::listen::Listener;
 use crate::security::Claims;
+use crate::web::body::{self, accepted};
+use crate::web::method::allow;
+use crate::web::{gzip, system};
 
 /// How often a quiet executor is told that its agent is there, as with Mesos.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
@@ -44,41 +47,75 @@ pub(crate) struct Web {
 
 /// Serves until `closing` is dropped or used.
 pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
+    let closing = async {
+        let _ = closing.await;
+    };
+    if let Err(error) = axum::serve(listener, router(web)).with_graceful_shutdown(closing).await {
+        tracing::error!(%error, "the agent's HTTP server ended");
+    }
+}
+
+/// The paths of Apache Mesos. Where it does not look at the method, any will do.
+fn router(web: Web) -> Router {
     let readers = || middleware::from_fn_with_state(web.clone(), read_only);
     let own = Router::new()
-        .route("/state", get(classic::state))
-        .route("/state.json", get(classic::state))
-        .route("/flags", get(classic::flags))
-        .route("/containers", get(classic::containers))
-        .route("/monitor/statistics", get(classic::monitor))
-        .route("/monitor/statistics.json", get(classic::monitor))
+        .route("/state", any(classic::state))
+        .route("/state.json", any(classic::state))
+        .route("/flags", get(classic::flags).fallback(only_get))
+        .route("/containers", get(classic::containers).fallback(only_get))
+        .route("/monitor/statistics", get(classic::monitor).fallback(only_get))
+        .route("/monitor/statistics.json", get(classic::monitor).fallback(only_get))
         .route_layer(readers())
-        .route("/api/v1", post(operator::handle))
-        .route("/api/v1/executor", post(executor))
-        .route("/health", get(async || StatusCode::OK));
-    let router = Router::new()
-        .route("/files/read", get(classic::read))
-        .route("/files/read.json", get(classic::read))
-        .route("/files/browse", get(classic::browse))
-        .route("/files/browse.json", get(classic::browse))
-        .route("/files/download", get(classic::download))
-        .route("/files/download.json", get(classic::download))
-        .route("/files/debug", get(classic::debug))
-        .route("/metrics/snapshot", get(classic::snapshot))
+        .route("/api/v1", post(operator::handle).fallback(only_post))
+        // What is below is the same; some clients ask `/api/v1/operator`.
+        .route("/api/v1/{*below}", post(operator::handle).fallback(only_post))
+        .route("/api/v1/executor", post(executor).fallback(only_post))
+        .route("/health", any(async || StatusCode::OK));
+    let named = Router::new()
+        .route("/files/read", any(classic::read))
+        .route("/files/read.json", any(classic::read))
+        .route("/files/browse", any(classic::browse))
+        .route("/files/browse.json", any(classic::browse))
+        .route("/files/download", any(classic::download))
+        .route("/files/download.json", any(classic::download))
+        .route("/files/debug", any(classic::debug))
+        .route("/metrics/snapshot", any(classic::snapshot))
+        .route("/system/stats.json", any(system::stats))
         .route_layer(readers())
-        .route("/version", get(classic::version))
+        .route("/version", any(classic::version))
         // Everything of the agent itself has two names, one of which some clients write with its brackets encoded.
         .merge(own.clone())
         .nest("/slave(1)", own.clone())
         .nest("/slave%281%29", own)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(web);
-    let closing = async {
-        let _ = closing.await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(closing).await {
-        tracing::error!(%error, "the agent's HTTP server ended");
+    // A router looks at the path before its layers do, so another one stands before it.
+    Router::new()
+        .fallback_service(named)
+        .layer(middleware::map_request(without_slash))
+        .layer(middleware::from_fn(gzip::answers))
+}
+
+/// A slash at the end of a path means nothing.
+async fn without_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let kept = path.trim_end_matches('/');
+    if kept.len() == path.len() || kept.is_empty() {
+        return request;
     }
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("{kept}{query}").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+async fn only_get(method: Method) -> Response {
+    allow(&method, &[Method::GET]).into_response()
+}
+
+async fn only_post(method: Method) -> Response {
+    allow(&method, &[Method::POST]).into_response()
 }
 
 pub(crate) type Refusal = (StatusCode, String);
@@ -98,7 +135,7 @@ async fn executor(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Re
 async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Response> {
     let proved = web.entry.executor(headers).map_err(IntoResponse::into_response)?;
     let taken = async {
-        let call = read_call(headers, body)?;
+        let call = read_call(headers, body).await?;
         carry_out(web, headers, caller(&call, proved)?, call).await
     };
     taken.await.map_err(|refusal: Refusal| refusal.into_response())
@@ -115,12 +152,17 @@ fn caller(call: &Call, proved: Option<Claims>) -> Result<Caller, Refusal> {
     }
 }
 
-fn read_call(headers: &HeaderMap, body: &Bytes) -> Result<Call, Refusal> {
-    let sent = content_type(headers)?;
-    let call: Call =
-        sent.decode(body).map_err(|e| (StatusCode::BAD_REQUEST, format!("Failed to parse body: {e}")))?;
+async fn read_call(headers: &HeaderMap, body: &Bytes) -> Result<Call, Refusal> {
+    let call: Call = decoded(headers, body).await?;
     check(&call)?;
     Ok(call)
+}
+
+/// The call that a body says.
+pub(crate) async fn decoded<M: codec::Body>(headers: &HeaderMap, body: &Bytes) -> Result<M, Refusal> {
+    let sent = body::content_type(headers)?;
+    let plain = body::plain(headers, body.clone(), MAX_BODY).await?;
+    Ok(body::decode(sent, &plain)?)
 }
 
 async fn carry_out(web: &Web, headers: &HeaderMap, caller: Caller, call: Call) -> Result<Response, Refusal> {
@@ -175,26 +217,6 @@ fn record(media: MediaType, event: &Event) -> Result<Bytes, CodecError> {
     let mut record = Vec::new();
     recordio::encode(&media.encode(event)?, &mut record);
     Ok(record.into())
-}
-
-pub(crate) fn content_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
-    headers.get(header::CONTENT_TYPE).and_then(|v| MediaType::from_content_type(v.to_str().ok()?)).ok_or_else(
-        || {
-            let types = [MediaType::Json, MediaType::Protobuf];
-            (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("Expecting 'Content-Type' of {} or {}", types[0], types[1]),
-            )
-        },
-    )
-}
-
-pub(crate) fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
-    let value = headers.get(header::ACCEPT).map(|v| v.to_str().unwrap_or_default());
-    MediaType::from_accept(value).ok_or_else(|| {
-        let types = [MediaType::Json, MediaType::Protobuf];
-        (StatusCode::NOT_ACCEPTABLE, format!("Expecting 'Accept' to allow {} or {}", types[0], types[1]))
-    })
 }
 
 /// The checks of Mesos, in its words.

@@ -11,9 +11,10 @@ use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, TaskState
 
 use super::core::{ExecutorView, View};
 use super::entry::Visitor;
-use super::http::{Refusal, Web, accepted, content_type, look};
+use super::http::{Refusal, Web, decoded, look};
 use super::{files, usage};
 use crate::master::PROTOCOL_VERSION;
+use crate::web::body::accepted;
 
 pub(crate) async fn handle(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
     match web.entry.visitor(&headers) {
@@ -31,8 +32,7 @@ async fn answer(
     body: &Bytes,
     visitor: &Visitor,
 ) -> Result<Response, Refusal> {
-    let sent = content_type(headers)?;
-    let call: agent::Call = sent.decode(body).map_err(|e| bad(format!("Failed to parse body: {e}")))?;
+    let call: agent::Call = decoded(headers, body).await?;
     let Some(kind) = call.r#type.and_then(|kind| call::Type::try_from(kind).ok()) else {
         return Err(bad("Failed to validate agent::Call: Expecting 'type' to be present".to_owned()));
     };

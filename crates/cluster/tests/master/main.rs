@@ -16,5 +16,6 @@ mod scene;
 mod secure;
 mod sharing;
 mod storms;
+mod tools;
 mod web;
 mod whole;

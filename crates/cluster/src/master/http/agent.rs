@@ -6,9 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Web;
-use super::body::Refusal;
 use crate::link::{CONTENT_TYPE, carry, outgoing};
 use crate::master::driver::Command;
+use crate::web::body::Refusal;
 use crate::wire::{self, AgentLink};
 
 pub(crate) async fn handle(web: Web, request: Request, principal: Option<&str>) -> Result<Response, Refusal> {

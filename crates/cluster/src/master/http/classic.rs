@@ -16,10 +16,10 @@ use cairn_mesos::v1::{AgentInfo, Resource, Task, TimeInfo, agent_info};
 use serde_json::{Map, Value, json};
 
 use super::Web;
-use super::body::{self, Refusal};
 use crate::classic;
 use crate::master::driver::Command;
 use crate::master::{PROTOCOL_VERSION, Reply};
+use crate::web::body::{self, Refusal};
 
 /// What masters can do.
 const CAPABILITIES: [&str; 3] = ["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"];

@@ -1,7 +1,8 @@
 //! The master's HTTP: paths, methods, and what has its own file.
 
 mod agent;
-mod body;
+mod answer;
+mod change;
 mod classic;
 mod operator;
 mod scheduler;
@@ -11,13 +12,20 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{mpsc, oneshot};
 
-use self::body::Refusal;
 use super::driver::Command;
 use crate::listen::Listener;
 use crate::security::{Acls, Credentials};
+use crate::web::body::{self, Refusal};
+use crate::web::method::allow;
+use crate::web::{gzip, system};
+
+/// Realms of HTTP authentication.
+const READ_ONLY: &str = "mesos-master-readonly";
+const READ_WRITE: &str = "mesos-master-readwrite";
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -56,7 +64,8 @@ impl Web {
 
 /// Serve until `closing` is dropped or fires.
 pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
-    let router = axum::Router::new().fallback(handle).with_state(web);
+    let router =
+        axum::Router::new().fallback(handle).layer(middleware::from_fn(gzip::answers)).with_state(web);
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         let _ = closing.await;
     });
@@ -75,7 +84,7 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
     let path = path.strip_prefix("/master").unwrap_or(&path);
     match path {
         "/api/v1/scheduler" => {
-            allow(&request, &[Method::POST])?;
+            allow(request.method(), &[Method::POST])?;
             let principal = web.authenticate(&request, "mesos-master-scheduler")?;
             scheduler::handle(web, request, principal).await
         }
@@ -84,37 +93,34 @@ async fn route(web: Web, request: Request) -> Result<Response, Refusal> {
         // There is one master, so the leader is whoever is asked.
         "/redirect" => Ok(classic::redirect(request.headers())),
         crate::link::PATH => {
-            allow(&request, &[Method::POST])?;
+            allow(request.method(), &[Method::POST])?;
             let principal = web.authenticate(&request, "mesos-master-agent")?;
             agent::handle(web, request, principal.as_deref()).await
         }
         _ if path == "/api/v1" || path.starts_with("/api/v1/") => {
-            allow(&request, &[Method::POST])?;
-            let principal = web.authenticate(&request, "mesos-master-readwrite")?;
+            allow(request.method(), &[Method::POST])?;
+            let principal = web.authenticate(&request, READ_WRITE)?;
             operator::handle(web, request, principal).await
         }
-        _ => {
-            let nothing = || Refusal::new(StatusCode::NOT_FOUND, "404 Not Found.");
-            if request.method() != Method::GET && request.method() != Method::HEAD {
-                return Err(nothing());
-            }
-            web.authenticate(&request, "mesos-master-readonly")?;
-            classic::get(web, request.uri(), path).await?.ok_or_else(nothing)
+        "/system/stats.json" => {
+            web.authenticate(&request, READ_ONLY)?;
+            Ok(system::stats().await)
         }
+        _ => classic(web, request, path).await,
     }
 }
 
-fn allow(request: &Request, methods: &[Method]) -> Result<(), Refusal> {
-    if methods.contains(request.method()) {
-        return Ok(());
+/// What there was before the v1 API.
+async fn classic(web: Web, request: Request, path: &str) -> Result<Response, Refusal> {
+    let methods = change::methods(path);
+    if let Some(methods) = &methods {
+        allow(request.method(), methods)?;
+        if request.method() != Method::GET {
+            let principal = web.authenticate(&request, READ_WRITE)?;
+            return change::handle(web, request, path, principal).await;
+        }
     }
-    let quoted: Vec<String> = methods.iter().map(|method| format!("'{method}'")).collect();
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    let text = format!(
-        "405 Method Not Allowed. Expecting one of {{ {} }}, but received '{}'.",
-        quoted.join(", "),
-        request.method()
-    );
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, text);
-    Err(refusal.with(header::ALLOW, &names.join(", ")))
+    web.authenticate(&request, READ_ONLY)?;
+    let nothing = || Refusal::new(StatusCode::NOT_FOUND, "404 Not Found.");
+    classic::get(web, request.uri(), path).await?.ok_or_else(nothing)
 }

@@ -6,9 +6,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::v1::master::{Call, call};
 
-use super::body::{self, Refusal};
-use super::{Web, validate};
+use super::{Web, answer, validate};
 use crate::master::driver::Command;
+use crate::web::body::{self, Refusal};
 
 pub(crate) async fn handle(
     web: Web,
@@ -28,5 +28,5 @@ pub(crate) async fn handle(
         return Ok((headers, Body::from_stream(stream)).into_response());
     }
     let reply = web.ask(|answer| Command::Operator { call: Box::new(call), principal, answer }).await?;
-    Ok(body::respond(reply, media))
+    Ok(answer::respond(reply, media))
 }

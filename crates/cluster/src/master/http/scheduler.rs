@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use cairn_mesos::codec::MediaType;
 use cairn_mesos::v1::scheduler::{Call, call};
 
-use super::body::{self, Refusal};
-use super::{Web, validate};
+use super::{Web, answer, validate};
 use crate::master::calls::mismatch;
 use crate::master::driver::Command;
+use crate::web::body::{self, Refusal};
 
 const STREAM_ID: &str = "mesos-stream-id";
 
@@ -42,7 +42,7 @@ pub(crate) async fn handle(
         return subscribe(&web, call, principal, media).await;
     }
     let reply = web.ask(|answer| Command::Call { call, stream_id, principal, answer }).await?;
-    Ok(body::respond(reply, media))
+    Ok(answer::respond(reply, media))
 }
 
 async fn subscribe(

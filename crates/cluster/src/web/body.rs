@@ -1,4 +1,4 @@
-//! Bodies and refusals.
+//! Bodies of requests, and refusals.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cairn_mesos::codec::{self, CodecError, MediaType};
 
-use crate::master::Reply;
+use super::gzip::{self, InflateError};
 
-/// The longest body, in bytes.
+/// The longest body, in bytes, also of what has been compressed.
 const LIMIT: usize = 16 * 1024 * 1024;
 
 /// How long a body may take to arrive.
@@ -39,6 +39,12 @@ impl Refusal {
     }
 }
 
+impl From<Refusal> for (StatusCode, String) {
+    fn from(refusal: Refusal) -> Self {
+        (refusal.status, refusal.text)
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.text).into_response();
@@ -46,26 +52,6 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(name, value);
         }
         response
-    }
-}
-
-/// The master's answer as one of HTTP.
-pub(crate) fn respond(reply: Reply, media: MediaType) -> Response {
-    match reply {
-        Reply::Accepted => StatusCode::ACCEPTED.into_response(),
-        Reply::Ok => StatusCode::OK.into_response(),
-        Reply::Operator(answer) => encoded(answer.as_ref(), media),
-        Reply::Refused { status, text } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Refusal::new(status, text).into_response()
-        }
-    }
-}
-
-fn encoded<M: codec::Body>(message: &M, media: MediaType) -> Response {
-    match media.encode(message) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, media.as_str())], bytes).into_response(),
-        Err(error) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
@@ -101,11 +87,23 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refus
         return Err(too_long());
     }
     match tokio::time::timeout(PATIENCE, to_bytes(body, LIMIT)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(bytes)) => plain(headers, bytes, LIMIT).await,
         Ok(Err(error)) if is_length_limit(&error) => Err(too_long()),
         Ok(Err(_)) => Err(Refusal::bad_request("The body ended early")),
         Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")),
     }
+}
+
+/// What a body says, however it was sent. The limit is for what it says, in bytes.
+pub(crate) async fn plain(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    if !gzip::is_compressed(headers) {
+        return Ok(body);
+    }
+    let inflated = tokio::task::spawn_blocking(move || gzip::inflate(&body, limit)).await;
+    inflated.unwrap_or(Err(InflateError::Broken)).map_err(|error| match error {
+        InflateError::Broken => Refusal::bad_request(error.to_string()),
+        InflateError::TooLong(_) => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+    })
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {
