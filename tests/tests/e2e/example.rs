@@ -1,4 +1,4 @@
-//! The framework of one's own in `examples/hello`, as its reader would try it.
+//! Frameworks of one's own, as the readers of `examples/hello` and `examples/rxjava` would try them.
 
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -12,7 +12,16 @@ use serde_json::json;
 use crate::Story;
 
 pub(crate) fn story() -> Vec<Trial> {
-    Story::new("example").step("a_framework_of_ones_own_serves_and_leaves", || Cairn::new(1), hello).end()
+    Story::new("example")
+        .step("a_framework_of_ones_own_serves_and_leaves", setup, hello)
+        .step("a_framework_on_a_client_that_knows_nothing_of_cairn", setup, rxjava)
+        .end()
+}
+
+fn setup() -> Cairn {
+    let mut cairn = Cairn::new(1);
+    cairn.start_cluster();
+    cairn
 }
 
 /// Builds the example beside the tests.
@@ -27,7 +36,6 @@ fn build() -> PathBuf {
 }
 
 fn hello(cairn: &mut Cairn) {
-    cairn.start_cluster();
     let port = cairn::free_port();
     let state = cairn.folder().join("state").display().to_string();
     let args =
@@ -87,4 +95,30 @@ fn warm_up(cairn: &Cairn, http: &Http, scheduler: &mut Child, restart: impl Fn()
     http.send("POST", &format!("{path}/abort"), None);
     first_step(&path, &|o| o["status"] == "ABORTED");
     assert!(cairn.processes(&["urllib.request"]).is_empty());
+}
+
+/// A client in Java that was written for Apache Mesos, and has only ever met it.
+fn rxjava(cairn: &mut Cairn) {
+    let dist = std::env::var_os("CAIRN_DIST").map_or_else(|| cairn::checkout().join("dist"), PathBuf::from);
+    let archive = dist.join("rxjava-0.1.2.tar");
+    let unpacked = Command::new("tar").arg("-C").arg(cairn.folder()).arg("-xf").arg(&archive).status();
+    assert!(
+        unpacked.is_ok_and(|s| s.success()),
+        "{} is missing; `make examples` makes it",
+        archive.display()
+    );
+    let jars = cairn.folder().join("rxjava-0.1.2/lib/*").display().to_string();
+    let program = cairn::checkout().join("examples/rxjava/Two.java").display().to_string();
+    let mut scheduler = cairn.spawn_program("java".as_ref(), &["-cp", &jars, &program, &cairn.master()]);
+    let ended =
+        until("it has done its work", Duration::from_secs(60), || scheduler.try_wait().ok().flatten());
+    let said = std::fs::read_to_string(cairn.folder().join("program.log")).unwrap_or_default();
+    assert!(ended.success(), "{said}");
+    let of = |name: &str| said.lines().filter_map(|line| line.strip_prefix(name)).collect::<Vec<_>>();
+    assert_eq!(of("short "), ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"], "{said}");
+    assert_eq!(of("long "), ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"], "{said}");
+    assert!(said.contains("SUBSCRIBED") && said.ends_with("left\n"), "{said}");
+    let completed = cairn.operator().get("/master/frameworks")["completed_frameworks"].take();
+    let left = completed.as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "two"));
+    assert!(left, "{completed}");
 }

@@ -381,15 +381,12 @@ async fn frameworks(web: &Web, asked: &Asked) -> Result<Value, Refusal> {
     }))
 }
 
-/// Tasks, the newest first unless `order=asc`: as many as `limit` says, after `offset` others.
+/// Tasks, the newest first unless `order=asc`: as many as `limit` says, after `offset` others. As by Mesos, a negative limit
+/// is none, and what is no number counts as not said.
 async fn tasks(web: &Web, asked: &Asked) -> Result<Value, Refusal> {
-    let number = |name: &str, default: usize| match asked.get(name) {
-        Some(text) => text
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("Failed to parse '{name}': `{text}` is no number"))),
-        None => Ok(default),
-    };
-    let (limit, offset) = (number("limit", TASKS)?, number("offset", 0)?);
+    let number = |name: &str| asked.get(name).and_then(|text| text.parse::<i32>().ok());
+    let limit = number("limit").map_or(TASKS, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let offset = number("offset").map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX));
     let tasks = ask(web, call::Type::GetTasks).await?.get_tasks.unwrap_or_default();
     let all = tasks.tasks.iter().chain(&tasks.unreachable_tasks).chain(&tasks.completed_tasks);
     let mut wanted: Vec<&Task> = all
