@@ -40,11 +40,9 @@ impl MediaType {
 
     /// The type that an `Accept` header allows, JSON before protobuf as Mesos chooses; JSON when there is no header.
     pub fn from_accept(value: Option<&str>) -> Option<Self> {
-        let Some(value) = value.filter(|value| !value.trim().is_empty()) else { return Some(Self::Json) };
-        let allowed: Vec<&str> = value.split(',').filter_map(accepted_range).collect();
-        [Self::Json, Self::Protobuf].into_iter().find(|media| {
-            allowed.iter().any(|range| matches!(*range, "*/*" | "application/*") || *range == media.as_str())
-        })
+        let Some(value) = value else { return Some(Self::Json) };
+        let allowed = |media: &Self| allows(value, &[media.as_str(), "application/*", "*/*"]);
+        [Self::Json, Self::Protobuf].into_iter().find(allowed)
     }
 
     /// As a header value.
@@ -78,14 +76,19 @@ impl std::fmt::Display for MediaType {
     }
 }
 
-/// One part of an `Accept` header without its parameters, unless it is ruled out by a quality of zero.
-fn accepted_range(part: &str) -> Option<&str> {
-    let mut pieces = part.split(';').map(str::trim);
-    let range = pieces.next()?;
-    let refused = pieces.any(|piece| {
-        piece.strip_prefix("q=").and_then(|quality| quality.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
-    });
-    (!refused).then_some(range)
+/// Whether the list of a header like `Accept` or `Accept-Encoding` allows something: by the first of its names that stands
+/// there at all, the most exact one first, unless its quality is zero or no number. This is how libprocess reads such lists.
+pub fn allows(list: &str, names: &[&str]) -> bool {
+    let quality = |name: &&str| {
+        list.split(',').find_map(|part| {
+            let mut pieces = part.split(';').map(str::trim);
+            pieces.next()?.eq_ignore_ascii_case(name).then(|| {
+                let given = pieces.find_map(|piece| piece.strip_prefix("q")?.trim_start().strip_prefix('='));
+                given.is_none_or(|given| given.trim().parse::<f64>().is_ok_and(|quality| quality > 0.0))
+            })
+        })
+    };
+    names.iter().find_map(quality).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -102,5 +105,14 @@ mod tests {
         let json_refused = "application/json;q=0, application/x-protobuf";
         assert_eq!(MediaType::from_accept(Some(json_refused)), Some(MediaType::Protobuf));
         assert_eq!(MediaType::from_accept(Some("text/plain")), None);
+        assert_eq!(MediaType::from_accept(Some("")), None);
+        let named = "application/json;q=0, */*;q=0.1";
+        assert_eq!(
+            MediaType::from_accept(Some(named)),
+            Some(MediaType::Protobuf),
+            "what is named goes before what is not"
+        );
+        let capital = "text/html, Application/JSON ; q = 0.5";
+        assert_eq!(MediaType::from_accept(Some(capital)), Some(MediaType::Json));
     }
 }

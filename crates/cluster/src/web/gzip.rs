@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use cairn_mesos::codec;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -48,19 +49,9 @@ fn deflate(plain: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether a client takes answers as gzip: said by name before said by `*`, and not with a quality of zero.
+/// Whether a client takes answers as gzip.
 fn is_accepted(headers: &HeaderMap) -> bool {
-    let accepted = header_text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_ascii_lowercase();
-    let quality = |wanted: &str| {
-        accepted.split(',').find_map(|part| {
-            let mut pieces = part.split(';').map(str::trim);
-            (pieces.next() == Some(wanted)).then(|| {
-                let given = pieces.find_map(|piece| piece.strip_prefix("q="));
-                given.is_none_or(|given| given.trim().parse::<f32>().is_ok_and(|quality| quality > 0.0))
-            })
-        })
-    };
-    quality("gzip").or_else(|| quality("*")).unwrap_or(false)
+    header_text(headers, header::ACCEPT_ENCODING).is_some_and(|list| codec::allows(list, &["gzip", "*"]))
 }
 
 /// Compress whole answers for those who want it.
