@@ -164,6 +164,7 @@ async fn start_agent(
         domain: plan.domain,
         credentials: options.credentials.clone(),
         executor_secret: options.executor_secret.clone(),
+        anonymous_executors: options.anonymous_executors,
         tls: options.tls.clone(),
         trust: options.trust.clone(),
         path: std::env::var("PATH").unwrap_or_default(),

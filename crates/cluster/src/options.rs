@@ -47,6 +47,8 @@ pub struct ClusterOptions {
     /// What the tokens of executors are signed with. Without it agents make one of their own where they have credentials, and
     /// ask for no tokens elsewhere.
     pub executor_secret: Option<Key>,
+    /// Whether agents let in executors that show no token all the same.
+    pub anonymous_executors: bool,
     /// What master and agents show clients that come by TLS; without it they are spoken to without.
     pub tls: Option<Tls>,
     /// Whose certificates executors and the fetcher believe: executors nobody else's, the fetcher the system's too. Without it
@@ -80,6 +82,7 @@ impl ClusterOptions {
             credentials: None,
             acls: None,
             executor_secret: None,
+            anonymous_executors: false,
             tls: None,
             trust: None,
             // Local agents are back within moments; one that is not was left out.

@@ -62,6 +62,7 @@ impl Args {
             domain: None,
             credentials,
             executor_secret,
+            anonymous_executors: self.guard.anonymous_executors,
             tls: self.tls.read()?,
             trust: self.access.trust()?,
             path: std::env::var("PATH").unwrap_or_default(),

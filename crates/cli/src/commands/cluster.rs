@@ -85,6 +85,10 @@ pub(crate) struct GuardArgs {
     /// a file that each agent makes]
     #[arg(long, value_name = "FILE")]
     executor_secret: Option<PathBuf>,
+    /// Let in executors that show no token: for frameworks whose executors are older than tokens. Whoever reaches an agent can
+    /// then speak for its executors
+    #[arg(long)]
+    pub(crate) anonymous_executors: bool,
 }
 
 impl GuardArgs {
@@ -106,6 +110,7 @@ impl From<SecurityError> for Failure {
 impl SecurityArgs {
     fn put_into(&self, options: &mut ClusterOptions) -> Result<(), Failure> {
         (options.credentials, options.executor_secret) = self.guard.read()?;
+        options.anonymous_executors = self.guard.anonymous_executors;
         options.tls = self.tls.read()?;
         options.trust = self.ca.as_deref().map(Trust::load).transpose()?;
         options.acls = self.acls.as_deref().map(Acls::load).transpose()?;

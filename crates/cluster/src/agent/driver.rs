@@ -169,7 +169,11 @@ impl Agent {
             agent: sender.clone(),
             work_dir,
             started: clock.now().wall,
-            entry: Arc::new(Entry { credentials: options.credentials, key: secret }),
+            entry: Arc::new(Entry {
+                credentials: options.credentials,
+                key: secret,
+                anonymous: options.anonymous_executors,
+            }),
         };
         Ok(Self {
             address,

@@ -12,6 +12,8 @@ pub(crate) struct Entry {
     pub(crate) credentials: Option<Credentials>,
     /// What the tokens of executors are signed with; `None`: they need none.
     pub(crate) key: Option<Key>,
+    /// Whether executors may come without a token all the same.
+    pub(crate) anonymous: bool,
 }
 
 /// Who has come.
@@ -54,6 +56,7 @@ impl Entry {
     /// For the executor API: which executor somebody is. `None`: he need not prove it.
     pub(crate) fn executor(&self, headers: &HeaderMap) -> Result<Option<Claims>, Unknown> {
         match self.key {
+            Some(_) if self.anonymous && authorization(headers).is_none() => Ok(None),
             Some(_) => self.token(headers).map(Some).ok_or(EXECUTOR),
             None => Ok(None),
         }
@@ -87,7 +90,11 @@ mod tests {
     }
 
     fn entry() -> Entry {
-        Entry { credentials: Some(Credentials::parse("p s").unwrap()), key: Some(Key::new(b"k")) }
+        Entry {
+            credentials: Some(Credentials::parse("p s").unwrap()),
+            key: Some(Key::new(b"k")),
+            anonymous: false,
+        }
     }
 
     #[test]
@@ -100,6 +107,10 @@ mod tests {
         }
         assert_eq!(entry().executor(&HeaderMap::new()), Err(EXECUTOR));
         assert_eq!(Entry::default().executor(&HeaderMap::new()), Ok(None));
+        let anonymous = Entry { anonymous: true, ..entry() };
+        assert_eq!(anonymous.executor(&HeaderMap::new()), Ok(None));
+        assert_eq!(anonymous.executor(&headers("Bearer x")), Err(EXECUTOR), "what is shown must be right");
+        assert!(anonymous.visitor(&HeaderMap::new()).is_err(), "it is for the executor API alone");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct AgentOptions {
     /// What the tokens of executors are signed with. Without it the agent makes one of its own where it has credentials, and asks
     /// for no tokens elsewhere.
     pub executor_secret: Option<Key>,
+    /// Whether executors that show no token are let in all the same; a token that is shown must be right.
+    pub anonymous_executors: bool,
     /// What it shows clients that come by TLS; without it it is spoken to without.
     pub tls: Option<Tls>,
     /// Whose certificates executors and the fetcher believe: executors nobody else's, the fetcher the system's too. Without it

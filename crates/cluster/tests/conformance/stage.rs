@@ -151,6 +151,7 @@ async fn start_agent(options: &ClusterOptions, way: &Relay, port: u16) -> SoloAg
         domain: None,
         credentials: None,
         executor_secret: None,
+        anonymous_executors: false,
         tls: None,
         trust: None,
         path: PATH.to_owned(),

@@ -27,6 +27,7 @@ pub(crate) fn options(dir: &Path, port: u16) -> AgentOptions {
         domain: None,
         credentials: None,
         executor_secret: None,
+        anonymous_executors: false,
         tls: None,
         trust: None,
         path: std::env::var("PATH").unwrap(),

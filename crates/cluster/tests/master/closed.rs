@@ -187,6 +187,28 @@ async fn an_executor_gets_a_token_for_itself_that_its_agent_knows_again() {
     cluster.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn executors_that_are_older_than_tokens_come_in_where_they_may() {
+    let body = json!({"type": "MESSAGE", "framework_id": {"value": "F"}, "executor_id": {"value": "e"}, "message": {"data": ""}});
+    for (anonymous_executors, expected) in [(false, 401), (true, 400)] {
+        let dir = tempfile::tempdir().unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let options = ClusterOptions::new(listen, 1, dir.path().to_owned(), RESOURCES);
+        let credentials = Some(known());
+        let cluster =
+            Cluster::start(ClusterOptions { credentials, anonymous_executors, ..options }).await.unwrap();
+        let agent = cluster.agent_addresses()[0];
+        let ask =
+            async |line: &str, headers: &[&str]| request(agent, line, headers, &body.to_string()).await.0;
+        let json_type = "Content-Type: application/json";
+        let path = "POST /api/v1/executor";
+        assert_eq!(ask(path, &[json_type]).await, expected, "let in, it is not known");
+        assert_eq!(ask(path, &[json_type, "Authorization: Bearer x"]).await, 401);
+        assert_eq!(ask("POST /api/v1", &[json_type]).await, 401, "operators still say who they are");
+        cluster.shutdown().await;
+    }
+}
+
 /// What the executor has said.
 async fn told(dir: &Path, executor: &str) -> String {
     let found = async {

@@ -311,6 +311,7 @@ async fn start_agent(dir: &Path, port: u16) -> (Agent, MasterLink) {
         // The executor has to say who it is, so each test shows that it does.
         credentials: None,
         executor_secret: Some(Key::new(b"what tokens are signed with")),
+        anonymous_executors: false,
         tls: None,
         trust: None,
         path: std::env::var("PATH").unwrap(),
