@@ -196,7 +196,6 @@ impl World {
             } else {
                 (None, true)
             };
-            // Whoever has all it wants does not come back for more.
             let filters = Some(Filters { refuse_seconds: Some(if decline { 1e6 } else { 0.0 }) });
             let accept = Some(call::Accept {
                 offer_ids: vec![offer.id],
@@ -205,6 +204,11 @@ impl World {
             });
             let input = self.call_of(number, call::Type::Accept, Call { accept, ..Call::default() });
             self.step(input);
+            // Whoever has all it wants says so, as frameworks should.
+            if count > 0 && self.clients[number].launched == share {
+                let input = self.call_of(number, call::Type::Suppress, Call::default());
+                self.step(input);
+            }
             self.now += Duration::from_micros(10);
         }
     }
