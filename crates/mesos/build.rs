@@ -37,6 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut config = prost_build::Config::new();
     config.btree_map(["."]);
+    // Three quarters of a resource would be room for a disk, which few have.
+    config.boxed(".mesos.v1.Resource.disk");
     config.include_file("messages.rs");
     config.message_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]");
     let mut enums = String::new();

@@ -333,11 +333,11 @@ fn disk(id: &str) -> Resource {
         r#type: value::Type::Scalar as i32,
         scalar: Some(value::Scalar { value: 10.0 }),
         reservations: vec![ReservationInfo { role: Some("test".into()), ..ReservationInfo::default() }],
-        disk: Some(DiskInfo {
+        disk: Some(Box::new(DiskInfo {
             persistence: Some(Persistence { id: id.into(), principal: None }),
             volume: Some(Volume { container_path: "data".into(), ..Volume::default() }),
             ..DiskInfo::default()
-        }),
+        })),
         ..Resource::default()
     }
 }

@@ -231,7 +231,7 @@ impl Mold {
             volume: Some(volume),
             ..v1::resource::DiskInfo::default()
         };
-        self.scalar("disk", size).map(|resource| v1::Resource { disk: Some(disk), ..resource })
+        self.scalar("disk", size).map(|resource| v1::Resource { disk: Some(Box::new(disk)), ..resource })
     }
 
     fn pool(&self, pool: &Pool) -> Vec<v1::Resource> {

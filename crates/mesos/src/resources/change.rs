@@ -1,5 +1,7 @@
 //! The same resources under another reservation, allocation or use.
 
+use std::sync::Arc;
+
 use super::Resources;
 use crate::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, disk_info, reservation_info};
 use crate::v1::{Labels, Resource, Volume, volume};
@@ -33,6 +35,9 @@ impl Resources {
     /// The same resources as an agent holds them.
     #[must_use]
     pub fn unallocated(&self) -> Self {
+        if self.identities().all(|resource| resource.allocation_info.is_none()) {
+            return self.clone();
+        }
         self.map(|resource| resource.allocation_info = None)
     }
 
@@ -47,8 +52,8 @@ impl Resources {
                 let persistence =
                     disk_info::Persistence { id: id.to_owned(), principal: principal.map(str::to_owned) };
                 let source = resource.disk.take().and_then(|disk| disk.source);
-                resource.disk =
-                    Some(DiskInfo { persistence: Some(persistence), volume: Some(volume), source });
+                let disk = DiskInfo { persistence: Some(persistence), volume: Some(volume), source };
+                resource.disk = Some(Box::new(disk));
             }
         })
     }
@@ -61,7 +66,7 @@ impl Resources {
                 .disk
                 .take()
                 .and_then(|disk| disk.source)
-                .map(|source| DiskInfo { source: Some(source), ..Default::default() });
+                .map(|source| Box::new(DiskInfo { source: Some(source), ..Default::default() }));
         })
     }
 
@@ -69,7 +74,7 @@ impl Resources {
         let mut changed = Self::new();
         for entry in &self.0 {
             let mut entry = entry.clone();
-            change(&mut entry.identity);
+            change(Arc::make_mut(&mut entry.identity));
             changed.insert(entry);
         }
         changed

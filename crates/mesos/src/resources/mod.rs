@@ -11,6 +11,8 @@ mod text;
 pub use self::ranges::Ranges;
 pub use self::text::{format_attributes, parse_attributes};
 
+use std::sync::Arc;
+
 use self::quantity::Quantity;
 use crate::v1::Resource;
 
@@ -67,8 +69,8 @@ pub struct Resources(Vec<Entry>);
 
 #[derive(Debug, Clone)]
 struct Entry {
-    /// The resource without its amount.
-    identity: Resource,
+    /// The resource without its amount. What is copied, taken or left of it shares it: it is large, and few are different.
+    identity: Arc<Resource>,
     quantity: Quantity,
 }
 
@@ -77,17 +79,19 @@ impl Entry {
         let quantity = Quantity::of(resource)?;
         let mut identity = identity::strip(resource);
         identity::normalize(&mut identity);
-        Ok(Self { identity, quantity })
+        Ok(Self { identity: Arc::new(identity), quantity })
     }
 
     fn resource(&self) -> Resource {
-        let mut resource = self.identity.clone();
+        let mut resource = Resource::clone(&self.identity);
         self.quantity.put_into(&mut resource);
         resource
     }
 
     fn matches(&self, other: &Self) -> bool {
-        self.quantity.same_kind(&other.quantity) && identity::same(&self.identity, &other.identity)
+        let same =
+            Arc::ptr_eq(&self.identity, &other.identity) || identity::same(&self.identity, &other.identity);
+        same && self.quantity.same_kind(&other.quantity)
     }
 }
 
@@ -145,13 +149,13 @@ impl Resources {
 
     /// The resources without their amounts.
     pub fn identities(&self) -> impl Iterator<Item = &Resource> {
-        self.0.iter().map(|entry| &entry.identity)
+        self.0.iter().map(|entry| &*entry.identity)
     }
 
     /// The scalars without their amounts, and how many thousandths there are of each.
     pub fn scalars(&self) -> impl Iterator<Item = (&Resource, i64)> {
         self.0.iter().filter_map(|entry| match entry.quantity {
-            Quantity::Scalar(thousandths) => Some((&entry.identity, thousandths)),
+            Quantity::Scalar(thousandths) => Some((&*entry.identity, thousandths)),
             Quantity::Ranges(_) | Quantity::Set(_) => None,
         })
     }
@@ -163,7 +167,15 @@ impl Resources {
 
     /// Whether all of `other` is in here, each with its identity.
     pub fn contains(&self, other: &Self) -> bool {
-        self.checked_sub(other).is_some()
+        if other.0.iter().any(|entry| identity::is_whole(&entry.identity)) {
+            // Several entries may be alike, and each has to be there.
+            return self.checked_sub(other).is_some();
+        }
+        let has = |mine: &Entry, entry: &Entry| mine.quantity.contains(&entry.quantity);
+        other
+            .0
+            .iter()
+            .all(|entry| self.0.iter().find(|mine| mine.matches(entry)).is_some_and(|mine| has(mine, entry)))
     }
 
     /// What is left when all of `other` is taken away; `None` when it is not all there.

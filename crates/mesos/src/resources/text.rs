@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::quantity::Quantity;
 use super::{Entry, Ranges, ResourceError, Resources};
@@ -41,7 +42,7 @@ impl FromStr for Resources {
                 reservation.set_type(reservation_info::Type::Static);
                 identity.reservations.push(reservation);
             }
-            resources.insert(Entry { identity, quantity });
+            resources.insert(Entry { identity: Arc::new(identity), quantity });
         }
         Ok(resources)
     }

@@ -466,10 +466,10 @@ fn destroyed_volumes_are_deleted_after_the_list_is_saved() {
             role: Some("a/b".into()),
             ..Default::default()
         }],
-        disk: Some(cairn_mesos::v1::resource::DiskInfo {
+        disk: Some(Box::new(cairn_mesos::v1::resource::DiskInfo {
             persistence: Some(persistence),
             ..Default::default()
-        }),
+        })),
         ..Resource::default()
     };
     let mut climbing = volume.clone();
