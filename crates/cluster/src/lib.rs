@@ -10,6 +10,7 @@ mod link;
 mod listen;
 pub mod master;
 mod options;
+mod packed;
 pub mod security;
 pub mod sim;
 mod solo;

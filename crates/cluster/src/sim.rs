@@ -9,6 +9,7 @@ use cairn_mesos::v1::{
     TaskState, TaskStatus, task_status,
 };
 
+use crate::packed::Packed;
 use crate::terminal::is_terminal;
 use crate::wire::{AgentLink, FromAgent, ToAgent};
 
@@ -20,7 +21,7 @@ pub struct SimAgent {
     resources: Vec<Resource>,
     frameworks: BTreeMap<String, FrameworkInfo>,
     executors: BTreeMap<(String, String), ExecutorInfo>,
-    tasks: BTreeMap<(String, String), Task>,
+    tasks: BTreeMap<(String, String), Packed<Task>>,
     last_uuid: u64,
 }
 
@@ -53,8 +54,8 @@ impl SimAgent {
     }
 
     /// The tasks it knows, whatever their state.
-    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values()
+    pub fn tasks(&self) -> impl Iterator<Item = Task> {
+        self.tasks.values().map(Packed::open)
     }
 
     /// What it says first on a new link.
@@ -68,7 +69,7 @@ impl SimAgent {
             executors: executors
                 .map(|((framework, _), info)| (FrameworkId { value: framework.clone() }, info.clone()))
                 .collect(),
-            tasks: self.tasks.values().cloned().collect(),
+            tasks: self.tasks().collect(),
         }
     }
 
@@ -114,14 +115,13 @@ impl SimAgent {
 
     /// A task comes to its end by itself.
     pub fn end_task(&mut self, framework: &str, task: &str, state: TaskState) -> Option<FromAgent> {
-        let known = self.tasks.get(&(framework.to_owned(), task.to_owned()))?.clone();
+        let known = self.tasks.get(&(framework.to_owned(), task.to_owned()))?.open();
         Some(self.update(known, state))
     }
 
     /// Every task is killed.
     fn end_all(&mut self) -> Vec<FromAgent> {
-        let alive: Vec<Task> =
-            self.tasks.values().filter(|task| !is_terminal(task.state())).cloned().collect();
+        let alive: Vec<Task> = self.tasks().filter(|task| !is_terminal(task.state())).collect();
         alive.into_iter().map(|task| self.update(task, TaskState::TaskKilled)).collect()
     }
 
@@ -130,10 +130,10 @@ impl SimAgent {
         let Some(info) = self.executors.remove(&(framework.to_owned(), executor.to_owned())) else {
             return Vec::new();
         };
-        let own = self.tasks.values().filter(|task| {
+        let own = self.tasks().filter(|task| {
             task.framework_id.value == framework && task.executor_id.as_ref() == Some(&info.executor_id)
         });
-        let own: Vec<Task> = own.cloned().collect();
+        let own: Vec<Task> = own.collect();
         let mut said = vec![FromAgent::ExecutorExited {
             framework_id: FrameworkId { value: framework.to_owned() },
             executor_id: info.executor_id,
@@ -212,7 +212,8 @@ impl SimAgent {
         task.status_update_state = Some(state as i32);
         task.status_update_uuid = Some(uuid);
         task.statuses.push(status.clone());
-        self.tasks.insert((framework_id.value.clone(), task.task_id.value.clone()), task);
+        let key = (framework_id.value.clone(), task.task_id.value.clone());
+        self.tasks.insert(key, Packed::new(&task));
         FromAgent::Update { framework_id, status: Box::new(status), latest_state: state }
     }
 
@@ -225,7 +226,7 @@ impl SimAgent {
                     TaskState::TaskRunning | TaskState::TaskStaging | TaskState::TaskStarting
                 )
         };
-        if self.tasks.get(&key).is_some_and(over) {
+        if self.tasks.get(&key).map(Packed::open).as_ref().is_some_and(over) {
             self.tasks.remove(&key);
         }
     }

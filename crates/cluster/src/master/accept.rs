@@ -13,7 +13,7 @@ use super::core::Master;
 use super::event::Time;
 use super::operations::{self, Author};
 use super::pool::Pool;
-use super::{filter, offers, status};
+use super::{offers, refusal, status};
 use crate::wire::ToAgent;
 
 /// What one ACCEPT works on.
@@ -46,7 +46,7 @@ impl Master {
         let mut refused = work.pool;
         refused.subtract(&work.converted);
         let duration =
-            if work.used { filter::refusal(refuse_seconds) } else { filter::decline(refuse_seconds) };
+            if work.used { refusal::of_rest(refuse_seconds) } else { refusal::of_whole(refuse_seconds) };
         self.refuse(framework, &work.role, &work.agent, refused, duration, now);
     }
 
@@ -55,10 +55,10 @@ impl Master {
         let checked = self.check_offers(framework, ids);
         let mut pool = Pool::default();
         for id in ids {
-            if self.offers.get(&id.value).is_some_and(|offer| offer.framework == framework)
+            if self.offers.get(&id.value).is_some_and(|offer| &*offer.framework == framework)
                 && let Some(offer) = self.close_offer(&id.value)
             {
-                pool.add(&offer.resources.unallocated());
+                pool.add(&offer.resources);
             }
         }
         let (agent, role) = checked?;
@@ -81,10 +81,10 @@ impl Master {
             if ids[..index].contains(id) {
                 return Err(format!("Duplicate offer {} in offer list", id.value));
             }
-            let offer = self.offers.get(&id.value).filter(|offer| offer.framework == framework);
+            let offer = self.offers.get(&id.value).filter(|offer| &*offer.framework == framework);
             let Some(offer) = offer else { return Err(format!("Offer {} is no longer valid", id.value)) };
-            let (agent, role) = place.get_or_insert_with(|| (offer.agent.clone(), offer.role.clone()));
-            if *agent != offer.agent {
+            let (agent, role) = place.get_or_insert_with(|| (offer.agent.to_string(), offer.role.clone()));
+            if **agent != *offer.agent {
                 return Err(format!(
                     "Aggregated offers must belong to one single agent. Offer {} uses agent {} and agent {agent}",
                     id.value, offer.agent

@@ -40,9 +40,7 @@ pub(crate) struct Agent {
     total: Pool,
     /// What tasks and executors use, with allocation, by framework.
     used: BTreeMap<String, Pool>,
-    /// What is in offers, with allocation, by framework.
-    offered: BTreeMap<String, Pool>,
-    /// The sum of both, without allocation.
+    /// The sum of that and of what is in offers, without allocation.
     taken: Pool,
     /// What the sorter does not know yet.
     moves: Vec<Move>,
@@ -62,7 +60,6 @@ impl Agent {
             executors: BTreeMap::new(),
             total,
             used: BTreeMap::new(),
-            offered: BTreeMap::new(),
             taken: Pool::default(),
             moves: Vec::new(),
             counted: Amounts::default(),
@@ -94,20 +91,9 @@ impl Agent {
         self.used.get(framework)
     }
 
-    /// What each framework is offered.
-    pub(crate) fn offered(&self) -> impl Iterator<Item = (&String, &Pool)> {
-        self.offered.iter()
-    }
-
-    pub(crate) fn offered_to(&self, framework: &str) -> Option<&Pool> {
-        self.offered.get(framework)
-    }
-
     /// What nobody uses and nobody is offered.
     pub(crate) fn free(&self) -> Pool {
-        let mut free = self.total.clone();
-        free.subtract(&self.taken);
-        free
+        self.total.without(&self.taken)
     }
 
     /// What nobody uses, offered or not.
@@ -144,20 +130,26 @@ impl Agent {
     }
 
     /// An offer is made, which the sorter has counted already.
-    pub(crate) fn offer_more(&mut self, framework: &str, resources: &Pool) {
-        self.offered.entry(framework.to_owned()).or_default().add(resources);
-        self.taken.add(&resources.unallocated());
+    pub(crate) fn offer_more(&mut self, resources: &Pool) {
+        self.taken.add(resources);
     }
 
-    pub(crate) fn offer_less(&mut self, framework: &str, resources: &Pool) {
-        let given = take_back(&mut self.offered, framework, resources);
-        self.note(framework, &given, true);
+    /// An offer is taken back, or answered.
+    pub(crate) fn offer_less(&mut self, framework: &str, role: &str, resources: &Pool) {
+        self.taken.subtract(resources);
+        let (framework, role, amounts) = (framework.to_owned(), role.to_owned(), resources.amounts());
+        self.moves.push(Move { framework, role, amounts, back: true });
+        self.changed = true;
     }
 
     /// The executors of a framework here, without those made up for a command.
     pub(crate) fn executors_of(&self, framework: &str) -> Vec<ExecutorId> {
         let of = self.executors.iter().filter(|((owner, _), _)| owner == framework);
         of.map(|(_, info)| info.executor_id.clone()).collect()
+    }
+
+    pub(crate) fn has_executor_of(&self, framework: &str) -> bool {
+        self.executors.keys().any(|(owner, _)| owner == framework)
     }
 
     fn note(&mut self, framework: &str, resources: &Pool, back: bool) {
@@ -206,11 +198,9 @@ impl Agent {
         }
     }
 
-    /// The agent is gone, and all that was taken of it.
+    /// The agent is gone, and all that was used of it. Nothing of it may be on offer any more.
     pub(crate) fn forget(mut self, sorter: &mut Sorter) {
-        let taken: Vec<(String, Pool)> =
-            std::mem::take(&mut self.used).into_iter().chain(std::mem::take(&mut self.offered)).collect();
-        for (framework, pool) in taken {
+        for (framework, pool) in std::mem::take(&mut self.used) {
             self.note(&framework, &pool, true);
         }
         self.settle(sorter);

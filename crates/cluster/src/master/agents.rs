@@ -70,9 +70,9 @@ impl Master {
         task.statuses.push(update.clone());
         if let Some(framework) = self.frameworks.get_mut(owner) {
             if ending.unreachable {
-                framework.unreachable.insert(task);
+                framework.unreachable.insert(&task);
             } else {
-                framework.complete_task(task);
+                framework.complete_task(&task);
             }
         }
         self.counters.add_end(ending.state);
@@ -85,12 +85,9 @@ impl Master {
             return self.stop_if_removed(agent_id, owner);
         };
         self.counters.add("master/messages_status_update");
-        if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
-            let was_over = is_terminal(status::state_of(task));
-            let is_news = task.status_update_uuid != status.uuid || status.uuid.is_none();
-            note(task, &status, latest);
-            if is_terminal(latest) && !was_over {
-                let freed = Pool::from_list(task.resources.clone());
+        let noted = framework.tasks.change(&status.task_id.value, |task| note(task, &status, latest));
+        if let Some(Noted { freed, is_news }) = noted {
+            if let Some(freed) = freed {
                 if let Some(agent) = self.agents.get_mut(agent_id) {
                     agent.use_less(owner, &freed);
                 }
@@ -184,7 +181,6 @@ impl Master {
 
     /// The agent goes for good.
     fn unregister(&mut self, id: &str, now: Time) {
-        self.rescind_offers_on(id);
         let Some(info) = self.drop_agent(id) else { return };
         let text = format!("Agent {} removed: the agent unregistered", info.hostname);
         self.counters.add("master/messages_unregister_slave");
@@ -213,15 +209,23 @@ impl Master {
     pub(crate) fn agent_is_gone(&mut self, id: &str) {
         for owner in self.frameworks.keys().cloned().collect::<Vec<_>>() {
             self.send_failure(&owner, id, None);
-            if let Some(framework) = self.frameworks.get_mut(&owner) {
-                framework.roles.values_mut().for_each(|role| role.filters.forget_agent(id));
-            }
         }
+        self.filters.forget_agent(id);
     }
 }
 
+/// What an update of a task brings about.
+struct Noted {
+    /// What the task used, when it is over by this.
+    freed: Option<Pool>,
+    /// The update has not come before.
+    is_news: bool,
+}
+
 /// Write down what an update says.
-fn note(task: &mut Task, status: &TaskStatus, latest: TaskState) {
+fn note(task: &mut Task, status: &TaskStatus, latest: TaskState) -> Noted {
+    let ends = is_terminal(latest) && !is_terminal(status::state_of(task));
+    let is_news = task.status_update_uuid != status.uuid || status.uuid.is_none();
     task.state = latest as i32;
     task.status_update_state = Some(status.state);
     task.status_update_uuid.clone_from(&status.uuid);
@@ -231,4 +235,5 @@ fn note(task: &mut Task, status: &TaskStatus, latest: TaskState) {
     // One status for each state is kept: the last.
     task.statuses.retain(|old| old.state != kept.state);
     task.statuses.push(kept);
+    Noted { freed: ends.then(|| Pool::from_list(task.resources.clone())), is_news }
 }

@@ -124,24 +124,26 @@ impl Master {
 
     fn revive(&mut self, id: &str, roles: &[String]) {
         let Some(framework) = self.frameworks.get_mut(id) else { return };
-        for role in framework.select_roles(roles) {
-            role.suppressed = false;
-            role.filters.clear();
+        for (role, state) in framework.select_roles(roles) {
+            state.suppressed = false;
+            self.filters.clear_of(&self.sorter, role, id);
         }
-        self.allocation_wanted = true;
+        self.wake(id);
     }
 
     fn suppress(&mut self, id: &str, roles: &[String]) {
         let Some(framework) = self.frameworks.get_mut(id) else { return };
-        for role in framework.select_roles(roles) {
-            role.suppressed = true;
+        for (_, state) in framework.select_roles(roles) {
+            state.suppressed = true;
         }
+        self.place_seekers(id);
     }
 
     fn kill(&mut self, id: &str, kill: call::Kill, now: Time) {
-        let agent = self.frameworks.get(id).and_then(|framework| {
-            framework.tasks.get(&kill.task_id.value).map(|task| task.agent_id.value.clone())
-        });
+        let agent = self
+            .frameworks
+            .get(id)
+            .and_then(|framework| framework.tasks.get(&kill.task_id.value).map(|task| task.agent_id.value));
         let Some(agent) = agent else {
             let asked = kill.agent_id.as_ref().map(|agent| agent.value.clone());
             return self.reconcile_task(id, &kill.task_id.value, asked.as_deref(), now);
@@ -195,9 +197,9 @@ impl Master {
                 && task.status_update_uuid.as_deref() == Some(acknowledge.uuid.as_slice())
         });
         if is_over && let Some(task) = framework.tasks.remove(&task_id) {
-            let agent = task.agent_id.value.clone();
-            framework.complete_task(task);
-            self.check_drained(&agent, now);
+            let agent = task.agent_id.value.as_str();
+            framework.complete_task(&task);
+            self.check_drained(agent, now);
         }
     }
 
@@ -245,13 +247,15 @@ impl Master {
         if info.checkpoint.unwrap_or(false) != framework.info.checkpoint.unwrap_or(false) {
             return Reply::bad_request("Updating 'FrameworkInfo.checkpoint' is unsupported");
         }
-        framework.update(info);
+        for role in framework.update(info) {
+            self.filters.clear_of(&self.sorter, &role, id);
+        }
         framework.set_suppressed(&call.suppressed_roles);
         self.withdraw_offers_of_lost_roles(id);
         self.persist();
         self.tell_agents_about(id);
         self.publish_framework(id, false);
-        self.allocation_wanted = true;
+        self.wake(id);
         Reply::Ok
     }
 

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cairn_mesos::v1::scheduler::{self, event};
-use cairn_mesos::v1::{AgentInfo, FrameworkId, FrameworkInfo, Offer, TaskStatus};
+use cairn_mesos::v1::{AgentInfo, FrameworkId, FrameworkInfo, TaskStatus};
 
 use super::agent::Agent;
-use super::allocator::Sorter;
+use super::allocator::{Seekers, Sorter};
+use super::attention::Attention;
 use super::event::{CallKey, Effect, Input, LinkKey, Reply, StreamKey, Time};
+use super::filters::Filters;
+use super::fleet::Fleet;
 use super::framework::{Connection, Framework};
 use super::identity::Identity;
+use super::open_offers::OpenOffers;
 use super::operator::{Counters, Maintenance, Sharing, Standing, Watchers};
 use super::pool::Pool;
 use super::registry::{RegistryState, SCHEMA_VERSION};
@@ -47,18 +51,6 @@ impl Default for Timeouts {
     }
 }
 
-/// An offer that is not answered yet.
-#[derive(Debug, Clone)]
-pub(crate) struct OpenOffer {
-    pub(crate) framework: String,
-    pub(crate) agent: String,
-    pub(crate) role: String,
-    pub(crate) resources: Pool,
-    /// As it was sent.
-    pub(crate) sent: Offer,
-    pub(crate) expires: Option<Time>,
-}
-
 /// An agent of the registry that is not back yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Recovered {
@@ -85,15 +77,16 @@ pub struct Master {
     pub(crate) completed: VecDeque<Framework>,
     removed: BTreeSet<String>,
     removed_order: VecDeque<String>,
-    pub(crate) agents: BTreeMap<String, Agent>,
+    pub(crate) agents: Fleet,
     pub(crate) recovered: BTreeMap<String, Recovered>,
     pub(crate) unreachable: BTreeMap<String, Unreachable>,
     pub(crate) links: BTreeMap<LinkKey, String>,
     pub(crate) streams: BTreeMap<StreamKey, String>,
-    pub(crate) offers: BTreeMap<String, OpenOffer>,
-    /// When each of them is taken back.
-    pub(crate) expiries: BTreeSet<(Time, String)>,
-    /// Whose turn it is to be offered something.
+    pub(crate) offers: OpenOffers,
+    pub(crate) filters: Filters,
+    /// Who may be offered something.
+    pub(crate) seekers: Seekers,
+    /// Whose turn it is.
     pub(crate) sorter: Sorter,
     pub(crate) sharing: Sharing,
     /// What operators have decided about agents.
@@ -107,8 +100,7 @@ pub struct Master {
     next_agent: u64,
     next_offer: u64,
     next_operation: u64,
-    /// Something has happened that concerns all agents.
-    pub(crate) allocation_wanted: bool,
+    pub(crate) attention: Attention,
     out: Vec<Effect>,
 }
 
@@ -122,13 +114,14 @@ impl Master {
             completed: VecDeque::new(),
             removed: registry.completed.iter().cloned().collect(),
             removed_order: registry.completed.into(),
-            agents: BTreeMap::new(),
+            agents: Fleet::default(),
             recovered: BTreeMap::new(),
             unreachable: BTreeMap::new(),
             links: BTreeMap::new(),
             streams: BTreeMap::new(),
-            offers: BTreeMap::new(),
-            expiries: BTreeSet::new(),
+            offers: OpenOffers::default(),
+            filters: Filters::default(),
+            seekers: Seekers::default(),
             sorter: Sorter::default(),
             sharing: Sharing::recovered(registry.weights, registry.quotas),
             standings: registry.standings.into_iter().map(|one| (one.agent_id.clone(), one)).collect(),
@@ -140,7 +133,7 @@ impl Master {
             next_agent: 0,
             next_offer: 0,
             next_operation: 0,
-            allocation_wanted: false,
+            attention: Attention::default(),
             out: Vec::new(),
             timeouts,
         };
@@ -289,6 +282,7 @@ impl Master {
 
     /// Take an agent off the books, with all that was taken of it.
     pub(crate) fn drop_agent(&mut self, id: &str) -> Option<AgentInfo> {
+        self.rescind_offers_on(id);
         let agent = self.agents.remove(id)?;
         if let Some(link) = agent.link() {
             self.links.remove(&link);

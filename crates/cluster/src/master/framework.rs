@@ -6,8 +6,8 @@ use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::{FrameworkInfo, OperationStatus, Task};
 
 use super::event::{StreamKey, Time};
-use super::filter::Filters;
 use super::tasks::Tasks;
+use crate::packed::Packed;
 
 /// How many finished tasks are remembered for each framework, for operators to look at.
 const COMPLETED_TASKS: usize = 100;
@@ -28,7 +28,6 @@ pub(crate) enum Connection {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RoleState {
     pub(crate) suppressed: bool,
-    pub(crate) filters: Filters,
 }
 
 /// A framework that is subscribed, or may subscribe again.
@@ -41,7 +40,7 @@ pub(crate) struct Framework {
     pub(crate) tasks: Tasks,
     /// Tasks on agents that are gone but may come back.
     pub(crate) unreachable: Tasks,
-    pub(crate) completed: VecDeque<Task>,
+    pub(crate) completed: VecDeque<Packed<Task>>,
     operations: VecDeque<OperationStatus>,
     pub(crate) registered: Time,
     pub(crate) reregistered: Time,
@@ -77,18 +76,25 @@ impl Framework {
         has_capability(&self.info, capability)
     }
 
-    /// Take over what the framework now says about itself: everything but user, checkpoint and id.
-    pub(crate) fn update(&mut self, info: FrameworkInfo) {
+    /// Take over what the framework now says about itself: everything but user, checkpoint and id. The roles it has left.
+    pub(crate) fn update(&mut self, info: FrameworkInfo) -> Vec<String> {
         let old = std::mem::replace(&mut self.info, info);
         self.info.id = old.id;
         self.info.user = old.user;
         // As Mesos does: from now on it is told even when it is not set.
         self.info.checkpoint = Some(old.checkpoint.unwrap_or(false));
         let wanted = roles_of(&self.info);
-        self.roles.retain(|role, _| wanted.contains(role));
+        let left =
+            self.roles.extract_if(.., |role, _| !wanted.contains(role)).map(|(role, _)| role).collect();
         for role in wanted {
             self.roles.entry(role).or_default();
         }
+        left
+    }
+
+    /// The roles in which it takes offers.
+    pub(crate) fn awake_roles(&self) -> impl Iterator<Item = &String> {
+        self.roles.iter().filter(|(_, state)| !state.suppressed).map(|(role, _)| role)
     }
 
     /// Put these roles, and no others, to sleep.
@@ -102,11 +108,8 @@ impl Framework {
     pub(crate) fn select_roles<'a>(
         &'a mut self,
         named: &'a [String],
-    ) -> impl Iterator<Item = &'a mut RoleState> + 'a {
-        self.roles
-            .iter_mut()
-            .filter(|(role, _)| named.is_empty() || named.contains(role))
-            .map(|(_, state)| state)
+    ) -> impl Iterator<Item = (&'a String, &'a mut RoleState)> + 'a {
+        self.roles.iter_mut().filter(|(role, _)| named.is_empty() || named.contains(role))
     }
 
     /// Whether a task of it, over or not, is on this agent.
@@ -114,8 +117,8 @@ impl Framework {
         self.tasks.has_on(agent)
     }
 
-    pub(crate) fn complete_task(&mut self, task: Task) {
-        self.completed.push_back(task);
+    pub(crate) fn complete_task(&mut self, task: &Task) {
+        self.completed.push_back(Packed::new(task));
         if self.completed.len() > COMPLETED_TASKS {
             self.completed.pop_front();
         }

@@ -115,7 +115,7 @@ impl Master {
                 own.clone_from(&executor);
             }
             let executor_id = custom.then(|| executor.executor_id.clone());
-            self.count_task(work, record(&info, executor_id, work));
+            self.count_task(work, &record(&info, executor_id, work));
             launched.push(info);
         }
         self.tell(&work.agent, ToAgent::RunTasks { framework, executor, tasks: launched, group });
@@ -129,8 +129,8 @@ impl Master {
         }
     }
 
-    fn count_task(&mut self, work: &Acceptance, task: Task) {
-        self.publish_task(&task);
+    fn count_task(&mut self, work: &Acceptance, task: &Task) {
+        self.publish_task(task);
         if let Some(agent) = self.agents.get_mut(&work.agent) {
             agent.use_more(&work.framework, &Pool::from_list(task.resources.clone()));
         }

@@ -1,6 +1,7 @@
 //! Offers: making, withdrawing, declining them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
@@ -8,59 +9,43 @@ use cairn_mesos::v1::resource::AllocationInfo;
 use cairn_mesos::v1::scheduler::{Event, call, event};
 use cairn_mesos::v1::{Address, AgentId, Filters, FrameworkInfo, Offer, OfferId, Url};
 
-use super::core::{Master, OpenOffer, framework_id};
+use super::allocator::Grant;
+use super::core::{Master, framework_id};
 use super::event::Time;
 use super::framework::has_capability;
+use super::open_offers::OpenOffer;
 use super::pool::Pool;
-use super::{filter, format};
+use super::{format, refusal};
+use crate::packed::Packed;
 
 impl Master {
-    /// Take these resources off an agent and put them into a new offer.
-    pub(crate) fn make_offer(
-        &mut self,
-        framework: &str,
-        role: &str,
-        agent_id: &str,
-        resources: &Pool,
-        now: Time,
-    ) -> Option<Offer> {
+    /// Take what is granted off an agent and put it into a new offer.
+    pub(crate) fn make_offer(&mut self, grant: Grant, now: Time) -> Option<Offer> {
+        let Grant { framework, role, agent: agent_id, resources } = grant;
         let id = self.new_offer_id();
-        let resources = resources.allocated_to(role);
-        let expires = self.timeouts.offer.map(|timeout| now + timeout);
-        let agent = self.agents.get_mut(agent_id)?;
-        let unavailability = self.maintenance.unavailability(agent);
-        let state = self.frameworks.get_mut(framework)?;
-        agent.offer_more(framework, &resources);
+        let info = &self.frameworks.get(&*framework)?.info;
+        let agent = self.agents.offer(&agent_id, &resources)?;
         let sent = Offer {
-            id: OfferId { value: id.clone() },
-            framework_id: framework_id(framework),
-            agent_id: AgentId { value: agent_id.to_owned() },
+            framework_id: framework_id(&framework),
+            agent_id: AgentId { value: agent_id.to_string() },
             hostname: agent.hostname().to_owned(),
             url: Some(agent_url(agent.hostname(), &agent.ip, agent.info.port)),
-            resources: format::for_framework(&state.info, resources.list()),
+            resources: format::for_framework(info, resources.list_allocated_to(&role)),
             attributes: agent.info.attributes.clone(),
-            executor_ids: agent.executors_of(framework),
-            allocation_info: shows_allocation(&state.info)
-                .then(|| AllocationInfo { role: Some(role.to_owned()) }),
+            executor_ids: agent.executors_of(&framework),
+            allocation_info: shows_allocation(info).then(|| AllocationInfo { role: Some(role.clone()) }),
             domain: agent.info.domain.clone(),
-            unavailability,
+            unavailability: self.maintenance.unavailability(agent),
+            id: OfferId { value: id },
         };
-        let open = OpenOffer {
-            framework: framework.to_owned(),
-            agent: agent_id.to_owned(),
-            role: role.to_owned(),
-            resources,
-            sent: sent.clone(),
-            expires,
-        };
-        if let Some(expires) = expires {
-            self.expiries.insert((expires, id.clone()));
-        }
-        self.offers.insert(id, open);
+        let expires = self.timeouts.offer.map(|timeout| now + timeout);
+        let packed = Packed::new(&sent);
+        let open = OpenOffer { framework, agent: agent_id, role, resources, sent: packed, expires };
+        self.offers.insert(&sent.id.value, open);
         Some(sent)
     }
 
-    pub(crate) fn send_offers(&mut self, offers: BTreeMap<String, Vec<Offer>>) {
+    pub(crate) fn send_offers(&mut self, offers: BTreeMap<Arc<str>, Vec<Offer>>) {
         for (framework, offers) in offers {
             self.send_to(
                 &framework,
@@ -76,20 +61,17 @@ impl Master {
     /// Take an offer back into the agent's free resources.
     pub(crate) fn close_offer(&mut self, offer_id: &str) -> Option<OpenOffer> {
         let offer = self.offers.remove(offer_id)?;
-        if let Some(expires) = offer.expires {
-            self.expiries.remove(&(expires, offer_id.to_owned()));
-        }
         if let Some(agent) = self.agents.get_mut(&offer.agent) {
-            agent.offer_less(&offer.framework, &offer.resources);
+            agent.offer_less(&offer.framework, &offer.role, &offer.resources);
         }
         Some(offer)
     }
 
     /// Take offers back and tell their framework.
-    pub(crate) fn rescind(&mut self, offer_ids: Vec<String>) {
+    pub(crate) fn rescind(&mut self, offer_ids: Vec<Arc<str>>) {
         for id in offer_ids {
             if let Some(offer) = self.close_offer(&id) {
-                let rescind = event::Rescind { offer_id: OfferId { value: id } };
+                let rescind = event::Rescind { offer_id: OfferId { value: id.to_string() } };
                 self.send_to(
                     &offer.framework,
                     Event {
@@ -102,14 +84,10 @@ impl Master {
         }
     }
 
-    fn offers_where(&self, matches: impl Fn(&OpenOffer) -> bool) -> Vec<String> {
-        self.offers.iter().filter(|(_, offer)| matches(offer)).map(|(id, _)| id.clone()).collect()
-    }
-
     /// The framework is not connected any more, or another scheduler has taken over: it is not told.
     pub(crate) fn withdraw_offers_of(&mut self, framework: &str) {
         self.withdraw_inverse_offers_of(framework);
-        for id in self.offers_where(|offer| offer.framework == framework) {
+        for id in self.offers.ids_of(framework) {
             self.close_offer(&id);
         }
     }
@@ -117,37 +95,33 @@ impl Master {
     /// The framework has left roles for which it holds offers.
     pub(crate) fn withdraw_offers_of_lost_roles(&mut self, framework: &str) {
         let Some(state) = self.frameworks.get(framework) else { return };
-        let lost =
-            self.offers_where(|offer| offer.framework == framework && !state.roles.contains_key(&offer.role));
+        let is_lost =
+            |id: &Arc<str>| self.offers.get(id).is_some_and(|offer| !state.roles.contains_key(&offer.role));
+        let lost = self.offers.ids_of(framework).into_iter().filter(is_lost).collect();
         self.rescind(lost);
     }
 
     pub(crate) fn rescind_offers_on(&mut self, agent: &str) {
-        let gone = self.offers_where(|offer| offer.agent == agent);
-        self.rescind(gone);
+        self.rescind(self.offers.ids_on(agent));
     }
 
     pub(crate) fn rescind_offers_of_role(&mut self, role: &str) {
-        let held = self.offers_where(|offer| offer.role == role);
-        self.rescind(held);
+        self.rescind(self.offers.ids_where(|offer| offer.role == role));
     }
 
     /// Take back what was not answered in time.
     pub(crate) fn rescind_expired_offers(&mut self, now: Time) {
-        let late = self.expiries.iter().take_while(|(expires, _)| *expires <= now);
-        let late = late.map(|(_, id)| id.clone()).collect();
-        self.rescind(late);
+        self.rescind(self.offers.ids_expired(now));
     }
 
     pub(crate) fn decline(&mut self, framework: &str, decline: &call::Decline, now: Time) {
-        let duration = filter::decline(refuse_seconds(decline.filters.as_ref()));
+        let duration = refusal::of_whole(refuse_seconds(decline.filters.as_ref()));
         for id in &decline.offer_ids {
-            if self.offers.get(&id.value).is_none_or(|offer| offer.framework != framework) {
+            if self.offers.get(&id.value).is_none_or(|offer| &*offer.framework != framework) {
                 continue;
             }
             if let Some(offer) = self.close_offer(&id.value) {
-                let refused = offer.resources.unallocated();
-                self.refuse(framework, &offer.role, &offer.agent, refused, duration, now);
+                self.refuse(framework, &offer.role, &offer.agent, offer.resources, duration, now);
             }
         }
     }
@@ -162,11 +136,22 @@ impl Master {
         duration: Duration,
         now: Time,
     ) {
-        let state = self.frameworks.get_mut(framework).and_then(|framework| framework.roles.get_mut(role));
-        if let Some(state) = state
+        let known =
+            self.frameworks.get(framework).is_some_and(|framework| framework.roles.contains_key(role));
+        if known
             && !duration.is_zero()
+            && let Some(agent) = self.agents.key(agent)
         {
-            state.filters.refuse(agent, refused, now + duration);
+            let seeker = self.sorter.leaf(role, framework);
+            self.filters.refuse(seeker, &agent, refused, now + duration);
+        }
+    }
+
+    /// What the framework has refused so far does not count any more.
+    pub(crate) fn forget_refusals_of(&mut self, framework: &str) {
+        let roles = self.frameworks.get(framework).into_iter().flat_map(|known| known.roles.keys());
+        for role in roles {
+            self.filters.clear_of(&self.sorter, role, framework);
         }
     }
 }

@@ -29,6 +29,12 @@ impl Pool {
         self.0.to_vec()
     }
 
+    /// The resources as they are shown to whom they are allocated in this role.
+    pub(crate) fn list_allocated_to(&self, role: &str) -> Vec<Resource> {
+        let info = AllocationInfo { role: Some(role.to_owned()) };
+        self.0.iter().map(|resource| Resource { allocation_info: Some(info.clone()), ..resource }).collect()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Resource> + '_ {
         self.0.iter()
     }
@@ -44,15 +50,31 @@ impl Pool {
     /// Take away what there is of `other`. What is missing is passed over: an agent may come back with less than
     /// it had, and its tasks count all the same.
     pub(crate) fn subtract(&mut self, other: &Self) {
-        self.take(other);
+        *self = self.without(other);
     }
 
-    /// The same; what has been taken away.
+    /// What is left when `other` is taken away.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        self.0.checked_sub(&other.0).map_or_else(
+            || {
+                let mut left = self.clone();
+                left.take_one_by_one(other);
+                left
+            },
+            Self,
+        )
+    }
+
+    /// Take away what there is of `other`; what has been taken away.
     pub(crate) fn take(&mut self, other: &Self) -> Self {
         if let Some(left) = self.0.checked_sub(&other.0) {
             self.0 = left;
             return other.clone();
         }
+        self.take_one_by_one(other)
+    }
+
+    fn take_one_by_one(&mut self, other: &Self) -> Self {
         let mut taken = Resources::new();
         for resource in other.0.iter() {
             let one = Resources::from(vec![resource]);

@@ -25,7 +25,7 @@ impl Master {
     fn reconcile_all(&mut self, id: &str, now: Time) {
         let Some(framework) = self.frameworks.get(id) else { return };
         let living = framework.tasks.values().filter(|task| !is_terminal(status::state_of(task)));
-        let answers: Vec<_> = living.map(|task| latest(task, now)).collect();
+        let answers: Vec<_> = living.map(|task| latest(&task, now)).collect();
         for answer in answers {
             self.send_status(id, answer);
         }
@@ -36,8 +36,8 @@ impl Master {
         let Some(framework) = self.frameworks.get(id) else { return };
         let aware = framework.can(Capability::PartitionAware);
         let or_lost = |state: TaskState| if aware { state } else { TaskState::TaskLost };
-        let known = framework.tasks.get(task_id).map(|task| latest(task, now));
-        let home = framework.unreachable.get(task_id).map(|task| task.agent_id.value.clone());
+        let known = framework.tasks.get(task_id).map(|task| latest(&task, now));
+        let home = framework.unreachable.get(task_id).map(|task| task.agent_id.value);
         let agent = home.as_deref().or(agent);
         let say = |state, text: &str| {
             let answer = status::from_master(task_id, state, Reason::Reconciliation, text, now);

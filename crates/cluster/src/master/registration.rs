@@ -54,7 +54,9 @@ impl Master {
         }
         let away = self.unreachable.remove(&id);
         let recovered = self.recovered.remove(&id).is_some();
-        let again = old.is_some() || away.is_some() || recovered;
+        // Before, nothing could be sent to it.
+        let is_known = old.is_some() || away.is_some();
+        let again = is_known || recovered;
         known = known.or(away.and_then(|away| away.total));
         let mut running = registration.running;
         let brought = Pool::unallocated_from(registration.resources);
@@ -67,7 +69,7 @@ impl Master {
             if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
         self.counters.add(counter);
         self.counters.add(if again { "master/slave_reregistrations" } else { "master/slave_registrations" });
-        self.agents.insert(id.clone(), agent);
+        self.agents.insert(&id, agent);
         for framework in std::mem::take(&mut running.frameworks) {
             self.meet_framework(framework, now);
         }
@@ -78,7 +80,10 @@ impl Master {
         }
         self.stop_removed(&id, &mut running);
         self.adopt_executors(&id, running.executors);
-        self.adopt_tasks(&id, running.tasks, now);
+        let listed = self.adopt_tasks(&id, running.tasks, now);
+        if is_known {
+            self.lose_unlisted(&id, &listed, now);
+        }
         self.go_on_draining(&id, now);
         // Also one that was taken for lost, or was known to an earlier master only: watchers have been told it is not here.
         if old.is_none() {
@@ -120,13 +125,14 @@ impl Master {
         }
     }
 
-    fn adopt_tasks(&mut self, agent_id: &str, tasks: Vec<Task>, now: Time) {
+    /// The tasks of which the agent has told, by framework and id.
+    fn adopt_tasks(&mut self, agent_id: &str, tasks: Vec<Task>, now: Time) -> BTreeSet<(String, String)> {
         let mut listed = BTreeSet::new();
         for task in tasks {
             listed.insert((task.framework_id.value.clone(), task.task_id.value.clone()));
             self.adopt_task(agent_id, task, now);
         }
-        self.lose_unlisted(agent_id, &listed, now);
+        listed
     }
 
     fn adopt_task(&mut self, agent_id: &str, mut task: Task, now: Time) {
@@ -145,11 +151,11 @@ impl Master {
             status::about(&task, state, Reason::AgentReregistered, "Unreachable agent re-reregistered", now);
         if let Some(known) = framework.tasks.get(&key) {
             // The agent tells of the last status only.
-            let told = std::mem::replace(&mut task.statuses, known.statuses.clone());
+            let told = std::mem::replace(&mut task.statuses, known.statuses);
             task.statuses.retain(|old| told.iter().all(|new| new.state != old.state));
             task.statuses.extend(told);
         }
-        framework.tasks.insert(task);
+        framework.tasks.insert(&task);
         if came_back {
             self.send_status(&owner, update);
         }

@@ -39,7 +39,7 @@ impl Master {
         self.persist();
         self.send(stream, self.subscribed(&id));
         self.send(stream, heartbeat());
-        self.allocation_wanted = true;
+        self.wake(&id);
     }
 
     fn check_subscription(&self, info: &FrameworkInfo, principal: Option<&str>) -> Result<(), String> {
@@ -85,14 +85,12 @@ impl Master {
         self.counters.add("master/messages_reregister_framework");
         self.take_over(&id);
         self.withdraw_offers_of(&id);
+        self.forget_refusals_of(&id);
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.update(info);
             framework.connection = connection;
             framework.reregistered = now;
             framework.recovered = false;
-            for role in framework.roles.values_mut() {
-                role.filters.clear();
-            }
         }
         self.tell_agents_about(&id);
         self.publish_framework(&id, false);
@@ -116,10 +114,9 @@ impl Master {
     }
 
     fn agents_of(&self, framework: &str) -> BTreeSet<String> {
-        let users = self.agents.iter().filter(|(_, agent)| agent.used_by(framework).is_some());
-        let users = users.map(|(id, _)| id.clone());
-        let tasks = self.frameworks.get(framework).into_iter().flat_map(|known| known.tasks.values());
-        users.chain(tasks.map(|task| task.agent_id.value.clone())).collect()
+        let tasks = self.frameworks.get(framework).into_iter().flat_map(|known| known.tasks.agents());
+        let executors = self.agents.iter().filter(|(_, agent)| agent.has_executor_of(framework));
+        tasks.cloned().chain(executors.map(|(id, _)| id.to_string())).collect()
     }
 
     fn refuse_stream(&mut self, stream: StreamKey, problem: &str) {
@@ -145,12 +142,11 @@ impl Master {
         }
         let Some(id) = self.streams.remove(&stream) else { return };
         self.withdraw_offers_of(&id);
+        self.forget_refusals_of(&id);
         let Some(framework) = self.frameworks.get_mut(&id) else { return };
         let timeout = failover_timeout(&framework.info);
         framework.connection = Connection::Disconnected { deadline: now + timeout };
-        for role in framework.roles.values_mut() {
-            role.filters.clear();
-        }
+        self.place_seekers(&id);
         if timeout.is_zero() {
             self.remove_framework(&id, now);
         }
@@ -159,6 +155,8 @@ impl Master {
     /// The framework is gone for good: its tasks are killed, its stream ends, its id is not accepted again.
     pub(crate) fn remove_framework(&mut self, id: &str, now: Time) {
         self.withdraw_offers_of(id);
+        self.forget_refusals_of(id);
+        self.seekers.remove(id);
         let Some(mut framework) = self.frameworks.remove(id) else { return };
         let stream = framework.stream();
         kill_all(&mut framework, now);
@@ -167,19 +165,22 @@ impl Master {
         self.publish_framework_removed(&framework);
         self.archive(id.to_owned(), framework);
         self.persist();
-        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
+        for agent_id in self.agents.ids() {
             self.evict(id, &agent_id);
             self.check_drained(&agent_id, now);
         }
         let mut sorter = std::mem::take(&mut self.sorter);
-        self.agents.values_mut().for_each(|agent| agent.settle_moves(&mut sorter));
+        self.agents.settle_moves(&mut sorter);
         sorter.remove(id);
         self.sorter = sorter;
         if let Some(stream) = stream {
             self.streams.remove(&stream);
             self.effect(Effect::CloseStream { stream });
         }
-        self.allocation_wanted = true;
+        if !self.sharing.quotas.is_empty() {
+            // What its role may have besides counts again; otherwise nobody but its agents has changed.
+            self.attention.everybody();
+        }
     }
 
     /// Free what the framework uses on an agent, and have the agent stop it.
@@ -200,7 +201,7 @@ fn kill_all(framework: &mut Framework, now: Time) {
             let last = status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, text, now);
             task.statuses.push(last);
         }
-        framework.complete_task(task);
+        framework.complete_task(&task);
     }
 }
 

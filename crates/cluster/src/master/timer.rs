@@ -13,14 +13,13 @@ impl Master {
             Connection::Connected { next_heartbeat, .. } => *next_heartbeat,
             Connection::Disconnected { deadline } => *deadline,
         });
-        let roles = self.frameworks.values().flat_map(|framework| framework.roles.values());
-        let filters = roles.filter_map(|role| role.filters.next_expiry());
+        let filters = self.filters.next_expiry();
         let agents = self.agents.values().filter_map(|agent| match agent.state {
             AgentState::Connected(_) => None,
             AgentState::Disconnected { deadline } => Some(deadline),
         });
         let recovered = self.recovered.values().map(|agent| agent.deadline);
-        let offers = self.expiries.first().map(|(expires, _)| *expires);
+        let offers = self.offers.next_expiry();
         let watchers = self.watchers.next_heartbeat().into_iter().chain(self.maintenance.next_question());
         connections.chain(watchers).chain(filters).chain(agents).chain(recovered).chain(offers).min()
     }
@@ -32,13 +31,9 @@ impl Master {
         self.expire_agents(now);
         self.rescind_expired_offers(now);
         self.ask_to_leave(now);
-        for framework in self.frameworks.values_mut() {
-            for role in framework.roles.values_mut() {
-                for agent in role.filters.expire(now) {
-                    if let Some(agent) = self.agents.get_mut(&agent) {
-                        agent.touch();
-                    }
-                }
+        for agent in self.filters.expire(now) {
+            if let Some(agent) = self.agents.get_mut(&agent) {
+                agent.touch();
             }
         }
     }

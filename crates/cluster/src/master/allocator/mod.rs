@@ -1,61 +1,111 @@
 //! Who is offered what. It runs after every event that may have freed something, not on a tick, and looks only at the
-//! agents where something has changed, unless the event concerns all.
+//! agents where something has changed, and at those with something to spare for whoever wants more than before.
 //!
 //! An offer is the whole free rest of an agent for one role of one framework, as far as quota lets it. Whose turn it is
 //! says the [`sorter`].
 
 mod amounts;
 mod quota;
+mod seekers;
 mod sorter;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cairn_mesos::v1::Offer;
-use cairn_mesos::v1::framework_info::capability::Type as Capability;
 
 pub(crate) use self::amounts::{Amounts, thousandths, whole};
 use self::quota::Ledger;
 pub(crate) use self::quota::Quota;
-pub(crate) use self::sorter::Sorter;
+use self::seekers::Seeker;
+pub(crate) use self::seekers::Seekers;
+pub(crate) use self::sorter::{Leaf, Sorter};
 use super::agent::Agent;
+use super::attention::Attention;
 use super::core::Master;
 use super::event::Time;
-use super::framework::RoleState;
+use super::filters::OnAgent;
 use super::pool::Pool;
 
 /// Below both of these nothing is offered, unless some of it is reserved for the role.
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 
-/// A framework in a role that may be offered something.
-struct Seeker<'a> {
-    framework: &'a str,
-    role: &'a str,
-    state: &'a RoleState,
-    region_aware: bool,
-    uses_gpus: bool,
+/// Whom an agent is to be shown to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    All,
+    /// Those whose wishes have changed: nobody else wants what is there.
+    Changed,
+}
+
+/// An agent in a round of offers, and what is left of it.
+struct Stall<'a> {
+    agent: &'a Agent,
+    who: Who,
+    left: Pool,
+    /// What is not wanted of it.
+    refusals: Option<&'a OnAgent>,
 }
 
 /// What somebody is to be offered.
-struct Grant {
-    framework: String,
-    role: String,
-    agent: String,
-    resources: Pool,
+pub(crate) struct Grant {
+    pub(crate) framework: Arc<str>,
+    pub(crate) role: String,
+    pub(crate) agent: Arc<str>,
+    pub(crate) resources: Pool,
+}
+
+/// The order in a round of offers.
+struct Round<'a> {
+    sorter: &'a mut Sorter,
+    /// What roles may still have.
+    ledger: Ledger,
+    /// Those whose wishes have changed.
+    changed: Vec<Leaf>,
+    now: Time,
+}
+
+impl Round<'_> {
+    /// The first in order of whom `wants` holds.
+    fn first(&self, who: Who, wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
+        match who {
+            Who::All => self.sorter.first(wants),
+            Who::Changed => self.sorter.first_of(&self.changed, wants),
+        }
+    }
+}
+
+/// What comes of looking at some agents.
+#[derive(Default)]
+struct Plan {
+    grants: Vec<Grant>,
+    /// Whether each of them has something left that nobody wants.
+    spare: Vec<(Arc<str>, bool)>,
 }
 
 impl Master {
     /// Offer what is free to whoever is next and wants it.
     pub(crate) fn allocate(&mut self, now: Time) {
-        let everywhere = std::mem::take(&mut self.allocation_wanted);
+        let attention = std::mem::take(&mut self.attention);
         let mut sorter = std::mem::take(&mut self.sorter);
-        let changed = self.settle(&mut sorter);
-        let agents = if everywhere { self.agents.keys().cloned().collect() } else { changed };
-        let grants = if agents.is_empty() { Vec::new() } else { self.plan(&mut sorter, &agents, now) };
+        let changed = self.agents.settle(&mut sorter);
+        sorter.set_weights(&self.sharing.weights);
+        let agents = self.to_be_shown(changed, &attention);
+        let plan = if agents.is_empty() {
+            Plan::default()
+        } else {
+            self.counters.add("allocator/mesos/allocation_runs");
+            self.plan(&mut sorter, &agents, &attention, now)
+        };
         self.sorter = sorter;
-        let mut offers: BTreeMap<String, Vec<Offer>> = BTreeMap::new();
-        for Grant { framework, role, agent, resources } in grants {
-            if let Some(offer) = self.make_offer(&framework, &role, &agent, &resources, now) {
+        for (id, spare) in &plan.spare {
+            self.agents.set_spare(id, *spare);
+        }
+        let mut offers: BTreeMap<Arc<str>, Vec<Offer>> = BTreeMap::new();
+        for grant in plan.grants {
+            let framework = Arc::clone(&grant.framework);
+            if let Some(offer) = self.make_offer(grant, now) {
                 offers.entry(framework).or_default().push(offer);
             }
         }
@@ -63,71 +113,70 @@ impl Master {
     }
 
     /// Whether an allocation would find anything new.
-    pub(crate) fn wants_allocation(&self) -> bool {
-        self.allocation_wanted || self.agents.values().any(Agent::is_changed)
+    pub(crate) fn wants_allocation(&mut self) -> bool {
+        self.attention.is_wanted() || self.agents.is_changed()
     }
 
-    /// Tell the sorter what has been taken and given back since the last time; the agents where that was.
-    fn settle(&mut self, sorter: &mut Sorter) -> Vec<String> {
-        let mut changed = Vec::new();
-        for (id, agent) in self.agents.iter_mut().filter(|(_, agent)| agent.is_changed()) {
-            agent.settle(sorter);
-            changed.push(id.clone());
+    /// Which agents are to be shown to whom. With quotas, what one role may have depends on what the others have, so
+    /// whoever's wishes change, all are considered.
+    fn to_be_shown(&self, changed: BTreeSet<Arc<str>>, attention: &Attention) -> BTreeMap<Arc<str>, Who> {
+        if attention.is_for_everybody() || (attention.is_wanted() && !self.sharing.quotas.is_empty()) {
+            return self.agents.ids().into_iter().map(|id| (id, Who::All)).collect();
         }
-        sorter.set_weights(&self.sharing.weights);
-        changed
+        let spare = if attention.is_wanted() { Some(self.agents.spare()) } else { None };
+        let mut shown: BTreeMap<_, _> =
+            spare.into_iter().flatten().map(|id| (Arc::clone(id), Who::Changed)).collect();
+        shown.extend(changed.into_iter().map(|id| (id, Who::All)));
+        shown
     }
 
     /// Who gets what of these agents. Nothing but the sorter changes.
-    fn plan(&mut self, sorter: &mut Sorter, agents: &[String], now: Time) -> Vec<Grant> {
-        self.counters.add("allocator/mesos/allocation_runs");
-        let seekers = self.seekers(sorter);
-        sorter.refresh();
-        let mut ledger = self.ledger(sorter);
-        let mut grants = Vec::new();
-        for id in agents {
+    fn plan(
+        &self,
+        sorter: &mut Sorter,
+        agents: &BTreeMap<Arc<str>, Who>,
+        attention: &Attention,
+        now: Time,
+    ) -> Plan {
+        if !self.seekers.is_empty() {
+            sorter.refresh();
+        }
+        let changed = self.seekers.of(attention.frameworks());
+        let mut round = Round { ledger: self.ledger(sorter), sorter, changed, now };
+        let mut plan = Plan::default();
+        for (id, who) in agents {
             let Some(agent) = self.agents.get(id).filter(|agent| agent.link().is_some()) else { continue };
             if !self.in_use(id) {
                 continue;
             }
-            let mut left = agent.free();
-            while let Some((leaf, resources)) = self.next(sorter, &seekers, &ledger, (id, agent, &left), now)
-            {
-                let Some(seeker) = &seekers[Sorter::index(leaf)] else { break };
-                sorter.serve(leaf, &resources.amounts());
-                ledger.spend(seeker.role, &resources.unreserved_amounts());
-                left.subtract(&resources);
-                grants.push(Grant {
-                    framework: seeker.framework.to_owned(),
-                    role: seeker.role.to_owned(),
-                    agent: id.clone(),
-                    resources,
-                });
+            let mut stall = Stall { agent, who: *who, left: agent.free(), refusals: self.filters.on(id) };
+            while let Some((leaf, resources)) = self.next(&round, &stall) {
+                let Some(Seeker { framework, role, .. }) = self.seekers.get(leaf) else { break };
+                round.sorter.serve(leaf, &resources.amounts());
+                round.ledger.spend(role, &resources.unreserved_amounts());
+                stall.left.subtract(&resources);
+                let (framework, role) = (Arc::clone(framework), role.clone());
+                plan.grants.push(Grant { framework, role, agent: Arc::clone(id), resources });
             }
+            plan.spare.push((Arc::clone(id), worth_offering(&stall.left)));
         }
-        grants
+        plan
     }
 
-    /// Everybody who is connected and awake, by the number of its leaf.
-    fn seekers(&self, sorter: &mut Sorter) -> Vec<Option<Seeker<'_>>> {
-        let mut seekers = Vec::new();
-        for (id, framework) in self.frameworks.iter().filter(|(_, framework)| framework.stream().is_some()) {
-            for (role, state) in framework.roles.iter().filter(|(_, state)| !state.suppressed) {
-                let leaf = Sorter::index(sorter.leaf(role, id));
-                if leaf >= seekers.len() {
-                    seekers.resize_with(sorter.size(), || None);
-                }
-                seekers[leaf] = Some(Seeker {
-                    framework: id,
-                    role,
-                    state,
-                    region_aware: framework.can(Capability::RegionAware),
-                    uses_gpus: framework.can(Capability::GpuResources),
-                });
+    /// The framework has come, gone, woken up or fallen asleep in some role.
+    pub(crate) fn place_seekers(&mut self, id: &str) {
+        match self.frameworks.get(id).filter(|framework| framework.stream().is_some()) {
+            Some(framework) => {
+                self.seekers.place(id, &framework.info, framework.awake_roles(), &mut self.sorter);
             }
+            None => self.seekers.remove(id),
         }
-        seekers.resize_with(sorter.size(), || None);
-        seekers
+    }
+
+    /// The framework may want what it did not want before.
+    pub(crate) fn wake(&mut self, id: &str) {
+        self.place_seekers(id);
+        self.attention.framework(id);
     }
 
     fn ledger(&self, sorter: &Sorter) -> Ledger {
@@ -154,43 +203,39 @@ impl Master {
     }
 
     /// Who is next on an agent, and with what. Who has not got what it was promised comes first.
-    fn next(
-        &self,
-        sorter: &Sorter,
-        seekers: &[Option<Seeker<'_>>],
-        ledger: &Ledger,
-        (id, agent, left): (&str, &Agent, &Pool),
-        now: Time,
-    ) -> Option<(sorter::Leaf, Pool)> {
-        if !worth_offering(left) {
+    fn next(&self, round: &Round<'_>, stall: &Stall<'_>) -> Option<(Leaf, Pool)> {
+        let (Stall { agent, who, left, refusals }, ledger) = (stall, &round.ledger);
+        if self.seekers.is_empty() || !worth_offering(left) {
             return None;
         }
         let foreign = self.identity.is_foreign(agent.info.domain.as_ref());
         let gpus = agent.total().scalar("gpus") > 0.0;
         let reserved = left.has_reserved();
+        let blocked =
+            |leaf, offer: &Pool| refusals.is_some_and(|filters| filters.blocks(leaf, offer, round.now));
         let mut found = None;
         let mut wants = |leaf, only_owed: bool| {
-            let Some(seeker) = &seekers[Sorter::index(leaf)] else { return false };
+            let Some(seeker) = self.seekers.get(leaf) else { return false };
             let barred = (foreign && !seeker.region_aware) || (gpus && !seeker.uses_gpus);
-            if barred || (only_owed && !ledger.is_owed(seeker.role)) {
+            if barred || (only_owed && !ledger.is_owed(&seeker.role)) {
                 return false;
             }
             if !reserved && ledger.is_empty() {
                 // The frequent case: everybody would be offered the same.
-                return !seeker.state.filters.blocks(id, left, now);
+                return !blocked(leaf, left);
             }
-            let mut offer = left.available_to(seeker.role);
+            let mut offer = left.available_to(&seeker.role);
             if !ledger.is_empty() {
-                offer = offer.limited(ledger.allowed(seeker.role));
+                offer = offer.limited(ledger.allowed(&seeker.role));
             }
-            let good = worth_offering(&offer) && !seeker.state.filters.blocks(id, &offer, now);
+            let good = worth_offering(&offer) && !blocked(leaf, &offer);
             if good {
                 found = Some(offer);
             }
             good
         };
-        let first = if ledger.is_empty() { None } else { sorter.first(|leaf| wants(leaf, true)) };
-        let leaf = first.or_else(|| sorter.first(|leaf| wants(leaf, false)))?;
+        let owed = if ledger.is_empty() { None } else { round.first(*who, |leaf| wants(leaf, true)) };
+        let leaf = owed.or_else(|| round.first(*who, |leaf| wants(leaf, false)))?;
         Some((leaf, found.unwrap_or_else(|| left.clone())))
     }
 
@@ -200,8 +245,7 @@ impl Master {
         let promised = self.sharing.quotas.values().any(|quota| !quota.guarantees.is_empty());
         let limited =
             |role: &str| quotas.iter().any(|quota| role == quota || role.starts_with(&format!("{quota}/")));
-        let held = self.offers.iter().filter(|(_, offer)| promised || limited(&offer.role));
-        let held = held.map(|(id, _)| id.clone()).collect();
+        let held = self.offers.ids_where(|offer| promised || limited(&offer.role));
         self.rescind(held);
     }
 }

@@ -36,6 +36,13 @@ struct Node {
     weight: f64,
 }
 
+impl Node {
+    /// Whether it stands for anything: numbers of what is gone are kept for what comes.
+    fn is_in_use(&self) -> bool {
+        self.born > 0
+    }
+}
+
 /// All roles and frameworks, in the order in which they are to be served.
 #[derive(Debug, Clone)]
 pub(crate) struct Sorter {
@@ -94,6 +101,9 @@ impl Sorter {
 
     /// The place of a framework in a role; made when there is none.
     pub(crate) fn leaf(&mut self, role: &str, framework: &str) -> Leaf {
+        if let Some(known) = self.find(role, framework) {
+            return known;
+        }
         let mut node = 0;
         let mut path = String::new();
         for part in role.split('/') {
@@ -105,6 +115,16 @@ impl Sorter {
         }
         let own = self.child(node, OWN, &format!("{role}/{OWN}"), false);
         Leaf(self.child(own, framework, framework, true))
+    }
+
+    /// The place of a framework in a role, if it has one.
+    pub(crate) fn find(&self, role: &str, framework: &str) -> Option<Leaf> {
+        let parts = role.split('/').chain([OWN, framework]);
+        self.descend(parts).map(Leaf)
+    }
+
+    fn descend<'a>(&self, mut parts: impl Iterator<Item = &'a str>) -> Option<usize> {
+        parts.try_fold(0, |node: usize, part| self.nodes[node].names.get(part).copied())
     }
 
     fn child(&mut self, parent: usize, part: &str, name: &str, is_leaf: bool) -> usize {
@@ -201,7 +221,7 @@ impl Sorter {
             return;
         }
         for index in 1..self.nodes.len() {
-            if !self.unused.contains(&index) {
+            if self.nodes[index].is_in_use() {
                 self.requeue(index);
             }
         }
@@ -209,13 +229,31 @@ impl Sorter {
 
     /// What the roles at and below `role` have taken.
     pub(crate) fn taken_by(&self, role: &str) -> Amounts {
-        let node = role.split('/').try_fold(0, |node: usize, part| self.nodes[node].names.get(part).copied());
-        node.map_or_else(Amounts::default, |node| self.nodes[node].taken)
+        self.descend(role.split('/')).map_or_else(Amounts::default, |node| self.nodes[node].taken)
     }
 
     /// The first, in order, of whom `wants` holds.
     pub(crate) fn first(&self, mut wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
         self.search(0, &mut wants)
+    }
+
+    /// The same, among a few: the rest is not looked at.
+    pub(crate) fn first_of(&self, few: &[Leaf], mut wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
+        let mut few = few.to_vec();
+        few.sort_by_cached_key(|leaf| self.path(*leaf));
+        few.into_iter().find(|leaf| wants(*leaf))
+    }
+
+    /// The places in all queues above, the outermost first: who comes first by these comes first in the order.
+    fn path(&self, leaf: Leaf) -> Vec<Key> {
+        let mut path = Vec::new();
+        let mut index = leaf.0;
+        while index != 0 {
+            path.push(self.nodes[index].key);
+            index = self.nodes[index].parent;
+        }
+        path.reverse();
+        path
     }
 
     fn search(&self, node: usize, wants: &mut impl FnMut(Leaf) -> bool) -> Option<Leaf> {
@@ -225,13 +263,9 @@ impl Sorter {
         self.nodes[node].queue.iter().find_map(|(_, _, _, child)| self.search(*child, wants))
     }
 
-    /// A number for each leaf, smaller than [`Self::size`].
+    /// A small number for each leaf.
     pub(crate) fn index(leaf: Leaf) -> usize {
         leaf.0
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        self.nodes.len()
     }
 }
 
@@ -350,6 +384,10 @@ mod tests {
                 taken.dominant(&sorter.total) / weight(role)
             };
             let first = sorter.first(|_| true).unwrap();
+            let leaves: Vec<Leaf> = taken.keys().filter_map(|(role, name)| sorter.find(role, name)).collect();
+            assert_eq!(sorter.first_of(&leaves, |_| true), Some(first), "seed {seed}");
+            let odd = |leaf: Leaf| leaf.0 % 2 == 1;
+            assert_eq!(sorter.first_of(&leaves, odd), sorter.first(odd), "seed {seed}");
             let top = sorter.nodes[0].queue.first().unwrap().3;
             let least = ["a", "b", "c"].map(share).into_iter().fold(f64::INFINITY, f64::min);
             let name = sorter.nodes[top].name.clone();

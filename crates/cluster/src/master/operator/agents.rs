@@ -73,7 +73,7 @@ impl Master {
         self.standings.remove(id);
         self.persist();
         self.tell(id, ToAgent::Drain { config: None });
-        self.allocation_wanted = true;
+        self.attention.everybody();
         Ok(Reply::Ok)
     }
 
@@ -158,12 +158,11 @@ impl Master {
             let ending = Ending::new(self.or_lost(&owner, farewell.state), farewell.reason, farewell.text);
             self.end_task(&owner, task, ending, now);
         }
-        self.rescind_offers_on(id);
         self.tell(id, ToAgent::Shutdown { for_good: farewell.for_good });
         self.drop_agent(id);
         self.persist();
         self.agent_is_gone(id);
-        self.allocation_wanted = true;
+        self.attention.everybody();
     }
 
     pub(super) fn standing_of(&self, id: &str) -> Option<&Standing> {

@@ -17,7 +17,7 @@ use crate::master::agent::Agent;
 use crate::master::core::{Master, framework_id};
 use crate::master::event::{Reply, Time};
 use crate::master::status::time_info;
-use crate::master::{filter, offers};
+use crate::master::{offers, refusal};
 
 /// An inverse offer that is not answered yet.
 #[derive(Debug, Clone)]
@@ -170,12 +170,12 @@ impl Master {
         for (id, agent) in self.agents.iter().filter(|(_, agent)| agent.link().is_some()) {
             let Some(unavailability) = self.maintenance.unavailability(agent) else { continue };
             for (framework, _) in agent.used() {
-                let key = (id.clone(), framework.clone());
+                let key = (id.to_string(), framework.clone());
                 let open = self
                     .maintenance
                     .open
                     .values()
-                    .any(|open| open.agent == *id && open.framework == *framework);
+                    .any(|open| *open.agent == **id && open.framework == *framework);
                 let connected = self.frameworks.get(framework).is_some_and(|known| known.stream().is_some());
                 if connected && !open && !self.maintenance.quiet.contains_key(&key) {
                     let url = offers::agent_url(agent.hostname(), &agent.ip, agent.info.port);
@@ -217,7 +217,7 @@ impl Master {
         accepted: bool,
         now: Time,
     ) {
-        let until = now + filter::decline(offers::refuse_seconds(filters));
+        let until = now + refusal::of_whole(offers::refuse_seconds(filters));
         for id in ids {
             if self.maintenance.open.get(&id.value).is_none_or(|open| open.framework != framework) {
                 continue;
@@ -256,7 +256,7 @@ impl Master {
         let here = |agent: &Agent| machines.iter().any(|machine| is_on(machine, agent.hostname(), &agent.ip));
         let agents = self.agents.iter().filter(|(_, agent)| here(agent));
         let agents: Vec<(String, String)> =
-            agents.map(|(id, agent)| (id.clone(), agent.hostname().to_owned())).collect();
+            agents.map(|(id, agent)| (id.to_string(), agent.hostname().to_owned())).collect();
         self.maintenance.down.extend(machines);
         self.persist();
         for (id, hostname) in agents {

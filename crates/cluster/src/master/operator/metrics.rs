@@ -7,7 +7,6 @@ use cairn_mesos::v1::{Metric, TaskState};
 use super::resources::sum;
 use crate::master::core::Master;
 use crate::master::event::Time;
-use crate::master::status;
 
 /// Everything that is counted; each is shown from the start.
 const COUNTED: [&str; 34] = [
@@ -143,9 +142,9 @@ impl Master {
     fn task_gauges(&self, values: &mut BTreeMap<String, f64>) {
         let mut states: BTreeMap<&str, usize> =
             ["staging", "starting", "running", "killing"].map(|name| (name, 0)).into();
-        let tasks = self.frameworks.values().flat_map(|framework| framework.tasks.values());
-        for task in tasks {
-            let name = match status::state_of(task) {
+        let known = self.frameworks.values().flat_map(|framework| framework.tasks.states());
+        for state in known {
+            let name = match state {
                 TaskState::TaskStaging => "staging",
                 TaskState::TaskStarting => "starting",
                 TaskState::TaskRunning => "running",

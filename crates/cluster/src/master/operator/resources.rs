@@ -6,9 +6,9 @@ use cairn_mesos::v1::offer::{Operation, operation};
 
 use crate::master::core::Master;
 use crate::master::event::{Reply, Time};
-use crate::master::filter;
 use crate::master::operations::{self, Author, Change};
 use crate::master::pool::Pool;
+use crate::master::refusal;
 use crate::wire::ToAgent;
 
 /// Where an operator wants what.
@@ -69,12 +69,18 @@ impl Master {
             return Err(Reply::Refused { status: 409, text });
         }
         while self.agents.get(agent_id).is_some_and(|agent| !agent.free().contains(&change.consumed)) {
-            let offer = self.offers.iter().find(|(_, offer)| offer.agent == agent_id);
-            let Some((id, offer)) = offer.map(|(id, offer)| (id.clone(), offer.clone())) else { break };
+            let Some(id) = self.offers.ids_on(agent_id).into_iter().next() else { break };
+            let Some(offer) = self.offers.get(&id).cloned() else { break };
             self.rescind(vec![id]);
             // Whoever was asked need not be asked again at once, or the next operation would take it away once more.
-            let refused = offer.resources.unallocated();
-            self.refuse(&offer.framework, &offer.role, agent_id, refused, filter::refusal(None), now);
+            self.refuse(
+                &offer.framework,
+                &offer.role,
+                agent_id,
+                offer.resources,
+                refusal::of_rest(None),
+                now,
+            );
         }
         Ok(())
     }
@@ -84,7 +90,7 @@ impl Master {
         agent.convert(&change.consumed, &change.produced);
         let resources: Vec<Resource> = agent.total().list();
         self.tell(agent_id, ToAgent::Checkpoint { resources, destroyed: change.destroyed });
-        self.allocation_wanted = true;
+        self.attention.everybody();
     }
 }
 

@@ -126,7 +126,7 @@ impl Master {
             }
         }
         self.persist();
-        self.allocation_wanted = true;
+        self.attention.everybody();
         Ok(Reply::Ok)
     }
 
@@ -150,7 +150,7 @@ impl Master {
         if !self.sharing.quotas.is_empty() {
             self.rescind_offers_beyond_quota();
         }
-        self.allocation_wanted = true;
+        self.attention.everybody();
         Ok(Reply::Ok)
     }
 
@@ -195,7 +195,7 @@ impl Master {
             return Err(Reply::bad_request(format!("Quota is not set for role '{role}'")));
         }
         self.persist();
-        self.allocation_wanted = true;
+        self.attention.everybody();
         Ok(Reply::Ok)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cairn_mesos::v1::master::response;
 use cairn_mesos::v1::resource::AllocationInfo;
 use cairn_mesos::v1::scheduler::OfferConstraints;
-use cairn_mesos::v1::{AgentId, AgentInfo, Flag, Resource, Role, Task, TimeInfo, agent_info};
+use cairn_mesos::v1::{AgentId, AgentInfo, Flag, Resource, Role, TimeInfo, agent_info};
 
 use super::resources::sum;
 use crate::master::agent::Agent;
@@ -15,6 +15,7 @@ use crate::master::framework::Framework;
 use crate::master::identity::PROTOCOL_VERSION;
 use crate::master::pool::Pool;
 use crate::master::status::time_info;
+use crate::packed::Packed;
 
 impl Master {
     pub(super) fn flags(&self) -> response::GetFlags {
@@ -78,9 +79,8 @@ impl Master {
         let mut offered = Pool::default();
         for agent in self.agents.values() {
             agent.used_by(id).into_iter().for_each(|pool| used.add(pool));
-            agent.offered_to(id).into_iter().for_each(|pool| offered.add(pool));
         }
-        let offers = self.offers.values().filter(|offer| offer.framework == id);
+        self.offers.of(id).for_each(|offer| offered.add(&offer.allocated()));
         let connected = framework.stream().is_some();
         response::get_frameworks::Framework {
             framework_info: framework.info.clone(),
@@ -89,7 +89,7 @@ impl Master {
             recovered: framework.recovered,
             registered_time: Some(time_info(framework.registered)),
             reregistered_time: Some(time_info(framework.reregistered)),
-            offers: offers.map(|offer| offer.sent.clone()).collect(),
+            offers: self.offers.of(id).map(|offer| offer.sent.open()).collect(),
             allocated_resources: format::both(used.list()),
             offered_resources: format::both(offered.list()),
             offer_constraints: Some(OfferConstraints::default()),
@@ -101,22 +101,19 @@ impl Master {
         let executors = self.agents.iter().flat_map(|(id, agent)| {
             agent.executors.values().map(|executor| response::get_executors::Executor {
                 executor_info: executor.clone(),
-                agent_id: AgentId { value: id.clone() },
+                agent_id: AgentId { value: id.to_string() },
             })
         });
         response::GetExecutors { executors: executors.collect(), ..response::GetExecutors::default() }
     }
 
     pub(super) fn show_tasks(&self) -> response::GetTasks {
-        fn all<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Task> {
-            tasks.cloned().collect()
-        }
         let known = || self.frameworks.values();
         let completed = known().chain(&self.completed).flat_map(|framework| &framework.completed);
         response::GetTasks {
-            tasks: all(known().flat_map(|framework| framework.tasks.values())),
-            unreachable_tasks: all(known().flat_map(|framework| framework.unreachable.values())),
-            completed_tasks: all(completed),
+            tasks: known().flat_map(|framework| framework.tasks.values()).collect(),
+            unreachable_tasks: known().flat_map(|framework| framework.unreachable.values()).collect(),
+            completed_tasks: completed.map(Packed::open).collect(),
             ..response::GetTasks::default()
         }
     }
@@ -143,6 +140,8 @@ impl Master {
         use agent_info::capability::Type as Can;
         let capabilities =
             [Can::MultiRole, Can::HierarchicalRole, Can::ReservationRefinement, Can::AgentDraining];
+        let mut offered = Pool::default();
+        self.offers.on(id).for_each(|offer| offered.add(&offer.allocated()));
         let standing = self.standing_of(id);
         let drain = standing.and_then(|standing| standing.drain);
         let began = standing.map(|standing| standing.drain_started).unwrap_or_default();
@@ -157,7 +156,7 @@ impl Master {
             reregistered_time: agent.reregistered.map(time_info),
             total_resources: format::both(agent.total().list()),
             allocated_resources: format::both(sum(agent.used().map(|(_, pool)| pool)).list()),
-            offered_resources: format::both(sum(agent.offered().map(|(_, pool)| pool)).list()),
+            offered_resources: format::both(offered.list()),
             capabilities: capabilities
                 .into_iter()
                 .map(|can| agent_info::Capability { r#type: Some(can as i32) })
@@ -170,13 +169,12 @@ impl Master {
 
     /// What frameworks use or are offered in a role, without saying for whom it is reserved.
     fn taken_by_role(&self, role: &str) -> Pool {
-        let taken =
-            self.agents.values().flat_map(|agent| agent.used().chain(agent.offered()).map(|(_, pool)| pool));
+        let used = self.agents.values().flat_map(|agent| agent.used().flat_map(|(_, pool)| pool.iter()));
         let info = AllocationInfo { role: Some(role.to_owned()) };
-        let resources = taken
-            .flat_map(Pool::iter)
-            .filter(|resource| resource.allocation_info.as_ref() == Some(&info) && resource.scalar.is_some());
-        let plain = resources.map(|resource| Resource {
+        let used = used.filter(|resource| resource.allocation_info.as_ref() == Some(&info));
+        let offers = self.offers.iter().filter(|offer| offer.role == role);
+        let taken = used.chain(offers.flat_map(|offer| offer.resources.iter()));
+        let plain = taken.filter(|resource| resource.scalar.is_some()).map(|resource| Resource {
             reservations: Vec::new(),
             disk: None,
             allocation_info: None,

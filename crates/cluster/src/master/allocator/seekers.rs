@@ -1,0 +1,105 @@
+//! Who may be offered something: frameworks that are connected, in the roles in which they are awake.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_mesos::v1::FrameworkInfo;
+use cairn_mesos::v1::framework_info::capability::Type as Capability;
+
+use super::sorter::{Leaf, Sorter};
+use crate::master::framework::has_capability;
+
+/// A framework in a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seeker {
+    pub(crate) framework: Arc<str>,
+    pub(crate) role: String,
+    /// It can use agents of other regions.
+    pub(crate) region_aware: bool,
+    /// It can use agents with GPUs.
+    pub(crate) uses_gpus: bool,
+}
+
+/// All seekers, to be found by their places in the order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seekers {
+    by_leaf: Vec<Option<Seeker>>,
+    by_framework: BTreeMap<Arc<str>, Vec<Leaf>>,
+}
+
+impl Seekers {
+    /// The framework seeks offers in these roles and no others; each has its place in the order from now on.
+    pub(crate) fn place<'a>(
+        &mut self,
+        framework: &str,
+        info: &FrameworkInfo,
+        roles: impl Iterator<Item = &'a String>,
+        sorter: &mut Sorter,
+    ) {
+        self.remove(framework);
+        let id: Arc<str> = framework.into();
+        let mut leaves = Vec::new();
+        for role in roles {
+            let leaf = sorter.leaf(role, framework);
+            let seeker = Seeker {
+                framework: Arc::clone(&id),
+                role: role.clone(),
+                region_aware: has_capability(info, Capability::RegionAware),
+                uses_gpus: has_capability(info, Capability::GpuResources),
+            };
+            let index = Sorter::index(leaf);
+            if index >= self.by_leaf.len() {
+                self.by_leaf.resize_with(index + 1, || None);
+            }
+            self.by_leaf[index] = Some(seeker);
+            leaves.push(leaf);
+        }
+        if !leaves.is_empty() {
+            self.by_framework.insert(id, leaves);
+        }
+    }
+
+    /// The framework seeks nothing.
+    pub(crate) fn remove(&mut self, framework: &str) {
+        for leaf in self.by_framework.remove(framework).into_iter().flatten() {
+            self.by_leaf[Sorter::index(leaf)] = None;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_framework.is_empty()
+    }
+
+    pub(crate) fn get(&self, leaf: Leaf) -> Option<&Seeker> {
+        self.by_leaf.get(Sorter::index(leaf)).and_then(Option::as_ref)
+    }
+
+    /// The places of these frameworks.
+    pub(crate) fn of<'a>(&self, frameworks: impl Iterator<Item = &'a String>) -> Vec<Leaf> {
+        frameworks.filter_map(|id| self.by_framework.get(id.as_str())).flatten().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_mesos::v1::framework_info::Capability as Able;
+
+    use super::*;
+
+    #[test]
+    fn a_framework_seeks_in_the_roles_of_the_last_time_only() {
+        let (mut sorter, mut seekers) = (Sorter::default(), Seekers::default());
+        let able = Able { r#type: Some(Capability::GpuResources as i32) };
+        let info = FrameworkInfo { capabilities: vec![able], ..FrameworkInfo::default() };
+        let [a, b] = ["a".to_owned(), "b".to_owned()];
+        seekers.place("f", &info, [&a, &b].into_iter(), &mut sorter);
+        let (first, second) = (sorter.leaf("a", "f"), sorter.leaf("b", "f"));
+        assert_eq!(seekers.of(["f".to_owned()].iter()), [first, second]);
+        assert!(seekers.get(first).is_some_and(|seeker| seeker.uses_gpus && !seeker.region_aware));
+        seekers.place("f", &info, [&b].into_iter(), &mut sorter);
+        assert_eq!((seekers.get(first), seekers.get(second).map(|seeker| &*seeker.role)), (None, Some("b")));
+        seekers.remove("f");
+        assert!(seekers.is_empty() && seekers.get(second).is_none());
+        assert!(seekers.of(["f".to_owned()].iter()).is_empty());
+    }
+}

@@ -1,0 +1,245 @@
+//! What frameworks do not want to be offered again for a while. There may be one for each framework on each agent, so they are
+//! small, and stand where they are looked at: by agent.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::allocator::{Leaf, Sorter};
+use super::event::Time;
+use super::pool::Pool;
+
+/// How many filters of one seeker are kept for one agent; the oldest goes first.
+const MAX_FILTERS: usize = 16;
+
+#[derive(Debug, Clone)]
+struct Filter {
+    /// The framework in a role that has refused.
+    seeker: Leaf,
+    refused: Arc<Pool>,
+    until: Time,
+}
+
+/// The filters on one agent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OnAgent {
+    /// By seeker, those of one seeker as they came.
+    filters: Vec<Filter>,
+    /// What was refused last: most refuse the same, and share it.
+    latest: Option<Arc<Pool>>,
+    /// No filter ends before.
+    next: Option<Time>,
+}
+
+impl OnAgent {
+    fn place(&self, seeker: Leaf) -> std::ops::Range<usize> {
+        let start = self.filters.partition_point(|filter| filter.seeker < seeker);
+        let count = self.filters[start..].partition_point(|filter| filter.seeker == seeker);
+        start..start + count
+    }
+
+    fn share(&mut self, refused: Pool) -> Arc<Pool> {
+        match &self.latest {
+            Some(latest) if **latest == refused => Arc::clone(latest),
+            _ => Arc::clone(self.latest.insert(Arc::new(refused))),
+        }
+    }
+
+    fn add(&mut self, seeker: Leaf, refused: Pool, until: Time) {
+        let place = self.place(seeker);
+        let mut kept = self.filters[place.clone()].to_vec();
+        kept.retain(|old| old.until > until || !refused.contains(&old.refused));
+        let oldest = kept.len().saturating_sub(MAX_FILTERS - 1);
+        kept.drain(..oldest);
+        kept.push(Filter { seeker, refused: self.share(refused), until });
+        if place.is_empty() {
+            self.filters.reserve_exact(1 + self.filters.len() / 8);
+        }
+        drop(self.filters.splice(place, kept));
+        self.next = Some(self.next.map_or(until, |next| next.min(until)));
+    }
+
+    /// Whether an offer of this would be no more than what the seeker has refused.
+    pub(crate) fn blocks(&self, seeker: Leaf, offer: &Pool, now: Time) -> bool {
+        let filters = &self.filters[self.place(seeker)];
+        filters.iter().any(|filter| filter.until > now && filter.refused.contains(offer))
+    }
+
+    /// Whether something has expired, and is dropped.
+    fn expire(&mut self, now: Time) -> bool {
+        let before = self.filters.len();
+        self.filters.retain(|filter| filter.until > now);
+        self.next = self.filters.iter().map(|filter| filter.until).min();
+        self.filters.len() < before
+    }
+}
+
+/// All filters of all frameworks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filters {
+    agents: HashMap<Arc<str>, OnAgent>,
+    /// When to look at which agent; each that has filters is in it once.
+    due: BTreeSet<(Time, Arc<str>)>,
+}
+
+impl Filters {
+    pub(crate) fn refuse(&mut self, seeker: Leaf, agent: &Arc<str>, refused: Pool, until: Time) {
+        let filters = self.agents.entry(Arc::clone(agent)).or_default();
+        let before = filters.next;
+        filters.add(seeker, refused, until);
+        let after = filters.next;
+        if before != after {
+            self.postpone(agent, before, after);
+        }
+    }
+
+    fn postpone(&mut self, agent: &Arc<str>, before: Option<Time>, after: Option<Time>) {
+        if let Some(before) = before {
+            self.due.remove(&(before, Arc::clone(agent)));
+        }
+        if let Some(after) = after {
+            self.due.insert((after, Arc::clone(agent)));
+        }
+    }
+
+    pub(crate) fn on(&self, agent: &str) -> Option<&OnAgent> {
+        self.agents.get(agent)
+    }
+
+    /// Drop what has expired; the agents where that was.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<Arc<str>> {
+        let mut expired = Vec::new();
+        while let Some((due, agent)) = self.due.pop_first() {
+            if due > now {
+                self.due.insert((due, agent));
+                break;
+            }
+            let Some(filters) = self.agents.get_mut(&agent) else { continue };
+            if filters.expire(now) {
+                expired.push(Arc::clone(&agent));
+            }
+            match filters.next {
+                Some(next) => drop(self.due.insert((next, agent))),
+                None => drop(self.agents.remove(&agent)),
+            }
+        }
+        expired.sort_unstable();
+        expired
+    }
+
+    /// What the framework has refused in this role does not count any more.
+    pub(crate) fn clear_of(&mut self, sorter: &Sorter, role: &str, framework: &str) {
+        if let Some(seeker) = sorter.find(role, framework) {
+            self.clear(seeker);
+        }
+    }
+
+    fn clear(&mut self, seeker: Leaf) {
+        for filters in self.agents.values_mut() {
+            let place = filters.place(seeker);
+            filters.filters.drain(place);
+        }
+    }
+
+    pub(crate) fn forget_agent(&mut self, agent: &str) {
+        if let Some((agent, filters)) = self.agents.remove_entry(agent) {
+            self.postpone(&agent, filters.next, None);
+        }
+    }
+
+    pub(crate) fn next_expiry(&self) -> Option<Time> {
+        self.due.first().map(|(due, _)| *due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cairn_mesos::resources::Resources;
+
+    use super::*;
+
+    fn blocks(filters: &Filters, seeker: Leaf, agent: &str, offer: &Pool, now: Time) -> bool {
+        filters.on(agent).is_some_and(|filters| filters.blocks(seeker, offer, now))
+    }
+
+    fn cpus(cores: f64) -> Pool {
+        Pool::from_list(Resources::cpus(cores).to_vec())
+    }
+
+    fn at(seconds: u64) -> Time {
+        Duration::from_secs(seconds)
+    }
+
+    fn two() -> [Leaf; 2] {
+        let mut sorter = Sorter::default();
+        ["f", "g"].map(|framework| sorter.leaf("r", framework))
+    }
+
+    #[test]
+    fn no_more_than_what_was_refused_is_blocked_for_whoever_refused_it() {
+        let [one, other] = two();
+        let agent: Arc<str> = "a".into();
+        let mut filters = Filters::default();
+        filters.refuse(one, &agent, cpus(2.0), at(5));
+        assert!(
+            blocks(&filters, one, "a", &cpus(2.0), at(4)) && !blocks(&filters, one, "a", &cpus(2.5), at(4))
+        );
+        assert!(
+            !blocks(&filters, other, "a", &cpus(1.0), at(4))
+                && !blocks(&filters, one, "b", &cpus(1.0), at(4))
+        );
+        filters.refuse(other, &agent, cpus(2.0), at(9));
+        filters.clear(one);
+        assert!(
+            !blocks(&filters, one, "a", &cpus(1.0), at(4)) && blocks(&filters, other, "a", &cpus(1.0), at(4))
+        );
+        filters.forget_agent("a");
+        assert!(!blocks(&filters, other, "a", &cpus(1.0), at(4)) && filters.next_expiry().is_none());
+    }
+
+    #[test]
+    fn filters_end_when_they_said_and_their_agents_are_named() {
+        let [one, other] = two();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let mut filters = Filters::default();
+        filters.refuse(one, &b, cpus(1.0), at(5));
+        filters.refuse(other, &b, cpus(1.0), at(7));
+        filters.refuse(one, &a, cpus(1.0), at(6));
+        assert_eq!((filters.next_expiry(), filters.expire(at(4))), (Some(at(5)), vec![]));
+        assert_eq!(filters.expire(at(6)), [a, Arc::clone(&b)]);
+        assert!(
+            !blocks(&filters, one, "b", &cpus(1.0), at(5)) && blocks(&filters, other, "b", &cpus(1.0), at(6))
+        );
+        assert_eq!((filters.next_expiry(), filters.expire(at(7))), (Some(at(7)), vec![b]));
+        assert_eq!(filters.next_expiry(), None);
+    }
+
+    #[test]
+    fn a_larger_and_longer_refusal_takes_the_place_of_a_smaller_one() {
+        let [one, _] = two();
+        let agent: Arc<str> = "a".into();
+        let mut filters = Filters::default();
+        let count = |filters: &Filters| filters.agents["a"].filters.len();
+        filters.refuse(one, &agent, cpus(1.0), at(5));
+        filters.refuse(one, &agent, cpus(2.0), at(6));
+        assert_eq!(count(&filters), 1);
+        filters.refuse(one, &agent, cpus(3.0), at(4));
+        assert_eq!(count(&filters), 2);
+        for more in 0..100 {
+            filters.refuse(one, &agent, cpus(10.0 + f64::from(more)), at(100 - more as u64));
+        }
+        assert_eq!(count(&filters), MAX_FILTERS);
+    }
+
+    #[test]
+    fn who_refuses_the_same_shares_it() {
+        let [one, other] = two();
+        let agent: Arc<str> = "a".into();
+        let mut filters = Filters::default();
+        filters.refuse(one, &agent, cpus(1.0), at(5));
+        filters.refuse(other, &agent, cpus(1.0), at(5));
+        let kept = &filters.agents["a"].filters;
+        assert!(Arc::ptr_eq(&kept[0].refused, &kept[1].refused));
+    }
+}
