@@ -8,8 +8,10 @@ use cairn_stack::{Bundle, Change, Report, StackDiff, ValidatedStack, diff, frame
 use serde::{Deserialize, Serialize};
 
 use crate::child::Observed;
+use crate::planted::{Bug, planted};
 use crate::rest::Answer;
 use crate::secrets::{self, SecretChange, Store};
+use crate::settings::Settings;
 use crate::state::{Destroying, Leaving, Options, StoredStack};
 use crate::token::Secret;
 
@@ -70,6 +72,25 @@ pub(crate) fn drifted(stored: Option<&StoredStack>, view: &View) -> BTreeSet<Str
     stored.revisions.iter().filter(has_drifted).map(|(name, _)| name.clone()).collect()
 }
 
+/// What applying a stack comes to, drift and secrets included: the options to store, unless nothing changes.
+///
+/// # Errors
+/// As [`apply`], or when a secret cannot be sealed.
+pub(crate) fn want(
+    settings: &Settings,
+    current: &Options,
+    view: &View,
+    wanted: Wanted,
+    now_ms: u64,
+) -> Answer<(Option<Options>, ApplyPlan)> {
+    let name = wanted.stack.name.clone();
+    let drifted = drifted(current.stacks.get(&name), view);
+    let fresh = settings.vault.fresh(&current.secrets, Some(&name), &wanted.secrets, now_ms)?;
+    let applied = apply(current, wanted, &drifted, &fresh)?;
+    let store = applied.options != *current;
+    Ok((store.then_some(applied.options), applied.plan))
+}
+
 /// Applies a stack; `fresh` are its secrets that are new or have a new value, by full name.
 ///
 /// # Errors
@@ -106,7 +127,7 @@ pub(crate) fn apply(
         destroying: None,
         notes: wanted.notes,
     };
-    if let Some(old) = old {
+    if let Some(old) = old.filter(|_| !planted(Bug::ForgetLeaving)) {
         leave(&mut stored, old, &diff, wanted.delete_data);
     }
     options.secrets.extend(fresh.clone());

@@ -17,11 +17,14 @@ mod events;
 mod gate;
 pub mod layout;
 mod model;
+pub mod outside;
+mod planted;
 mod rest;
 mod scale;
 pub mod secrets;
 mod service;
 mod settings;
+pub mod simulation;
 pub mod state;
 mod task;
 #[cfg(test)]

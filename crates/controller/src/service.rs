@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::distribution::{Checksums, FACT};
 use crate::events::Events;
+use crate::outside::{Outside, Real};
 use crate::rest::Answer;
 use crate::secrets::{Key, Vault};
 use crate::settings::{ControllerOptions, Settings};
@@ -146,6 +147,14 @@ impl Controller {
     fn stacks(&self, config: &Config) -> Result<Arc<Stacks>, String> {
         self.0.decoded.of(config).map_err(|e| format!("the stored stacks cannot be read: {e}"))
     }
+
+    /// What the gate says to a step, in this world.
+    pub(crate) async fn judge(&self, outside: &dyn Outside, ask: &Ask) -> Verdict {
+        match self.stacks(&ask.config) {
+            Ok(stacks) => gate::gate(&self.0.settings, outside, &stacks, ask).await,
+            Err(why) => Verdict::Wait(why),
+        }
+    }
 }
 
 impl Shared {
@@ -191,10 +200,7 @@ impl Service for Controller {
     }
 
     async fn gate(&self, _: &Handle, ask: &Ask) -> Verdict {
-        match self.stacks(&ask.config) {
-            Ok(stacks) => gate::gate(&self.0.settings, &self.0.client, &stacks, ask).await,
-            Err(why) => Verdict::Wait(why),
-        }
+        self.judge(&Real(&self.0.client), ask).await
     }
 
     fn api(&self) -> rest::Api {
@@ -277,14 +283,18 @@ async fn tidy_up(shared: Arc<Shared>, handle: Handle) {
     let mut changes = handle.subscribe();
     loop {
         let config = changes.borrow_and_update().config.clone();
-        let goes = |stack: &StoredStack| stack.destroying.is_some() || !stack.leaving.is_empty();
-        if shared.decoded.of(&config).is_ok_and(|stacks| stacks.options.stacks.values().any(goes)) {
+        if shared.decoded.of(&config).is_ok_and(|stacks| leaves(&stacks.options)) {
             drop_gone(&shared, &handle).await;
         }
         if changes.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// Something is on its way out.
+pub(crate) fn leaves(options: &Options) -> bool {
+    options.stacks.values().any(|stack| stack.destroying.is_some() || !stack.leaving.is_empty())
 }
 
 async fn drop_gone(shared: &Shared, handle: &Handle) {

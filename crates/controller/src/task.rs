@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::child::Observed;
 use crate::distribution::FACT;
+use crate::planted::{Bug, planted};
 use crate::settings::Settings;
 use crate::state::{Options, Stacks, StoredStack};
 
@@ -173,7 +174,7 @@ fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Outpu
             Err(why) => {
                 let last = observed.status.map(|s| s.outputs).filter(|o| !o.is_empty());
                 match last {
-                    Some(outputs) if crashed || going => outputs,
+                    Some(outputs) if crashed || going || planted(Bug::EarlyOutputs) => outputs,
                     _ => return Err(Wait::For(format!("waits for {need}: {why}"))),
                 }
             }

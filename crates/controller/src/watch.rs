@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_framework::{Handle, Phase, Published, Status};
+use cairn_framework::{Handle, Phase, Status, View};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -26,23 +26,17 @@ pub(crate) async fn watch_all(handle: Handle, client: reqwest::Client) {
     let mut watchers = Watchers::default();
     loop {
         let published = changes.borrow_and_update().clone();
-        for gone in watchers.adjust(&wanted(&published), |instance, endpoint| {
-            let known = Observed::of(&published.view, instance);
+        for gone in watchers.adjust(&wanted(&published.view), |instance, endpoint| {
+            let following = Following::of(&published.view, instance);
             tokio::spawn(watch(
                 handle.clone(),
                 client.clone(),
                 instance.to_owned(),
                 endpoint.to_owned(),
-                known,
+                following,
             ))
         }) {
-            let known = Observed::of(&published.view, &gone);
-            // One that will come back is remembered; its successor under the same name is not mistaken for it.
-            let fact = if published.view.instances.contains_key(&gone) {
-                known.silent("it is not running".into()).fact()
-            } else {
-                Value::Null
-            };
+            let fact = unwatched(&published.view, &gone);
             handle.observe(gone, fact).await;
         }
         if changes.changed().await.is_err() {
@@ -51,9 +45,19 @@ pub(crate) async fn watch_all(handle: Handle, client: reqwest::Client) {
     }
 }
 
+/// The fact about an instance that is not watched any more. One that will come back is remembered; its successor under the
+/// same name is not mistaken for it.
+pub fn unwatched(view: &View, instance: &str) -> Value {
+    if view.instances.contains_key(instance) {
+        Observed::of(view, instance).silent("it is not running".into()).fact()
+    } else {
+        Value::Null
+    }
+}
+
 /// Every child that should answer, with where. One that comes up is asked the moment its task is ready, and not before.
-fn wanted(published: &Published) -> BTreeMap<String, String> {
-    let launched = published.view.instances.iter().filter(|(_, i)| i.task_id.is_some() && answers(i.phase));
+pub fn wanted(view: &View) -> BTreeMap<String, String> {
+    let launched = view.instances.iter().filter(|(_, i)| i.task_id.is_some() && answers(i.phase));
     launched.filter_map(|(name, i)| Some((name.clone(), i.placement.as_ref()?.endpoint(API)?))).collect()
 }
 
@@ -112,32 +116,58 @@ impl Drop for Watchers {
     }
 }
 
+/// What one watcher knows of its child.
+#[derive(Debug, Clone)]
+pub struct Following {
+    known: Observed,
+    failures: u32,
+    /// Version of the last status; the next one is asked for when there is a newer one.
+    after: Option<u64>,
+}
+
+impl Following {
+    /// Goes on from what the controller knows.
+    pub fn of(view: &View, instance: &str) -> Self {
+        Self { known: Observed::of(view, instance), failures: 0, after: None }
+    }
+
+    /// The child has answered; the fact that this makes.
+    pub fn answered(&mut self, status: Status) -> Value {
+        self.failures = 0;
+        self.after = Some(status.version);
+        self.known = Observed::answered(status);
+        self.known.fact()
+    }
+
+    /// It has not; the fact, if that is one by now, and the pause before it is asked again.
+    pub fn failed(&mut self, why: String) -> (Option<Value>, Duration) {
+        self.failures = self.failures.saturating_add(1);
+        // A new process counts its versions anew.
+        self.after = None;
+        let told = self.failures == FAILURES_TO_TELL;
+        if told {
+            self.known = std::mem::take(&mut self.known).silent(why);
+        }
+        (told.then(|| self.known.fact()), pause(self.failures))
+    }
+}
+
 async fn watch(
     handle: Handle,
     client: reqwest::Client,
     instance: String,
     endpoint: String,
-    mut known: Observed,
+    mut following: Following,
 ) {
-    let mut after: Option<u64> = None;
-    let mut failures = 0_u32;
     loop {
-        match poll(&client, &endpoint, &instance, after).await {
-            Ok(status) => {
-                failures = 0;
-                after = Some(status.version);
-                known = Observed::answered(status);
-                handle.observe(instance.clone(), known.fact()).await;
-            }
+        match poll(&client, &endpoint, &instance, following.after).await {
+            Ok(status) => handle.observe(instance.clone(), following.answered(status)).await,
             Err(why) => {
-                failures = failures.saturating_add(1);
-                // A new process counts its versions anew.
-                after = None;
-                if failures == FAILURES_TO_TELL {
-                    known = known.silent(why);
-                    handle.observe(instance.clone(), known.fact()).await;
+                let (fact, pause) = following.failed(why);
+                if let Some(fact) = fact {
+                    handle.observe(instance.clone(), fact).await;
                 }
-                tokio::time::sleep(pause(failures)).await;
+                tokio::time::sleep(pause).await;
             }
         }
     }

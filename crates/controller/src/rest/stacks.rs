@@ -114,13 +114,9 @@ fn bundle(file: &str, headers: &HeaderMap, bytes: &[u8]) -> Answer<Bundle> {
 /// Applies a checked stack, or says what that would do.
 pub(crate) async fn carry_out(app: &App, wanted: Wanted, dry_run: bool) -> Answer<ApplyPlan> {
     let change = |options: &Options, view: &View| {
-        let drifted = apply::drifted(options.stacks.get(&wanted.stack.name), view);
-        let vault = &app.shared.settings.vault;
-        let fresh =
-            vault.fresh(&options.secrets, Some(&wanted.stack.name), &wanted.secrets, clock::now_ms())?;
-        let applied = apply::apply(options, wanted.clone(), &drifted, &fresh)?;
-        let store = !dry_run && applied.options != *options;
-        Ok((store.then_some(applied.options), applied.plan))
+        let (options, plan) =
+            apply::want(&app.shared.settings, options, view, wanted.clone(), clock::now_ms())?;
+        Ok((options.filter(|_| !dry_run), plan))
     };
     app.shared.change(&app.handle, change).await
 }
