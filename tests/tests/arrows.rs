@@ -20,7 +20,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/controller", &["cairn-framework", "cairn-stack", "cairn-task", "cairn-units"]),
     (
         "crates/simulation",
-        &["cairn-cluster", "cairn-executor", "cairn-framework", "cairn-mesos", "cairn-task"],
+        &[
+            "cairn-cluster",
+            "cairn-controller",
+            "cairn-executor",
+            "cairn-framework",
+            "cairn-mesos",
+            "cairn-service",
+            "cairn-stack",
+            "cairn-task",
+        ],
     ),
     (
         "crates/fuzz-targets",

@@ -22,7 +22,7 @@ use crate::outside::{Outside, Real};
 use crate::rest::Answer;
 use crate::secrets::{Key, Vault};
 use crate::settings::{ControllerOptions, Settings};
-use crate::state::{Decoded, Options, Stacks, StoredStack};
+use crate::state::{Decoded, Options, Stacks};
 use crate::token::Secret;
 use crate::{apply, clock, gate, layout, model, rest, task, view, watch};
 

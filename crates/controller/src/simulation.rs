@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_framework::store::Place;
-use cairn_framework::{Ask, Config, Service, Verdict, View};
+use cairn_framework::{Ask, Config, Master, Service, Verdict, View};
 use cairn_stack::{Bundle, Catalog, Params, check_stack};
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ impl Simulated {
             source: std::io::Error::other("no key can be derived"),
         };
         let settings = Settings {
-            master: master.to_owned(),
+            master: Master::from(master),
             advertise: "127.0.0.1:9".into(),
             states,
             dist: PathBuf::new(),

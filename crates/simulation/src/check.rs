@@ -115,7 +115,8 @@ impl World {
     fn check_intent(&mut self, index: usize, before: &Before, change: &Change) {
         let Some(name) = change.key.strip_prefix("instance/") else { return };
         let Some(value) = &change.value else { return };
-        let Some((task, true)) = Known::read(value).task else { return };
+        let known = Known::read(value);
+        let Some((task, true)) = known.task else { return };
         let was = self.ledger.of(index, name).and_then(|k| k.task.clone());
         if was == Some((task.clone(), true)) {
             return;
@@ -124,12 +125,13 @@ impl World {
         let opened = before.open.as_ref().is_some_and(|open| {
             open.instance == name && open.moment == Moment::Before && open.action != Action::Launch
         });
-        if !opened && !forced {
+        // Gangs stop and start together, whatever their gates say.
+        if !opened && !forced && !known.gang {
             return self.violate("the gate is asked before each disruptive step", || {
                 format!("scheduler {index} stops {task} and its gate has not said so")
             });
         }
-        if self.schedulers[index].kind == Kind::Workers || forced {
+        if self.schedulers[index].kind.is_independent() || forced {
             return;
         }
         let Some(view) = &before.view else { return };
@@ -148,6 +150,9 @@ impl World {
 
     /// A batch is durable.
     pub(crate) fn check_stored(&mut self, index: usize, changes: &[Change]) {
+        if self.schedulers[index].kind == Kind::Controller {
+            self.check_controller_stored(changes);
+        }
         for change in changes {
             if let Some(name) = change.key.strip_prefix("instance/") {
                 self.check_record(index, name, change.value.as_deref().map(Known::read));

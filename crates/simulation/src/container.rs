@@ -11,6 +11,7 @@ use cairn_mesos::v1::executor::{Call, Event, call, event};
 use cairn_mesos::v1::{TaskInfo, TaskStatus};
 use cairn_task::TaskSpec;
 
+use crate::child::{Home, Start};
 use crate::fault::Fault;
 use crate::machine::{AgentNews, ExecutorNews, ServiceStep};
 use crate::world::{Happening, Lane, World};
@@ -27,6 +28,8 @@ pub(crate) struct Service {
     /// It will not become ready by itself before things calm down.
     pub(crate) stuck: bool,
     stopping: bool,
+    /// It is a child scheduler.
+    child: Option<Box<Start>>,
 }
 
 impl Service {
@@ -36,6 +39,7 @@ impl Service {
         let ranges = info.resources.iter().filter_map(|r| r.ranges.as_ref()).flat_map(|r| &r.range);
         Self {
             owner: (role.unwrap_or_default(), info.name.clone()),
+            child: Start::of(&spec).map(Box::new),
             command: spec.command,
             ports: ranges.map(|r| r.begin).collect(),
             serves: false,
@@ -46,6 +50,11 @@ impl Service {
 
     fn is_broken(&self) -> bool {
         self.command.iter().any(|word| word == "broken")
+    }
+
+    /// It is there to come to an end.
+    fn is_job(&self) -> bool {
+        self.command.first().is_some_and(|word| word == "once")
     }
 }
 
@@ -234,24 +243,33 @@ impl World {
         }
     }
 
-    fn service_step(&mut self, machine: usize, container: u64, task: &str, step: ServiceStep) {
+    pub(crate) fn service_step(&mut self, machine: usize, container: u64, task: &str, step: ServiceStep) {
         let calm = self.luck.is_calm();
         let Some(own) = self.machines[machine].containers.get_mut(&container) else { return };
         let Some(service) = own.services.get_mut(task) else { return };
         let running = |healthy| Report::Running { healthy, message: None };
+        let mut child = None;
         let report = match step {
             ServiceStep::Stops => {
                 own.services.remove(task);
+                self.child_ends(machine, container, task);
                 Report::Ended(End::Killed("Command terminated".into()))
             }
             ServiceStep::Crashes => {
                 own.services.remove(task);
+                self.child_ends(machine, container, task);
                 Report::Ended(End::Failed("Command exited with status 1".into()))
             }
             _ if service.stopping => return,
+            ServiceStep::Finishes => {
+                own.services.remove(task);
+                Report::Ended(End::Finished("Command exited with status 0".into()))
+            }
             ServiceStep::Runs => {
+                let next = if service.is_job() { ServiceStep::Finishes } else { ServiceStep::Ready };
+                child = service.child.take();
                 let wait = self.delays.between(50, 2_000);
-                self.service_later(machine, container, task, ServiceStep::Ready, wait);
+                self.service_later(machine, container, task, next, wait);
                 running(None)
             }
             ServiceStep::Ready if service.is_broken() || (service.stuck && !calm) => return,
@@ -266,6 +284,9 @@ impl World {
             }
         };
         self.report(machine, container, task, report);
+        if let Some(start) = child {
+            self.child_starts(Home { machine, container, task: task.to_owned() }, *start);
+        }
     }
 
     fn report(&mut self, machine: usize, container: u64, task: &str, report: Report) {
@@ -275,6 +296,9 @@ impl World {
     /// Nothing is left of a container.
     fn container_ends(&mut self, machine: usize, container: u64, status: Option<i32>) {
         let Some(own) = self.machines[machine].containers.remove(&container) else { return };
+        for task in own.services.keys() {
+            self.child_ends(machine, container, task);
+        }
         if own.waited && self.machines[machine].agent.is_some() {
             self.tell_exit(machine, own.id, status);
         }

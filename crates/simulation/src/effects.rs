@@ -9,6 +9,7 @@ use cairn_mesos::v1::scheduler::Call;
 
 use crate::fault::Fault;
 use crate::scheduler::{Incoming, self_name};
+use crate::service::Kind;
 use crate::world::{Happening, Lane, World};
 
 /// A call that has no answer is given up after so long, milliseconds.
@@ -97,6 +98,10 @@ impl World {
             Question::Gate(ask) => {
                 let verdict = match self.luck.strikes(Fault::GateClosed, 3_000) {
                     true => Verdict::Wait("its gate has its reasons".into()),
+                    false if self.schedulers[index].kind == Kind::Controller => match self.judge(ask) {
+                        Some(verdict) => verdict,
+                        None => return,
+                    },
                     false => self.gate(index, ask),
                 };
                 let verdict = if silent { Verdict::Wait("its gate does not answer".into()) } else { verdict };

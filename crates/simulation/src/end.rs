@@ -1,8 +1,11 @@
 //! The end of a run: with nothing going wrong any more, all must become as it was asked for.
 
+use std::path::PathBuf;
+
 use cairn_framework::core::Core;
 
 use crate::container::Service;
+use crate::service::{Kind, Shape};
 use crate::world::{Happening, World};
 
 /// How often it is looked, milliseconds.
@@ -17,8 +20,10 @@ impl World {
             self.after(LOOK, Happening::Look);
             return;
         }
-        let missing: Vec<String> =
-            (0..self.schedulers.len()).filter_map(|index| self.missing(index)).collect();
+        let missing: Vec<String> = match &self.stack {
+            Some(stack) => self.missing_of_stack(stack),
+            None => (0..self.schedulers.len()).filter_map(|index| self.missing(index)).collect(),
+        };
         if missing.is_empty() {
             self.converged = true;
             return;
@@ -45,7 +50,7 @@ impl World {
         reason.map(|reason| format!("scheduler {index} ({}): {reason}", scheduler.name))
     }
 
-    fn processes(&self, role: &str) -> Vec<&Service> {
+    pub(crate) fn processes(&self, role: &str) -> Vec<&Service> {
         let containers = self.machines.iter().flat_map(|m| m.containers.values());
         containers.flat_map(|c| c.services.values()).filter(|s| s.owner.0 == role).collect()
     }
@@ -60,15 +65,21 @@ impl World {
                 steps.map(|s| format!("{} {:?} {}", s.id, s.status, s.message)).collect();
             return Some(format!("{:?} {:?}: {}", status.health, status.plan.status, steps.join(", ")));
         }
+        self.not_running(&scheduler.name, scheduler.kind, &wish.shape)
+    }
+
+    /// Why what runs of a framework is not what its configuration asks for.
+    pub(crate) fn not_running(&self, role: &str, kind: Kind, shape: &Shape) -> Option<String> {
         let mut served: Vec<String> = Vec::new();
-        for process in self.processes(&scheduler.name) {
-            if !process.serves || process.command != wish.shape.command() {
+        for process in self.processes(role) {
+            let is_node = process.owner.1.starts_with("node-");
+            if !process.serves || is_node && process.command != shape.command() {
                 return Some(format!("{:?} runs {:?}", process.owner, process.command));
             }
             served.push(process.owner.1.clone());
         }
         served.sort();
-        let wanted: Vec<String> = (0..wish.shape.count).map(|n| format!("node-{n}")).collect();
+        let wanted = kind.instances(shape);
         (served != wanted).then(|| format!("{served:?} serve, {wanted:?} should"))
     }
 
@@ -80,10 +91,13 @@ impl World {
         if let Some(process) = self.processes(role).first() {
             return Some(format!("{:?} still runs", process.owner));
         }
-        let volume =
-            self.machines.iter().flat_map(|m| &m.volumes).find(|path| {
-                path.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()) == Some(role)
-            });
-        volume.filter(|_| delete_data).map(|path| format!("{} is still there", path.display()))
+        let volume = self.volume_of(role).filter(|_| delete_data);
+        volume.map(|path| format!("{} is still there", path.display()))
+    }
+
+    /// A volume of a framework that still holds data.
+    pub(crate) fn volume_of(&self, role: &str) -> Option<&PathBuf> {
+        let mut volumes = self.machines.iter().flat_map(|m| &m.volumes);
+        volumes.find(|path| path.parent().and_then(|p| p.file_name()).is_some_and(|name| name == role))
     }
 }

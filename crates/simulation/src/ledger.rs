@@ -19,6 +19,8 @@ pub(crate) struct Known {
     /// An operator wants it stopped.
     pub(crate) to_stop: bool,
     pub(crate) retired: bool,
+    /// It is one of a gang.
+    pub(crate) gang: bool,
     /// Agents on which it may hold what it has given up.
     pub(crate) given_up: BTreeSet<String>,
 }
@@ -41,6 +43,7 @@ impl Known {
             deployed: flag("deployed"),
             to_stop: record["goal"] == "stop",
             retired: flag("retired"),
+            gang: record["spec"]["gang"].is_string(),
             given_up: record["given_up"].as_array().into_iter().flatten().filter_map(text).collect(),
         }
     }

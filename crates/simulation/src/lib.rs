@@ -6,14 +6,19 @@
 //! step, every write and every message the invariants of the design are checked ([`Violation`]); at the end nothing goes
 //! wrong any more, and all must become as it was asked for.
 //!
+//! In some runs a controller brings up a stack of services that rest on each other, and its child schedulers are processes
+//! of tasks ([`stack`]); in the others schedulers stand alone.
+//!
 //! What stands in for the drivers is here; every decision is that of the shipped code. A run is its [`Plan`]: the same
 //! plan gives the same run, and [`shrink`] looks for a smaller one that breaks the same rule.
 
 mod acts;
 mod agent;
 mod check;
+mod child;
 mod connection;
 mod container;
+mod controller;
 mod effects;
 mod end;
 mod fault;
@@ -22,10 +27,15 @@ mod machine;
 mod master;
 mod misfortune;
 mod operator;
+mod outside;
 mod rng;
 mod scheduler;
 mod service;
 mod shrink;
+mod stack;
+mod stack_check;
+mod stack_end;
+mod stack_operator;
 mod words;
 mod world;
 

@@ -64,6 +64,8 @@ pub(crate) enum ServiceStep {
     Crashes,
     /// It has been told to stop, and does.
     Stops,
+    /// A job is done.
+    Finishes,
 }
 
 /// Numbers the agent's ids.
@@ -146,6 +148,11 @@ impl Machine {
     fn now(&self, world: u64) -> Now {
         let wall = Duration::from_millis(world).as_secs_f64();
         Now { at: Duration::from_millis(world.saturating_sub(self.started)), wall }
+    }
+
+    /// Where its services listen.
+    pub(crate) fn address(&self) -> &str {
+        &self.settings.ip
     }
 
     pub(crate) fn container(&self, id: &str) -> Option<u64> {
@@ -231,10 +238,13 @@ impl World {
         let machine = &mut self.machines[index];
         machine.powered = false;
         machine.boots += 1;
-        machine.containers.clear();
+        let lost = std::mem::take(&mut machine.containers);
         if forgets {
             // Containers' records are not forced to disk: they do not outlive the machine's crash anyway.
             machine.records.clear();
+        }
+        for (container, task) in lost.iter().flat_map(|(n, c)| c.services.keys().map(move |t| (*n, t))) {
+            self.child_ends(index, container, task);
         }
         self.after(away, Happening::PowerReturns { index });
     }

@@ -19,7 +19,7 @@ pub(crate) struct Wish {
 }
 
 pub(crate) struct Operator {
-    rng: Rng,
+    pub(crate) rng: Rng,
     left: u64,
     pub(crate) wishes: Vec<Wish>,
 }
@@ -44,14 +44,15 @@ impl World {
         self.operator.left -= 1;
         let pause = self.operator.rng.between(500, 15_000);
         self.after(pause, Happening::Operator);
+        if self.stack.is_some() {
+            return self.operate_stack();
+        }
         let index = self.operator.rng.index(self.schedulers.len()).unwrap_or_default();
         if self.operator.wishes[index].destroyed.is_some() {
             return self.create_again(index);
         }
         let kind = self.schedulers[index].kind;
-        let node = format!("node-{}", self.operator.rng.below(4));
-        let rng = &mut self.operator.rng;
-        match rng.below(16) {
+        match self.operator.rng.below(16) {
             0..=2 => self.reshape(index, |shape, rng| shape.count = rng.between(1, 4)),
             3..=5 => self.reshape(index, |shape, rng| shape.mark = rng.below(1_000)),
             6 => self.reshape(index, |shape, rng| shape.cpus = rng.between(1, 2)),
@@ -59,21 +60,28 @@ impl World {
                 shape.mark = rng.below(1_000);
                 shape.broken = !shape.broken;
             }),
-            8 => self.ask_scheduler(index, Command::Restart(vec![node])),
-            9 => {
-                let force = rng.chance(30_000);
-                self.ask_scheduler(index, Command::Stop { instances: vec![node], force });
-            }
-            10 => self.ask_scheduler(index, Command::Start(vec![node])),
-            11 => self.ask_scheduler(index, Command::Pause),
-            12 => self.ask_scheduler(index, Command::Continue),
-            13 => self.ask_scheduler(index, Command::DeleteData(node)),
-            14 => self.ask_scheduler(index, Command::Replace(node)),
+            8..=14 => self.operate_on(index),
             _ => {
-                let delete_data = kind == Kind::Workers || rng.chance(50_000);
+                let delete_data = kind == Kind::Workers || self.operator.rng.chance(50_000);
                 self.destroy(index, delete_data);
             }
         }
+    }
+
+    /// Something is asked of a service's scheduler about what runs, or it is paused.
+    pub(crate) fn operate_on(&mut self, index: usize) {
+        let rng = &mut self.operator.rng;
+        let node = format!("node-{}", rng.below(4));
+        let command = match rng.below(7) {
+            0 => Command::Restart(vec![node]),
+            1 => Command::Stop { instances: vec![node], force: rng.chance(30_000) },
+            2 => Command::Start(vec![node]),
+            3 => Command::Pause,
+            4 => Command::Continue,
+            5 => Command::DeleteData(node),
+            _ => Command::Replace(node),
+        };
+        self.ask_scheduler(index, command);
     }
 
     fn destroy(&mut self, index: usize, delete_data: bool) {
@@ -117,7 +125,7 @@ impl World {
         }
     }
 
-    fn ask_scheduler(&mut self, index: usize, command: Command) {
+    pub(crate) fn ask_scheduler(&mut self, index: usize, command: Command) {
         let life = self.schedulers[index].life;
         let message = Incoming::Command(Box::new(command));
         let wait = self.delays.between(1, 50);
@@ -162,8 +170,11 @@ impl World {
         for (machine, container, task) in self.services() {
             self.service_later(machine, container, &task, ServiceStep::Ready, 100);
         }
+        self.schedulers.iter_mut().for_each(Scheduler::heal);
+        if self.stack.is_some() {
+            return self.settle_stack();
+        }
         for index in 0..self.schedulers.len() {
-            self.schedulers[index].heal();
             self.operator.wishes[index].shape.broken = false;
             if self.operator.wishes[index].destroyed.is_none() {
                 self.give_file(index);
@@ -173,23 +184,34 @@ impl World {
 
     /// Asks again for what is still wanted: going on, starting what was stopped, destroying.
     pub(crate) fn insist(&mut self) {
+        if self.stack.is_some() {
+            return self.insist_on_stack();
+        }
         for index in 0..self.schedulers.len() {
-            let Some(core) = &self.schedulers[index].core else { continue };
-            let view = core.view();
-            if let Some(delete_data) = self.operator.wishes[index].destroyed {
-                if !core.destroyed() {
+            match (self.operator.wishes[index].destroyed, &self.schedulers[index].core) {
+                (Some(delete_data), Some(core)) if !core.destroyed() => {
                     self.ask_scheduler(index, Command::Destroy { delete_data });
                 }
-                continue;
+                (None, Some(_)) => self.encourage(index),
+                _ => {}
             }
-            let stopped = |n: &&String| view.instances.get(*n).is_some_and(|i| i.phase == Phase::Stopped);
-            let stopped: Vec<String> = view.target.iter().filter(stopped).cloned().collect();
-            if self.ledger.targets.get(&index).is_some_and(|t| t["paused"] == true) {
-                self.ask_scheduler(index, Command::Continue);
-            }
-            if !stopped.is_empty() {
-                self.ask_scheduler(index, Command::Start(stopped));
-            }
+        }
+    }
+
+    /// Lets a scheduler go on that was paused, and what was stopped or given up start again.
+    pub(crate) fn encourage(&mut self, index: usize) {
+        let Some(core) = &self.schedulers[index].core else { return };
+        let view = core.view();
+        let idle = |n: &&String| {
+            let phase = view.instances.get(*n).map(|i| i.phase);
+            matches!(phase, Some(Phase::Stopped | Phase::Failed))
+        };
+        let idle: Vec<String> = view.target.iter().filter(idle).cloned().collect();
+        if self.ledger.targets.get(&index).is_some_and(|t| t["paused"] == true) {
+            self.ask_scheduler(index, Command::Continue);
+        }
+        if !idle.is_empty() {
+            self.ask_scheduler(index, Command::Start(idle));
         }
     }
 }

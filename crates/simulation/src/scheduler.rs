@@ -7,12 +7,16 @@ use cairn_framework::core::{Core, Effect, Event, Setup};
 use cairn_framework::store::{MemoryStore, Store};
 use cairn_framework::{Command, Config, Progress, Service, Verdict};
 use cairn_mesos::v1::scheduler::Event as MasterEvent;
+use serde_json::Value;
 
 use crate::check::Before;
+use crate::child::Home;
 use crate::connection::Connection;
 use crate::fault::Fault;
+use crate::machine::ServiceStep;
 use crate::rng::Rng;
-use crate::service::{Kind, Shape, Toy};
+use crate::service::{Kind, Shape};
+use crate::stack::{Part, Stack};
 use crate::world::{Happening, World};
 
 pub(crate) const MASTER: &str = "127.0.0.1:5050";
@@ -25,6 +29,10 @@ pub(crate) enum Incoming {
     CallFailed,
     Verdict(u64, Verdict),
     Progress(u64, Progress),
+    /// A fact from a watcher.
+    Observe(String, Value),
+    /// What the controller asks of itself.
+    Tidy(Box<Command>),
     /// An operator's request.
     Command(Box<Command>),
     Tick,
@@ -35,7 +43,7 @@ pub(crate) struct Scheduler {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     service: Arc<dyn Service>,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: Arc<MemoryStore>,
     /// What each process is given at its start.
     pub(crate) file: Config,
     pub(crate) core: Option<Core>,
@@ -53,18 +61,35 @@ pub(crate) struct Scheduler {
     pub(crate) skew: i64,
     pub(crate) cut_until: u64,
     pub(crate) full_until: u64,
+    /// Of a child scheduler: the process that it is, while there is one.
+    pub(crate) home: Option<Home>,
 }
 
 impl Scheduler {
     pub(crate) fn new(number: u64, rng: &mut Rng) -> Self {
         let kind = [Kind::Quorum, Kind::Shards, Kind::Workers][rng.index(3).unwrap_or_default()];
-        let shape = Shape { count: rng.between(1, 4), mark: 0, cpus: 1, broken: false };
+        let shape = Shape { count: rng.between(1, 4), ..Shape::default() };
+        let file = Config { revision: 1, options: shape.to_value().into(), ..Config::default() };
+        Self::of(format!("demo-{}{number}", kind.framework()), kind, kind.service(), file)
+    }
+
+    /// The controller, and a child scheduler for each service that the stack may have.
+    pub(crate) fn all_of(stack: &Stack) -> Vec<Self> {
+        let kind = Kind::Controller;
+        let name = kind.framework().to_owned();
+        let controller = Self::of(name, kind, stack.simulated.service(), Config::default());
+        let child =
+            |part: &Part| Self::of(part.framework(), part.kind, part.kind.service(), Config::default());
+        std::iter::once(controller).chain(stack.parts.iter().map(child)).collect()
+    }
+
+    fn of(name: String, kind: Kind, service: Arc<dyn Service>, file: Config) -> Self {
         Self {
-            name: format!("demo-{}{number}", ["quorum", "shards", "workers"][kind as usize]),
+            name,
             kind,
-            service: Arc::new(Toy(kind)),
-            store: MemoryStore::default(),
-            file: Config { revision: 1, options: shape.to_value().into(), ..Config::default() },
+            service,
+            store: Arc::default(),
+            file,
             core: None,
             life: 0,
             connection: None,
@@ -76,6 +101,7 @@ impl Scheduler {
             skew: 0,
             cut_until: 0,
             full_until: 0,
+            home: None,
         }
     }
 
@@ -132,18 +158,42 @@ impl World {
         let entries = scheduler.store.load().expect("memory can be read");
         let mut core = Core::new(Arc::clone(&scheduler.service), setup, &entries, ids)
             .expect("it has stored this itself");
-        let given = core.given(scheduler.file.clone(), scheduler.clock(now));
+        // The controller is configured over REST, once it has been started for the first time.
+        let given = match scheduler.kind == Kind::Controller && core.configured() {
+            true => Ok(Vec::new()),
+            false => core.given(scheduler.file.clone(), scheduler.clock(now)),
+        };
         scheduler.core = Some(core);
-        scheduler.effects = given.unwrap_or_default().into();
+        match given {
+            Ok(effects) => scheduler.effects = effects.into(),
+            Err(problems) => self.violate("what a stack's check lets pass is accepted", || {
+                format!("{} refuses its configuration: {problems:?}", self_name(index))
+            }),
+        }
         self.note(|| format!("{} starts", self_name(index)));
+        self.published(index);
         self.pump(index);
         if self.schedulers[index].core.is_some() {
             self.connect_soon(index, 0);
         }
     }
 
-    /// Its process ends; whatever runs on the cluster goes on.
+    /// Its process ends; whatever runs on the cluster goes on. That of a child scheduler is a task, which the controller
+    /// launches anew.
     pub(crate) fn crash_scheduler(&mut self, index: usize, away: u64) {
+        if self.schedulers[index].core.is_none() {
+            return;
+        }
+        if let Some(home) = self.schedulers[index].home.clone() {
+            return self.service_step(home.machine, home.container, &home.task, ServiceStep::Crashes);
+        }
+        self.note(|| format!("{} is away for {away} ms", self_name(index)));
+        self.end_process(index);
+        self.after(away, Happening::SchedulerStarts { index });
+    }
+
+    /// Nothing is left of its process.
+    pub(crate) fn end_process(&mut self, index: usize) {
         let scheduler = &mut self.schedulers[index];
         if scheduler.core.take().is_none() {
             return;
@@ -153,10 +203,14 @@ impl World {
         scheduler.writing = false;
         scheduler.wake = None;
         scheduler.asked = None;
-        self.note(|| format!("{} ends, for {away} ms", self_name(index)));
+        self.note(|| format!("{} ends", self_name(index)));
         self.break_connection(index);
         self.schedulers[index].connection = None;
-        self.after(away, Happening::SchedulerStarts { index });
+        if self.schedulers[index].kind == Kind::Controller
+            && let Some(stack) = &mut self.stack
+        {
+            stack.forget_process();
+        }
     }
 
     pub(crate) fn tell_scheduler(&mut self, index: usize, message: Incoming) {
@@ -209,6 +263,13 @@ impl World {
         let now = self.schedulers[index].clock(self.now);
         let event = match message {
             Incoming::Command(command) => return self.take_command(index, *command, now),
+            Incoming::Tidy(command) => {
+                if let Some(stack) = &mut self.stack {
+                    stack.tidying = false;
+                }
+                return self.take_command(index, *command, now);
+            }
+            Incoming::Observe(key, value) => Event::Observe(key, value),
             Incoming::Event(event) => match self.heard(index, *event) {
                 Some(event) => event,
                 None => return,
@@ -232,11 +293,12 @@ impl World {
         let scheduler = &mut self.schedulers[index];
         scheduler.wake = None;
         scheduler.effects = effects.into();
+        self.published(index);
     }
 
     fn take_command(&mut self, index: usize, command: Command, now: u64) {
         self.steps += 1;
-        self.note(|| format!("{}: asked for {command:?}", self_name(index)));
+        self.note(|| format!("{}: asked for {}", self_name(index), crate::words::command(&command)));
         self.ledger.allow(index, &self.schedulers[index].name, &command);
         let before = Before::command(&command);
         let Some(core) = &mut self.schedulers[index].core else { return };
@@ -253,6 +315,7 @@ impl World {
                 self.note(|| format!("{}: refuses: {}", self_name(index), problem.detail));
             }
         }
+        self.published(index);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Services made for the simulator: all they do is to ask for what the core can do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_framework::{
@@ -18,6 +19,41 @@ pub(crate) enum Kind {
     Shards,
     /// Workers that hold nothing and do not form a cluster.
     Workers,
+    /// What a spec describes: a job, servers with data, two that start together.
+    Batch,
+    /// The controller.
+    Controller,
+}
+
+impl Kind {
+    /// Name of its framework.
+    pub(crate) fn framework(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Shards => "shards",
+            Self::Workers => "workers",
+            Self::Batch => "batch",
+            Self::Controller => "cairn",
+        }
+    }
+
+    /// The code that the scheduler runs; the controller's comes with its stack.
+    pub(crate) fn service(self) -> Arc<dyn Service> {
+        if self == Self::Batch { cairn_service::service() } else { Arc::new(Toy(self)) }
+    }
+
+    /// Its instances do not all take turns, or not by what is known here.
+    pub(crate) fn is_independent(self) -> bool {
+        matches!(self, Self::Workers | Self::Batch | Self::Controller)
+    }
+
+    /// The instances that run in the end.
+    pub(crate) fn instances(self, shape: &Shape) -> Vec<String> {
+        let pair = ["left-0", "right-0"].into_iter().filter(|_| self == Self::Batch).map(str::to_owned);
+        let mut names: Vec<String> = pair.chain((0..shape.count).map(|n| format!("node-{n}"))).collect();
+        names.sort();
+        names
+    }
 }
 
 /// A service of some kind. Its options are [`Shape`].
@@ -35,6 +71,14 @@ pub(crate) struct Shape {
     pub(crate) cpus: u64,
     /// It never becomes ready with this configuration.
     pub(crate) broken: bool,
+    /// Outputs of what it rests on.
+    pub(crate) from: String,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { count: 0, mark: 0, cpus: 1, broken: false, from: String::new() }
+    }
 }
 
 impl Shape {
@@ -49,13 +93,16 @@ impl Shape {
             mark: number("mark", 0),
             cpus: number("cpus", 1),
             broken: options.get("broken").and_then(Value::as_bool).unwrap_or_default(),
+            from: options.get("from").and_then(Value::as_str).unwrap_or_default().to_owned(),
         }
     }
 
     /// What tasks with this configuration run.
     pub(crate) fn command(&self) -> Vec<String> {
         let health = if self.broken { "broken" } else { "sound" };
-        vec!["run".into(), self.mark.to_string(), health.into()]
+        let mut command = vec!["run".into(), self.mark.to_string(), health.into()];
+        command.extend(Some(self.from.clone()).filter(|from| !from.is_empty()));
+        command
     }
 }
 
@@ -71,7 +118,7 @@ impl Service for Toy {
             return Err(vec![Problem::new("count", "at most 5")]);
         }
         let volumes = match self.0 {
-            Kind::Workers => Vec::new(),
+            Kind::Workers | Kind::Batch | Kind::Controller => Vec::new(),
             Kind::Quorum | Kind::Shards => vec![VolumeSpec { path: "data".into(), size: 512 }],
         };
         let instance = |n: u64| InstanceSpec {

@@ -1,5 +1,6 @@
 //! Short lines for the trace.
 
+use cairn_framework::Command;
 use cairn_framework::core::Event;
 use cairn_mesos::v1::offer::operation::Type;
 use cairn_mesos::v1::scheduler::{Call, call};
@@ -28,6 +29,16 @@ pub(crate) fn call(call: &Call) -> String {
         _ => None,
     };
     format!("{} {}", call.r#type().as_str_name(), what.unwrap_or_default())
+}
+
+/// A request; of a controller's configuration, no more than that it is one.
+pub(crate) fn command(command: &Command) -> String {
+    match command {
+        Command::Configure { config, expected } if config.options.get("stacks").is_some() => {
+            format!("other stacks than generation {expected:?}")
+        }
+        other => format!("{other:?}"),
+    }
 }
 
 /// An event, unless it says nothing.

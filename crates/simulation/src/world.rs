@@ -9,11 +9,14 @@ use crate::master::MasterHost;
 use crate::operator::Operator;
 use crate::rng::Rng;
 use crate::scheduler::{Incoming, Scheduler};
+use crate::stack::Stack;
 
 /// Virtual time begins here, milliseconds since the epoch.
 pub(crate) const EPOCH: u64 = 1_800_000_000_000;
 /// A run that takes more steps than this does not come to rest.
 const MOST_STEPS: u64 = 200_000;
+/// So many of 100,000 runs have a controller.
+const STACKED: u64 = 25_000;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -72,6 +75,12 @@ pub(crate) enum Happening {
     PowerReturns {
         index: usize,
     },
+    /// A watcher of the controller asks its child how it is.
+    Poll {
+        life: u64,
+        instance: String,
+        number: u64,
+    },
     Operator,
     /// Time for something to go wrong that no message or write brings about.
     Misfortune,
@@ -116,6 +125,8 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     pub(crate) schedulers: Vec<Scheduler>,
     pub(crate) operator: Operator,
+    /// What the controller brings up, in runs that have one: it is the first of the schedulers then.
+    pub(crate) stack: Option<Stack>,
     pub(crate) ledger: Ledger,
     pub(crate) violation: Option<Violation>,
     pub(crate) converged: bool,
@@ -126,8 +137,12 @@ impl World {
     pub(crate) fn new(plan: Plan, traced: bool) -> Self {
         let mut shape = Rng::new(plan.seed, 3);
         let machines = (0..shape.between(2, 4)).map(|n| Machine::new(n, &mut shape)).collect();
-        let schedulers: Vec<Scheduler> =
-            (0..shape.between(1, 3)).map(|n| Scheduler::new(n, &mut shape)).collect();
+        let mut kind = Rng::new(plan.seed, 6);
+        let stack = kind.chance(STACKED).then(|| Stack::new(&mut kind));
+        let schedulers: Vec<Scheduler> = match &stack {
+            Some(stack) => Scheduler::all_of(stack),
+            None => (0..shape.between(1, 3)).map(|n| Scheduler::new(n, &mut shape)).collect(),
+        };
         let mut world = Self {
             now: EPOCH,
             queue: BTreeMap::new(),
@@ -141,6 +156,7 @@ impl World {
             machines,
             operator: Operator::new(&plan, &schedulers),
             schedulers,
+            stack,
             ledger: Ledger::default(),
             violation: None,
             converged: false,
@@ -157,7 +173,8 @@ impl World {
             let wait = self.delays.below(2_000);
             self.after(wait, Happening::AgentStarts { index });
         }
-        for index in 0..self.schedulers.len() {
+        let alone = if self.stack.is_some() { 1 } else { self.schedulers.len() };
+        for index in 0..alone {
             let wait = self.delays.below(2_000);
             self.after(wait, Happening::SchedulerStarts { index });
         }
@@ -206,6 +223,7 @@ impl World {
             Happening::AgentStarts { index } => self.start_agent(index),
             Happening::Executor { machine, container, news } => self.tell_executor(machine, container, news),
             Happening::PowerReturns { index } => self.power_returns(index),
+            Happening::Poll { life, instance, number } => self.poll(life, instance, number),
             Happening::Operator => self.operate(),
             Happening::Misfortune => self.misfortune(),
             Happening::Look => self.look(),

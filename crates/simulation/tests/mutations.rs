@@ -2,19 +2,31 @@
 
 #![allow(clippy::panic, reason = "a test may fail")]
 
-use cairn_framework::core::{Bug, plant};
+use std::fmt::Debug;
+
+use cairn_controller::simulation as controller;
+use cairn_framework::core;
 use cairn_simulation::{Plan, run};
 
 /// So many seeds are enough to find each of them.
 const WITHIN: u64 = 400;
 
-#[test]
-fn every_planted_bug_is_found() {
-    for bug in Bug::ALL {
-        plant(Some(bug));
+fn each_is_found<Bug: Copy + Debug>(bugs: &[Bug], plant: impl Fn(Option<Bug>)) {
+    for bug in bugs {
+        plant(Some(*bug));
         let found = (0..WITHIN).find_map(|seed| Some((seed, run(&Plan::of(seed), false).violation?)));
         plant(None);
         let Some((seed, violation)) = found else { panic!("{bug:?} is not found within {WITHIN} seeds") };
         println!("{bug:?}: seed {seed} breaks `{}`: {}", violation.rule, violation.text);
     }
+}
+
+#[test]
+fn every_bug_of_the_core_is_found() {
+    each_is_found(&core::Bug::ALL, core::plant);
+}
+
+#[test]
+fn every_bug_of_the_controller_is_found() {
+    each_is_found(&controller::Bug::ALL, controller::plant);
 }
