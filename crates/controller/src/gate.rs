@@ -111,6 +111,12 @@ impl Step<'_> {
         }
     }
 
+    /// Nothing has been launched since the stack has had it.
+    fn never_placed(&self) -> bool {
+        let known = self.ask.view.instances.get(&self.ask.instance);
+        known.is_some_and(|i| i.task_id.is_none() && i.placement.is_none() && i.replaces.is_none())
+    }
+
     fn state(&self) -> Option<Place> {
         let (service, _) = self.stack.service(self.service)?;
         Some(self.settings.state(&self.stack.spec.name, &service.name, &service.framework))
@@ -141,6 +147,10 @@ impl Step<'_> {
         if !self.outside.exists(state).await? {
             return Ok(Verdict::Go);
         }
+        if self.never_placed() {
+            // Its service is that of an earlier life, which was taken down and has kept its data; and so it stays.
+            return Ok(Verdict::Go);
+        }
         let down = self.outside.exists(&state.below(DOWN)).await?;
         if !down && !Observed::of(&self.ask.view, &self.ask.instance).destroyed() {
             return Ok(Verdict::Wait("its scheduler stopped before its service was down".into()));
@@ -165,7 +175,8 @@ mod tests {
         options.stacks.get_mut("demo").unwrap().destroying =
             delete_data.map(|delete_data| Destroying { delete_data });
         let mut view = view();
-        view.instances.entry(instance.to_owned()).or_default();
+        let known = view.instances.entry(instance.to_owned()).or_default();
+        known.placement = Some(cairn_framework::Placement::default());
         Ask { moment, action, instance: instance.into(), config: config_of(&options), view: view.into() }
     }
 
@@ -198,6 +209,21 @@ mod tests {
             matches!(judge(&settings, &ask).await, Verdict::Wait(_)),
             "it has run: its scheduler must come back"
         );
+    }
+
+    #[tokio::test]
+    async fn what_has_come_back_and_was_never_placed_goes_at_once_and_keeps_what_it_had() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = Settings { states: root.path().to_owned().into(), ..settings() };
+        let state = settings.state("demo", "kafka", "kafka");
+        state.mark(DOWN).await.unwrap();
+        let launch = ask(Moment::Before, Action::Launch, "demo-kafka", None);
+        assert_eq!(judge(&settings, &launch).await, Verdict::Go);
+        let mut delete = ask(Moment::After, Action::Remove, "demo-kafka", Some(true));
+        assert!(matches!(judge(&settings, &delete).await, Verdict::Wait(_)), "it may have run");
+        Arc::make_mut(&mut delete.view).instances.get_mut("demo-kafka").unwrap().placement = None;
+        assert_eq!(judge(&settings, &delete).await, Verdict::Go);
+        assert!(state.exists().await.unwrap(), "its volumes are still there");
     }
 
     #[tokio::test]

@@ -23,6 +23,8 @@ const AUTHORITIES_FILE: &str = "ca.pem";
 const READY_DEADLINE_MS: u64 = 120_000;
 /// SIGTERM only detaches, so this is soon over.
 const GRACE_MS: u64 = 5_000;
+/// A revision below all that are given out: a scheduler goes on with what it has stored.
+const KEEPS_ITS_OWN: u64 = 0;
 
 /// The task of an instance.
 ///
@@ -123,7 +125,7 @@ fn child_config(
     view: &View,
     secrets: &Secrets,
 ) -> Result<Config, Wait> {
-    let outputs = provided(stack, service, view)?;
+    let Provided { outputs, all_known } = provided(settings, stack, service, view)?;
     let unknown = |missing: Missing| Wait::For(format!("waits for {}", missing.references.join(", ")));
     let options = resolve(&service.options, &outputs, secrets).map_err(unknown)?;
     let inputs = service
@@ -142,7 +144,7 @@ fn child_config(
     let definition =
         framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok().map(Box::new));
     Ok(Config {
-        revision,
+        revision: if all_known { revision } else { KEEPS_ITS_OWN },
         options: options.into(),
         secrets: secret_places(&service.options),
         inputs,
@@ -154,18 +156,33 @@ fn child_config(
     })
 }
 
+/// What a service is given.
+struct Provided {
+    outputs: Outputs,
+    /// None of them is left blank.
+    all_known: bool,
+}
+
 /// Outputs of all that the service needs.
 ///
 /// A running scheduler gets new values only from a provider that is complete, so that it is not bothered with what
 /// is half done. One that has crashed comes back with the last known ones: it must not stay away because its
 /// provider is busy.
-fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Outputs, Wait> {
+///
+/// One whose service is on its way out comes back in any case, since what it rests on goes after it: what nobody knows any
+/// more is left blank then.
+fn provided(
+    settings: &Settings,
+    stack: &StoredStack,
+    service: &Service,
+    view: &View,
+) -> Result<Provided, Wait> {
     let crashed = view
         .instances
         .get(&stack.instance(&service.name))
         .is_some_and(|i| i.task_id.is_none() && i.placement.is_some());
     let going = stack.going(&service.name).is_some();
-    let mut outputs = Outputs::new();
+    let mut provided = Provided { outputs: Outputs::new(), all_known: true };
     for need in &service.needs {
         let observed = Observed::of(view, &stack.instance(need));
         let revision = stack.service(need).map(|(_, revision)| revision).unwrap_or_default();
@@ -175,13 +192,23 @@ fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Outpu
                 let last = observed.status.map(|s| s.outputs).filter(|o| !o.is_empty());
                 match last {
                     Some(outputs) if crashed || going || planted(Bug::EarlyOutputs) => outputs,
+                    None if going => {
+                        provided.all_known = false;
+                        blank(stack.framework(need, &settings.catalog))
+                    }
                     _ => return Err(Wait::For(format!("waits for {need}: {why}"))),
                 }
             }
         };
-        outputs.insert(need.clone(), given);
+        provided.outputs.insert(need.clone(), given);
     }
-    Ok(outputs)
+    Ok(provided)
+}
+
+/// The outputs that a framework promises, all of them empty.
+fn blank(framework: Option<&FrameworkSpec>) -> BTreeMap<String, String> {
+    let names = framework.into_iter().flat_map(FrameworkSpec::outputs);
+    names.map(|name| (name.to_owned(), String::new())).collect()
 }
 
 /// The framework's archives that are at hand, as agents fetch them from this controller.
@@ -352,6 +379,19 @@ mod tests {
         assert_eq!(before.0, after.0);
         assert_ne!(before.1, after.1);
         assert_eq!(rendered_config(&after.1)["inputs"], json!({"zookeeper": "a:1,b:2"}));
+    }
+
+    #[test]
+    fn a_scheduler_comes_back_to_take_its_service_down_though_nobody_knows_what_it_rests_on() {
+        let mut options = options();
+        options.stacks.get_mut("demo").unwrap().destroying = Some(crate::state::Destroying::default());
+        let mut view = view();
+        // The provider's scheduler has been started anew and its service does not serve: it says nothing of outputs.
+        observe(&mut view, status("demo-zookeeper", 1));
+        view.instances.entry("demo-kafka".into()).or_default();
+        let kafka = task(&settings(), &Stacks::new(options), "demo-kafka", &view).unwrap();
+        assert_eq!(rendered_config(&kafka)["inputs"], json!({"zookeeper": ""}));
+        assert_eq!(rendered_config(&kafka)["revision"], 0, "what it has stored is newer");
     }
 
     #[test]
