@@ -67,8 +67,10 @@ impl World {
         let stored = Stored::of(target.as_ref());
         for change in changes {
             let Some(name) = change.key.strip_prefix("instance/") else { continue };
-            let before = self.ledger.of(CONTROLLER, name).cloned().unwrap_or_default();
+            let before = self.ledger.of(CONTROLLER, name).cloned();
             let after = change.value.as_deref().map(Known::read).unwrap_or_default();
+            self.note_placed(name, before.is_none(), after.agent.is_some());
+            let before = before.unwrap_or_default();
             if before.task.is_none() && after.task.is_some() && before.agent.is_none() {
                 self.check_first_launch(&stored, name);
             }
@@ -76,6 +78,16 @@ impl World {
             if stops(&after) && !stops(&before) {
                 self.check_child_stops(&stored, name);
             }
+        }
+    }
+
+    fn note_placed(&mut self, name: &str, new: bool, placed: bool) {
+        let Some(stack) = &mut self.stack else { return };
+        if new {
+            stack.placed.remove(name);
+        }
+        if placed {
+            stack.placed.insert(name.to_owned());
         }
     }
 

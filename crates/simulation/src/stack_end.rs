@@ -61,7 +61,8 @@ impl World {
         if core.view().instances.contains_key(&role) {
             return Some("its scheduler is still known".into());
         }
-        if !data {
+        // What was kept of it before, and has not come up since, stays.
+        if !data || !stack.placed.contains(&role) {
             return None;
         }
         let state = format!("/{STACK}/{}/", part.name);
