@@ -45,8 +45,8 @@ check: lint ## What is fast: format, clippy, unit and simulation tests
 soak: ## Simulate crashes, lost messages and the like, seed after seed, until stopped; FROM=N begins with seed N
 	cargo run --locked -q --profile simulation -p cairn-simulation --bin cairn-soak -- $(or $(FROM),0)
 
-chaos: build dist ## Hurt real services under load for MINUTES (30), from SEED (random), and write the table of faults to FILE
-	cargo run --locked -q -p cairn-tests --bin cairn-chaos -- "$(MINUTES)" all.yaml "$(or $(FILE),$(CARGO_TARGET_DIR)/chaos.md)" "$(SEED)"
+chaos: build dist ## Hurt real services under load for MINUTES (30), from SEED (random), with all faults or ONLY some, and write the table of faults to FILE
+	cargo run --locked -q -p cairn-tests --bin cairn-chaos -- "$(MINUTES)" all.yaml "$(or $(FILE),$(CARGO_TARGET_DIR)/chaos.md)" "$(SEED)" "$(ONLY)"
 
 bench: build dist ## Time and memory against a hand-written script
 	@bench/bench

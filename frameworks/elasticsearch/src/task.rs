@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use cairn_elasticsearch_admin::declared::flatten;
 use cairn_elasticsearch_admin::{Role, initial_masters};
-use cairn_framework::kit::{Entries, founding, java, probes, sh};
+use cairn_framework::kit::java::{self, Java};
+use cairn_framework::kit::{Entries, founding, probes, sh};
 use cairn_framework::{InstanceSpec, Placement, View, Wait, files};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use serde_json::json;
@@ -17,6 +18,8 @@ const WATERMARK: &str = "cluster.routing.allocation.disk.watermark.";
 /// As in the options that Elasticsearch comes with.
 const LARGE_HEAP: [&str; 3] =
     ["-XX:+UseG1GC", "-XX:G1ReservePercent=25", "-XX:InitiatingHeapOccupancyPercent=30"];
+/// The same collector: beyond loopback addresses Elasticsearch does not start with the serial one.
+const SMALL_HEAP: [&str; 4] = [LARGE_HEAP[0], LARGE_HEAP[1], LARGE_HEAP[2], "-XX:TieredStopAtLevel=1"];
 /// Time to hand shards over and close the indices.
 const GRACE_MS: u64 = 60_000;
 
@@ -42,7 +45,10 @@ pub(crate) fn task(
     files.extend([
         ConfigFile::raw("node.yml", yml(&instance.name, own, place, &view.framework)),
         ConfigFile::filled("addresses.yml", include_str!("addresses.yml")),
-        ConfigFile::raw("jvm.options", own.jvm.java(&LARGE_HEAP, &[], &[]).file()),
+        ConfigFile::raw(
+            "jvm.options",
+            Java { small: &SMALL_HEAP, ..own.jvm.java(&LARGE_HEAP, &[], &[]) }.file(),
+        ),
         // Other nodes come and go and the cluster is founded once: neither may restart this node, hence `kept`. The sandbox
         // is new for every task, so what is written is what was known at its launch.
         ConfigFile::raw("founders", initial_masters(&founders, own.opensearch())).kept(),

@@ -1,4 +1,5 @@
-//! `make chaos`: hurts real services under load until the time is over. Arguments: minutes, stack, file for the table, seed.
+//! `make chaos`: hurts real services under load until the time is over. Arguments: minutes, stack, file for the table,
+//! seed, and which faults may come, as words with commas between of which a fault's name in the table must have one.
 
 #![allow(clippy::disallowed_methods, reason = "without a seed, each run is another one")]
 
@@ -6,7 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cairn_tests::chaos::{self, Run, homes};
+use cairn_tests::chaos::homes::{self, Secluded};
+use cairn_tests::chaos::{self, Run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,15 +17,19 @@ fn main() -> ExitCode {
     let random = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
     let seed = argument(3).map_or_else(|| Some(random()), |text| text.parse().ok());
     let (Some(minutes), Some(seed)) = (minutes, seed) else {
-        eprintln!("usage: cairn-chaos [MINUTES [STACK [FILE [SEED]]]]");
+        eprintln!("usage: cairn-chaos [MINUTES [STACK [FILE [SEED [ONLY]]]]]");
         return ExitCode::FAILURE;
     };
     let stack = argument(1).map_or("all.yaml", String::as_str);
+    let only: Vec<&str> = argument(4).map_or_else(Vec::new, |text| text.split(',').collect());
     let secluded = homes::seclude();
-    if let Err(reason) = &secluded {
-        println!("agents get no networks and disks of their own: {reason}");
+    match &secluded {
+        Ok(Secluded::Over(code)) => return ExitCode::from(*code),
+        Ok(Secluded::Here) => {}
+        Err(reason) => println!("agents get no networks and disks of their own: {reason}"),
     }
-    let run = Run { seed, stack, lasts: Duration::from_secs(60 * minutes), homes: secluded.is_ok() };
+    let lasts = Duration::from_secs(60 * minutes);
+    let run = Run { seed, stack, lasts, homes: secluded.is_ok(), only: &only };
     println!("seed {seed}, {stack}, {minutes} minutes");
     let report = chaos::run(&run);
     println!("\n{}", report.text(&run));

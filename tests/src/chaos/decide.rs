@@ -98,6 +98,8 @@ pub struct Fault {
 pub struct Dealer {
     dice: Dice,
     topology: Topology,
+    /// All kinds that may come.
+    cards: Vec<(Class, Blow)>,
     deck: Vec<(Class, Blow)>,
 }
 
@@ -107,9 +109,21 @@ const TRIES: usize = 16;
 const LONGEST: u64 = 20;
 
 impl Dealer {
-    /// The faults of a seed.
-    pub fn new(seed: u64, topology: Topology) -> Self {
-        Self { dice: Dice(seed), topology, deck: Vec::new() }
+    /// The faults of a seed, of the kinds whose names hold one of the words of `only`, or of all if there are none.
+    ///
+    /// # Errors
+    /// When no kind has such a name; says which there are.
+    pub fn new(seed: u64, topology: Topology, only: &[&str]) -> Result<Self, String> {
+        let all = cards(topology.homes);
+        let name = |(class, blow): &(Class, Blow)| format!("{blow} {class}");
+        let wanted =
+            |card: &&(Class, Blow)| only.is_empty() || only.iter().any(|word| name(card).contains(word));
+        let cards: Vec<_> = all.iter().filter(wanted).copied().collect();
+        if cards.is_empty() {
+            let names: Vec<String> = all.iter().map(name).collect();
+            return Err(format!("no fault is called {}; there are: {}", only.join(" or "), names.join(", ")));
+        }
+        Ok(Self { dice: Dice(seed), topology, cards, deck: Vec::new() })
     }
 
     /// What goes wrong at the same time: one fault, or two that the replication survives together.
@@ -129,7 +143,7 @@ impl Dealer {
 
     fn draw(&mut self) -> (Class, Blow) {
         if self.deck.is_empty() {
-            self.deck = cards(self.topology.homes);
+            self.deck.clone_from(&self.cards);
         }
         let at = self.dice.below(self.deck.len());
         self.deck.swap_remove(at)
@@ -194,17 +208,38 @@ impl Copies<'_> {
 }
 
 impl Target {
+    fn class(&self) -> Class {
+        match self {
+            Self::Instance { .. } => Class::Instance,
+            Self::Executor { .. } => Class::Executor,
+            Self::Scheduler { .. } => Class::Scheduler,
+            Self::Controller => Class::Controller,
+            Self::Master => Class::Master,
+            Self::Agent(_) => Class::Agent,
+            Self::Link(..) => Class::Link,
+        }
+    }
+
     /// What it is, without its place: a row of the table. Instances are told by service.
     pub fn kind(&self) -> String {
         match self {
-            Self::Instance { service, .. } => format!("server of {service}"),
-            Self::Executor { .. } => "executor".into(),
-            Self::Scheduler { .. } => "child scheduler".into(),
-            Self::Controller => "controller".into(),
-            Self::Master => "master".into(),
-            Self::Agent(_) => "agent".into(),
-            Self::Link(..) => "network between two agents".into(),
+            Self::Instance { service, .. } => format!("{} of {service}", self.class()),
+            _ => self.class().to_string(),
         }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instance => "server",
+            Self::Executor => "executor",
+            Self::Scheduler => "child scheduler",
+            Self::Controller => "controller",
+            Self::Master => "master",
+            Self::Agent => "agent",
+            Self::Link => "network between two agents",
+        })
     }
 }
 
@@ -287,10 +322,28 @@ mod tests {
         }
     }
 
+    fn dealer(seed: u64, topology: Topology) -> Dealer {
+        Dealer::new(seed, topology, &[]).expect("all kinds")
+    }
+
+    #[test]
+    fn only_what_is_asked_for_comes() {
+        let mut dealer =
+            Dealer::new(1, topology(), &["full disk", "SIGTERM server"]).expect("there are such");
+        let kinds: BTreeSet<String> =
+            (0..60).flat_map(|_| dealer.round()).map(|fault| fault.kind()).collect();
+        let expected = ["SIGTERM server of kafka", "SIGTERM server of zookeeper", "full disk of agent"];
+        assert_eq!(kinds, expected.map(str::to_owned).into());
+        let Err(told) = Dealer::new(1, topology(), &["earthquake"]) else {
+            unreachable!("nothing is called so")
+        };
+        assert!(told.starts_with("no fault is called earthquake; there are: SIGKILL server, "), "{told}");
+    }
+
     #[test]
     fn the_same_seed_deals_the_same_faults() {
         let faults = |seed| {
-            let mut dealer = Dealer::new(seed, topology());
+            let mut dealer = dealer(seed, topology());
             (0..50).map(|_| dealer.round()).collect::<Vec<_>>()
         };
         assert_eq!(faults(7), faults(7));
@@ -301,7 +354,7 @@ mod tests {
     fn a_pair_is_never_two_copies_of_the_same_data() {
         let mut pairs = 0;
         for seed in 0..200 {
-            let mut dealer = Dealer::new(seed, topology());
+            let mut dealer = dealer(seed, topology());
             for round in (0..50).map(|_| dealer.round()) {
                 let [one, other] = round.as_slice() else { continue };
                 pairs += 1;
@@ -315,7 +368,7 @@ mod tests {
     #[test]
     fn each_kind_comes_before_any_comes_again() {
         for seed in 0..50 {
-            let mut dealer = Dealer::new(seed, topology());
+            let mut dealer = dealer(seed, topology());
             let dealt: BTreeSet<String> =
                 (0..21).map(|_| dealer.draw()).map(|card| format!("{card:?}")).collect();
             assert_eq!(dealt.len(), 21, "seed {seed}");
@@ -326,14 +379,14 @@ mod tests {
     fn what_is_shared_is_neither_cut_nor_filled() {
         let mut shared = topology();
         shared.homes = false;
-        let mut dealer = Dealer::new(5, shared);
+        let mut dealer = dealer(5, shared);
         let places = |fault: &Fault| matches!(fault.blow, Blow::Cut | Blow::Fill);
         assert!((0..200).all(|_| !dealer.round().iter().any(places)));
     }
 
     #[test]
     fn a_link_has_two_ends() {
-        let mut dealer = Dealer::new(9, topology());
+        let mut dealer = dealer(9, topology());
         for _ in 0..100 {
             let Target::Link(one, other) = dealer.link() else { unreachable!("a link") };
             assert!(one != other && one < 3 && other < 3, "{one} {other}");
@@ -344,7 +397,7 @@ mod tests {
     fn one_service_alone_is_hurt_in_one_place_at_a_time() {
         let mut alone = topology();
         alone.services.truncate(1);
-        let mut dealer = Dealer::new(3, alone);
+        let mut dealer = dealer(3, alone);
         for round in (0..500).map(|_| dealer.round()) {
             assert!(round.iter().filter(|fault| fault.copies() != Copies::None).count() <= 1, "{round:?}");
         }

@@ -1,14 +1,17 @@
 //! Where the agents of a run live: each in a network namespace and on a disk of its own, so that both can fail while no
 //! process is touched.
 //!
-//! Who makes homes is alone in a network and a mount namespace ([`seclude`]): what it makes is gone when the last process
-//! in there has ended, however that came.
+//! Who makes homes is alone in namespaces ([`seclude`]): what it makes and what it starts is gone when it has ended, however
+//! that came.
+//!
+//! All addresses are loopback ones: beyond them Elasticsearch demands limits that only whoever owns the machine can set.
 
 use std::net::Ipv4Addr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use rustix::process::WaitOptions;
 
 use crate::cairn::Home;
 use crate::until;
@@ -16,9 +19,12 @@ use crate::until;
 /// Says that this process has been secluded already.
 const SECLUDED: &str = "CAIRN_CHAOS_SECLUDED";
 /// What [`seclude`] asks for.
-const NAMESPACES: [&str; 4] = ["--net", "--mount", "--propagation", "private"];
+const NAMESPACES: [&str; 6] =
+    ["--net", "--mount", "--propagation", "private", "--kill-child", "--mount-proc"];
+/// Runs a program that ends with whoever has started it.
+const BOUND: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 /// The address of this process on the network of its agents.
-pub const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub const HUB: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
 /// The address of the agent at place 0; the others have those that follow.
 const FIRST: u8 = 10;
 /// A network card that nobody has.
@@ -26,19 +32,64 @@ const NOBODY: &str = "02:00:00:00:00:99";
 /// How large a disk is while it is not full, bytes.
 const DISK: u64 = 4 << 30;
 
-/// Starts this program anew, alone in its namespaces. Comes back in the program that is, and in one that may not be.
+/// What this process is, once [`seclude`] has come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secluded {
+    /// The one that is alone.
+    Here,
+    /// One that has waited for it: it ended with this code.
+    Over(u8),
+}
+
+/// Runs this program once more, alone in a network, a mount and a process namespace, and waits for its end. Whatever ends
+/// this process, or that one, ends all that runs in there.
 ///
 /// # Errors
-/// Why the machine does not let it.
-pub fn seclude() -> Result<(), String> {
-    if std::env::var_os(SECLUDED).is_some() {
-        return run("ip", &["link", "set", "lo", "up"]);
+/// Why the machine does not let it; then nothing has run.
+pub fn seclude() -> Result<Secluded, String> {
+    match (std::env::var_os(SECLUDED), std::process::id()) {
+        (None, _) => enter(),
+        (Some(_), 1) => hold().map(Secluded::Over),
+        (Some(_), _) => open_loopback(&[]).map(|()| Secluded::Here),
     }
-    run("unshare", &[&NAMESPACES[..], &["true"]].concat())?;
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new("unshare");
-    command.args(NAMESPACES).arg("--").arg(program).args(std::env::args_os().skip(1)).env(SECLUDED, "yes");
-    Err(format!("unshare: {}", command.exec()))
+}
+
+fn again() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("this program is not found: {error}"))
+}
+
+fn enter() -> Result<Secluded, String> {
+    run("unshare", &[&NAMESPACES[..], &["--pid", "true"]].concat())?;
+    let mut command = Command::new(BOUND[0]);
+    command.args(&BOUND[1..]).arg("unshare").args(NAMESPACES).args(["--pid", "--"]);
+    let status = command.arg(again()?).args(std::env::args_os().skip(1)).env(SECLUDED, "yes").status();
+    let code = status.map_err(|error| format!("{}: {error}", BOUND[0]))?.code();
+    Ok(Secluded::Over(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
+}
+
+/// What the first process of a namespace has to do: bury those whose parents are gone, until the one that counts has ended.
+fn hold() -> Result<u8, String> {
+    let mut command = Command::new(again()?);
+    let child = command.args(std::env::args_os().skip(1)).spawn().map_err(|error| error.to_string())?;
+    let child = i32::try_from(child.id()).map_err(|error| error.to_string())?;
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == child => {
+                let code = status.exit_status().and_then(|code| u8::try_from(code).ok());
+                return Ok(code.unwrap_or(u8::MAX));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(format!("wait: {error}")),
+        }
+    }
+}
+
+/// Leaves a single address to the loopback device of a network namespace, and lets the others go through networks.
+fn open_loopback(within: &[String]) -> Result<(), String> {
+    run_within(within, &["ip", "link", "set", "lo", "up"])?;
+    run_within(within, &["ip", "address", "add", "127.0.0.1/32", "dev", "lo"])?;
+    run_within(within, &["ip", "address", "delete", "127.0.0.1/8", "dev", "lo"])?;
+    run_within(within, &["sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"])
 }
 
 /// A namespace with a cable to the hub, and a disk.
@@ -159,7 +210,9 @@ impl House {
     fn new(place: usize, disk: &Path) -> Result<Self, String> {
         let mut anchor = Command::new("unshare");
         let anchor = anchor
-            .args(["--net", "setpriv", "--pdeathsig", "KILL", "sleep", "infinity"])
+            .arg("--net")
+            .args(BOUND)
+            .args(["sleep", "infinity"])
             .current_dir("/")
             .stdin(Stdio::null())
             .spawn();
@@ -182,8 +235,8 @@ impl House {
         });
         run("ip", &["link", "add", &self.cable, "type", "veth", "peer", "name", "eth0", "netns", &pid])?;
         run("ip", &["link", "set", &self.cable, "master", "hub", "up"])?;
+        open_loopback(&self.within())?;
         self.ip(&["address", "add", &format!("{}/24", self.address), "dev", "eth0"])?;
-        self.ip(&["link", "set", "lo", "up"])?;
         self.ip(&["link", "set", "eth0", "up"])?;
         std::fs::create_dir_all(&self.disk).map_err(|error| format!("{}: {error}", self.disk.display()))?;
         let disk = self.disk.display().to_string();
@@ -197,10 +250,7 @@ impl House {
 
     /// Changes its network from within.
     fn ip(&self, args: &[&str]) -> Result<(), String> {
-        let within = self.within();
-        let words: Vec<&str> =
-            within[1..].iter().map(String::as_str).chain(["ip"]).chain(args.iter().copied()).collect();
-        run(&within[0], &words)
+        run_within(&self.within(), &[&["ip"], args].concat())
     }
 }
 
@@ -220,6 +270,11 @@ fn used(disk: &Path) -> Result<u64, String> {
 
 fn resize(disk: &Path, bytes: u64) -> Result<(), String> {
     run("mount", &["-o", &format!("remount,size={bytes}"), &disk.display().to_string()])
+}
+
+fn run_within(within: &[String], command: &[&str]) -> Result<(), String> {
+    let words: Vec<&str> = within.iter().map(String::as_str).chain(command.iter().copied()).collect();
+    run(words[0], &words[1..])
 }
 
 fn run(program: &str, args: &[&str]) -> Result<(), String> {

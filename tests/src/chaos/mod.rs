@@ -47,6 +47,8 @@ pub struct Run<'a> {
     pub lasts: Duration,
     /// Whether each agent has a network and a disk of its own: only for a program that is secluded.
     pub homes: bool,
+    /// Words of which the name of a fault must have one; without any, all come.
+    pub only: &'a [&'a str],
 }
 
 /// What a run has shown.
@@ -62,7 +64,7 @@ pub struct Report {
 
 /// How long an agent may be away before its tasks count as unreachable: some faults last longer, some do not.
 const AGENT_TIMEOUT: &str = "10s";
-/// Whoever is not on a loopback address asks who comes, and speaks TLS.
+/// Where agents are machines of their own, master and agents ask who comes, and speak TLS.
 const SECRETS: [&str; 3] = ["of-the-controller", "of-agents", "of-operators"];
 
 struct World {
@@ -75,9 +77,14 @@ struct World {
 }
 
 /// Brings the stack up and hurts it.
+///
+/// # Panics
+/// When the stack does not come up, or no fault may come.
+#[allow(clippy::panic, reason = "a test's failure is a panic")]
 pub fn run(run: &Run<'_>) -> Report {
     let mut world = World::up(run);
-    let mut dealer = Dealer::new(run.seed, world.topology.clone());
+    let dealer = Dealer::new(run.seed, world.topology.clone(), run.only);
+    let mut dealer = dealer.unwrap_or_else(|reason| panic!("{reason}"));
     let mut outcomes = Vec::new();
     let begun = now();
     let mut broken = None;

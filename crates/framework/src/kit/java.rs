@@ -8,6 +8,9 @@ use cairn_units::Size;
 /// Up to this heap a service is small: one collecting thread, and the quick compiler only.
 pub const SMALL_HEAP: Size = Size::from_mib(512);
 
+/// Flags of most services with a small heap.
+pub const SMALL: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
 /// Flags of slf4j's simple logger, for archives that bring it: to standard output, with the time.
 pub const SIMPLE_LOGGER: [&str; 3] = [
     "-Dorg.slf4j.simpleLogger.logFile=System.out",
@@ -20,7 +23,9 @@ pub const SIMPLE_LOGGER: [&str; 3] = [
 pub struct Java<'a> {
     /// Greatest heap.
     pub heap: Size,
-    /// Flags of a heap above [`SMALL_HEAP`], usually the collector's as the service's own start script has them.
+    /// Flags of a heap up to [`SMALL_HEAP`].
+    pub small: &'a [&'a str],
+    /// Flags of a heap above that, usually the collector's as the service's own start script has them.
     pub large: &'a [&'a str],
     /// Flags that the service needs, whatever its heap.
     pub flags: &'a [&'a str],
@@ -33,11 +38,10 @@ pub struct Java<'a> {
 impl Java<'_> {
     /// The command line.
     pub fn command(&self) -> Vec<String> {
-        let scaled = scaled(self.heap, self.large, self.own);
         let always = ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
         let owned = |flags: &[&str]| flags.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>();
         let mut command = vec!["java".to_owned(), format!("-Xmx{}m", self.heap.mib())];
-        for flags in [scaled, &always, self.flags] {
+        for flags in [self.scaled(), &always, self.flags] {
             command.extend(owned(flags));
         }
         command.extend_from_slice(self.own);
@@ -52,21 +56,21 @@ impl Java<'_> {
         let heap = self.heap.mib();
         let mut flags = vec![format!("-Xms{heap}m"), format!("-Xmx{heap}m")];
         let small = (self.heap <= SMALL_HEAP).then_some("-XX:-AlwaysPreTouch");
-        let scaled = scaled(self.heap, self.large, self.own).iter().copied();
+        let scaled = self.scaled().iter().copied();
         let fixed = scaled.chain(small).chain(["-XX:-UsePerfData"]).chain(self.flags.iter().copied());
         flags.extend(fixed.map(str::to_owned));
         flags.extend_from_slice(self.own);
         flags.join("\n") + "\n"
     }
-}
 
-/// Flags that follow the heap: those of a small one, or these of a `large` one; none if an operator has chosen a collector among
-/// his `own`, because a JVM refuses to have two.
-pub fn scaled<'a>(heap: Size, large: &'a [&'a str], own: &[String]) -> &'a [&'a str] {
-    match own.iter().any(|flag| flag.starts_with("-XX:+Use") && flag.ends_with("GC")) {
-        true => &[],
-        false if heap <= SMALL_HEAP => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
-        false => large,
+    /// Those that follow the heap. None where an operator has chosen a collector: a JVM refuses to have two.
+    fn scaled(&self) -> &[&str] {
+        let chosen = |flag: &String| flag.starts_with("-XX:+Use") && flag.ends_with("GC");
+        match self.own.iter().any(chosen) {
+            true => &[],
+            false if self.heap <= SMALL_HEAP => self.small,
+            false => self.large,
+        }
     }
 }
 
@@ -105,6 +109,7 @@ mod tests {
     fn told<T>(heap: u64, tell: impl Fn(&Java<'_>) -> T) -> T {
         let java = Java {
             heap: Size::from_mib(heap),
+            small: &SMALL,
             large: &["-XX:+UseG1GC"],
             flags: &["-Da=b"],
             own: &["-Dx=y".to_owned()],

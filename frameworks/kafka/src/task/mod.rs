@@ -2,7 +2,7 @@
 
 mod properties;
 
-use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER};
+use cairn_framework::kit::java::{self, Java, SIMPLE_LOGGER, SMALL};
 use cairn_framework::kit::{listens, sh};
 use cairn_framework::{Config, Placement, View, Wait, files};
 use cairn_task::{ConfigFile, TaskSpec};
@@ -70,7 +70,7 @@ fn jvm(broker: &Broker, own: bool) -> TaskSpec {
     }
     let main = ["kafka.Kafka", "server.properties"];
     let own = &broker.jvm_options;
-    let java = Java { heap: broker.heap, large: &LARGE_HEAP, flags: &flags, own, main: &main };
+    let java = Java { heap: broker.heap, small: &SMALL, large: &LARGE_HEAP, flags: &flags, own, main: &main };
     java::task("Kafka", "Java 17 (3.9 also runs on 11)", &java)
 }
 
