@@ -65,12 +65,20 @@ pub fn consume(brokers: &str, topic: &str) -> Vec<String> {
     told.unwrap_or_default()
 }
 
+/// How a reader comes to the end of a topic that is written to all the time. The end of a partition is an answer without
+/// records; a broker that may wait for some, as it usually may for half a second, always has new ones to answer with.
+const TO_THE_END: [&str; 3] = ["-e", "-X", "fetch.wait.max.ms=10"];
+
+fn reader<'a>(brokers: &'a str, topic: &'a str) -> Vec<&'a str> {
+    [&["-b", brokers, "-t", topic, "-C", "-o", "beginning"], &TO_THE_END[..]].concat()
+}
+
 /// The same, for when it is not sure that the brokers answer.
 ///
 /// # Errors
 /// What kcat says.
 pub fn try_consume(brokers: &str, topic: &str) -> Result<Vec<String>, String> {
-    let out = try_run(&["-b", brokers, "-t", topic, "-C", "-o", "beginning", "-e"], None)?;
+    let out = try_run(&reader(brokers, topic), None)?;
     Ok(out.lines().map(str::to_owned).collect())
 }
 
@@ -86,7 +94,7 @@ pub fn find(brokers: &str, topic: &str, records: &[String]) {
 
 /// What [`consume`] reads, each record as its headers and its value.
 pub fn consume_with_headers(brokers: &str, topic: &str) -> Vec<String> {
-    let out = run(&["-b", brokers, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%h %s\n"], None);
+    let out = run(&[&reader(brokers, topic)[..], &["-f", "%h %s\n"]].concat(), None);
     out.lines().map(str::to_owned).collect()
 }
 

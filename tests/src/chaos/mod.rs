@@ -67,9 +67,14 @@ const AGENT_TIMEOUT: &str = "10s";
 /// Where agents are machines of their own, master and agents ask who comes, and speak TLS.
 const SECRETS: [&str; 3] = ["of-the-controller", "of-agents", "of-operators"];
 
-struct World {
+/// A cluster without services.
+struct Ground {
     cairn: Cairn,
     homes: Option<Homes>,
+}
+
+struct World {
+    ground: Ground,
     topology: Topology,
     places: Places,
     patients: Vec<Patient>,
@@ -101,39 +106,56 @@ pub fn run(run: &Run<'_>) -> Report {
     }
     let written = world.written(&mut broken);
     if broken.is_some() {
-        println!("{}", world.cairn.logs());
+        println!("{}", world.ground.cairn.logs());
     }
     Report { outcomes, written, broken }
 }
 
-impl World {
+impl Ground {
     #[allow(clippy::panic, reason = "a test's failure is a panic")]
-    fn up(run: &Run<'_>) -> Self {
+    fn new(homes: bool) -> Self {
         let cairn = Cairn::new(0).tell("cluster", &["--agent-timeout", AGENT_TIMEOUT]);
-        let homes = run.homes.then(|| Homes::make(&cairn.folder(), AGENTS));
+        let homes = homes.then(|| Homes::make(&cairn.folder(), AGENTS));
         let homes = homes.map(|made| made.unwrap_or_else(|reason| panic!("{reason}")));
         let cairn = match &homes {
             Some(homes) => cairn.at(HUB, homes.all()).closed(SECRETS).secure(),
             None => cairn.and_apart(AGENTS),
         };
-        let cairn = cairn.up();
+        Self { cairn: cairn.up(), homes }
+    }
+}
+
+impl Drop for Ground {
+    /// Homes go when nobody lives there, and before the folder with their disks.
+    fn drop(&mut self) {
+        self.cairn.stop_all();
+        self.homes = None;
+    }
+}
+
+impl World {
+    #[allow(clippy::panic, reason = "a test's failure is a panic")]
+    fn up(run: &Run<'_>) -> Self {
+        let ground = Ground::new(run.homes);
+        let cairn = &ground.cairn;
         let file = checkout().join("tests/chaos").join(run.stack).display().to_string();
         let out = cairn.run(&["apply", "-f", &file, "--timeout", "8m"]);
         assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
         let topology =
-            View::of(&cairn).unwrap_or_else(|reason| panic!("{reason}")).topology(AGENTS, run.homes);
-        let places = places(&cairn, &topology).unwrap_or_else(|reason| panic!("{reason}"));
-        let patients = topology.services.iter().filter_map(|service| subject(&cairn, &service.name));
+            View::of(cairn).unwrap_or_else(|reason| panic!("{reason}")).topology(AGENTS, run.homes);
+        let places = places(cairn, &topology).unwrap_or_else(|reason| panic!("{reason}"));
+        let patients = topology.services.iter().filter_map(|service| subject(cairn, &service.name));
         let patients = patients.map(patient).collect();
         let watch = Watch::start(cairn.folder());
-        Self { cairn, homes, topology, places, patients, watch }
+        Self { ground, topology, places, patients, watch }
     }
 
     /// Hurts once; gives how long it took until all was well, or what is not.
     fn round(&mut self, faults: &[decide::Fault]) -> Result<Duration, String> {
-        let view = View::of(&self.cairn)?;
-        let wounds = act::act(&mut self.cairn, self.homes.as_ref(), &view, faults)?;
-        let recovery = check::recovery(&self.cairn, &mut self.patients, &wounds, AGENTS)?;
+        let Ground { cairn, homes } = &mut self.ground;
+        let view = View::of(cairn)?;
+        let wounds = act::act(cairn, homes.as_ref(), &view, faults)?;
+        let recovery = check::recovery(cairn, &mut self.patients, &wounds, AGENTS)?;
         for patient in &mut self.patients {
             let service = patient.subject.service();
             check::nothing_lost(patient).map_err(|reason| format!("{service}: {reason}"))?;
@@ -148,7 +170,7 @@ impl World {
 
     /// Ids, addresses, ports and volumes are those of the beginning.
     fn kept(&self) -> Result<(), String> {
-        let now = places(&self.cairn, &self.topology)?;
+        let now = places(&self.ground.cairn, &self.topology)?;
         let moved = self.places.iter().find(|(instance, place)| now.get(*instance) != Some(place));
         if let Some((instance, place)) = moved {
             return Err(format!("{instance} was {place} and is {:?}", now.get(instance)));
@@ -173,14 +195,6 @@ impl World {
             }
         }
         written
-    }
-}
-
-impl Drop for World {
-    /// Homes go when nobody lives there, and before the folder with their disks.
-    fn drop(&mut self) {
-        self.cairn.stop_all();
-        self.homes = None;
     }
 }
 
