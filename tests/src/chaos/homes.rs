@@ -87,9 +87,9 @@ fn hold() -> Result<u8, String> {
 /// Leaves a single address to the loopback device of a network namespace, and lets the others go through networks.
 fn open_loopback(within: &[String]) -> Result<(), String> {
     run_within(within, &["ip", "link", "set", "lo", "up"])?;
+    run_within(within, &["sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"])?;
     run_within(within, &["ip", "address", "add", "127.0.0.1/32", "dev", "lo"])?;
-    run_within(within, &["ip", "address", "delete", "127.0.0.1/8", "dev", "lo"])?;
-    run_within(within, &["sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"])
+    run_within(within, &["ip", "address", "delete", "127.0.0.1/8", "dev", "lo"])
 }
 
 /// A namespace with a cable to the hub, and a disk.
