@@ -104,7 +104,7 @@ impl Simulated {
     /// Why it is refused.
     pub fn destroy(&self, config: &Config, stack: &str, delete_data: bool) -> Changed {
         let options = read(config)?;
-        let going = apply::destroy(&options, stack, delete_data).map_err(|problem| words(problem.into()))?;
+        let going = apply::destroy(&options, stack, delete_data).map_err(words)?;
         Ok((going != options).then(|| changed(config, &going)))
     }
 

@@ -145,6 +145,6 @@ mod tests {
         assert!(large.starts_with("java -Xmx4096m -XX:+UseG1GC -XX:+Exit"), "{large}");
         assert!(large.ends_with("-Da=b -Dx=y -cp lib/* kafka.Kafka server.properties"), "{large}");
         let own = ["-XX:+UseZGC".to_owned()];
-        assert!(scaled(Size::from_mib(4096), &["-XX:+UseG1GC"], &own).is_empty(), "one collector");
+        assert!(told(4096, |java| Java { own: &own, ..*java }.scaled().is_empty()), "one collector");
     }
 }
