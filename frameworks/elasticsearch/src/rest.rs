@@ -15,7 +15,7 @@ const MEMBERS: &str =
     "/_cat/nodes?format=json&h=name,ip,node.role,master,version,heap.percent,cpu,load_1m,disk.avail";
 
 const CLUSTER: [Part; 3] = [
-    ("name", "/?filter_path=cluster_name", "/cluster_name"),
+    ("name", "/_cluster/health?filter_path=cluster_name", "/cluster_name"),
     ("health", "/_cluster/health?master_timeout=5s", ""),
     ("nodes", MEMBERS, ""),
 ];
