@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_elasticsearch_admin::declared::flatten;
 use cairn_elasticsearch_admin::{Role, initial_masters};
-use cairn_framework::kit::java::{self, Java};
-use cairn_framework::kit::{Entries, founding, probes, sh};
+use cairn_framework::kit::{Entries, founding, java, probes, sh};
 use cairn_framework::{InstanceSpec, Placement, View, Wait, files};
 use cairn_task::{ConfigFile, ProbeKind, TaskSpec};
 use serde_json::json;
@@ -47,7 +46,7 @@ pub(crate) fn task(
         ConfigFile::filled("addresses.yml", include_str!("addresses.yml")),
         ConfigFile::raw(
             "jvm.options",
-            Java { small: &SMALL_HEAP, ..own.jvm.java(&LARGE_HEAP, &[], &[]) }.file(),
+            java::Java { small: &SMALL_HEAP, ..own.jvm.java(&LARGE_HEAP, &[], &[]) }.file(),
         ),
         // Other nodes come and go and the cluster is founded once: neither may restart this node, hence `kept`. The sandbox
         // is new for every task, so what is written is what was known at its launch.
