@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::View;
+use cairn_framework::planted::planted;
 use cairn_framework::rest::Problem;
 use cairn_stack::{Bundle, Change, Report, StackDiff, ValidatedStack, diff, framework_name};
 use serde::{Deserialize, Serialize};
 
 use crate::child::Observed;
-use crate::planted::{Bug, planted};
+use crate::planted::Bug;
 use crate::rest::Answer;
 use crate::secrets::{self, SecretChange, Store};
 use crate::settings::Settings;

@@ -1,11 +1,12 @@
 //! When a step on a child scheduler may happen, and when it is really done.
 
+use cairn_framework::planted::planted;
 use cairn_framework::store::{Place, StoreError};
 use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
 
 use crate::child::Observed;
 use crate::outside::Outside;
-use crate::planted::{Bug, planted};
+use crate::planted::Bug;
 use crate::settings::Settings;
 use crate::state::{Stacks, StoredStack};
 

@@ -1,5 +1,4 @@
-//! Bugs that are planted on purpose, as in `cairn_framework::core`: compiled in only with the feature `mutations`, and none
-//! is active unless a test asks for it.
+//! The bugs that can be planted in a controller; see [`cairn_framework::planted`].
 
 /// A realistic mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,27 +14,4 @@ pub enum Bug {
 impl Bug {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::AnyOrder, Self::EarlyOutputs, Self::ForgetLeaving];
-}
-
-#[cfg(feature = "mutations")]
-thread_local! {
-    static ACTIVE: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
-}
-
-/// From now on, controllers on this thread have this bug, or none.
-#[cfg(feature = "mutations")]
-pub fn plant(bug: Option<Bug>) {
-    ACTIVE.set(bug);
-}
-
-/// Whether this bug is active.
-#[cfg(feature = "mutations")]
-pub(crate) fn planted(bug: Bug) -> bool {
-    ACTIVE.get() == Some(bug)
-}
-
-/// Whether this bug is active: never.
-#[cfg(not(feature = "mutations"))]
-pub(crate) const fn planted(_: Bug) -> bool {
-    false
 }

@@ -20,8 +20,6 @@ use crate::token::Secret;
 use crate::{scale, service};
 
 pub use crate::planted::Bug;
-#[cfg(feature = "mutations")]
-pub use crate::planted::plant;
 pub use crate::watch::{Following, unwatched, wanted};
 
 /// A controller without a process.

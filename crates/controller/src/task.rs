@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_framework::planted::planted;
 use cairn_framework::{Artifact, Config, Credentials, Master, View, Wait};
 use cairn_stack::{
     FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_text, secret_names, secret_places,
@@ -11,7 +12,7 @@ use serde::Deserialize;
 
 use crate::child::Observed;
 use crate::distribution::FACT;
-use crate::planted::{Bug, planted};
+use crate::planted::Bug;
 use crate::settings::Settings;
 use crate::state::{Options, Stacks, StoredStack};
 

@@ -3,8 +3,9 @@
 use cairn_mesos::v1::{TaskState, TaskStatus};
 
 use super::Millis;
-use super::planted::{Bug, planted};
+use super::planted::Bug;
 use crate::Phase;
+use crate::planted::planted;
 
 /// Transient side of one instance.
 #[derive(Debug, Clone, Default)]

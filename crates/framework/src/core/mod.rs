@@ -34,21 +34,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::planted::planted;
 use crate::store::Change;
 use crate::{Config, Model, Problem, Secrets, Service, Verdict};
 
 pub use event::{Capacity, Effect, Event, Question, Setup};
 pub use matching::Refusal;
 pub use planted::Bug;
-#[cfg(feature = "mutations")]
-pub use planted::plant;
 pub(crate) use state::reveal;
 pub(crate) use task::attributes;
 
 use asks::Asks;
 use live::Live;
 use offers::Wants;
-use planted::planted;
 use reconcile::Reconcile;
 use render::{Rendered, Stale};
 use state::State;

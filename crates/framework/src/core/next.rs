@@ -2,8 +2,9 @@
 
 use super::Millis;
 use super::live::Live;
-use super::planted::{Bug, planted};
+use super::planted::Bug;
 use super::state::{Goal, Record};
+use crate::planted::planted;
 use crate::{Action, Phase};
 
 /// What the target wants of an instance.

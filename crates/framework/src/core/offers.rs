@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
-use super::planted::{Bug, planted};
+use super::planted::Bug;
 use super::render::Stale;
 use super::state::{Record, TaskRecord};
 use super::{Core, Millis, Out, REFUSALS, job, live::Live, task};
+use crate::planted::planted;
 use crate::{Phase, Placement, Wait};
 
 /// Seconds for which a declined offer stays away while something is still wanted.

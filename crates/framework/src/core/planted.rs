@@ -1,5 +1,4 @@
-//! Bugs that are planted on purpose, to see whether the simulator finds them. Compiled in only with the feature
-//! `mutations`, which nothing that ships has; and even then, none is active unless a test asks for it.
+//! The bugs that can be planted in a scheduler; see [`crate::planted`].
 
 /// A realistic mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,27 +39,4 @@ impl Bug {
         Self::DropLabel,
         Self::ForgetStopping,
     ];
-}
-
-#[cfg(feature = "mutations")]
-thread_local! {
-    static ACTIVE: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
-}
-
-/// From now on, cores on this thread have this bug, or none.
-#[cfg(feature = "mutations")]
-pub fn plant(bug: Option<Bug>) {
-    ACTIVE.set(bug);
-}
-
-/// Whether this bug is active.
-#[cfg(feature = "mutations")]
-pub(crate) fn planted(bug: Bug) -> bool {
-    ACTIVE.get() == Some(bug)
-}
-
-/// Whether this bug is active: never.
-#[cfg(not(feature = "mutations"))]
-pub(crate) const fn planted(_: Bug) -> bool {
-    false
 }

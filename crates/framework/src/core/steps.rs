@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::asks::Topic;
 use super::next::{Next, Want, next, want};
-use super::planted::{Bug, planted};
+use super::planted::Bug;
 use super::state::Record;
 use super::{Core, Millis, Out, task};
 use crate::core::event::Question;
+use crate::planted::planted;
 use crate::{Action, Ask, Moment, Phase, Strategy};
 
 /// A gate of an instance.

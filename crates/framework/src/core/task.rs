@@ -7,7 +7,8 @@ use cairn_task::TaskSpec;
 
 use super::event::Setup;
 use super::matching::{EXECUTOR_CPUS, EXECUTOR_MEM, Fit, Milli, Pool, Supply, milli};
-use super::planted::{Bug, planted};
+use super::planted::Bug;
+use crate::planted::planted;
 use crate::{Artifact, InstanceSpec};
 
 /// Label of a reservation: which framework made it.
