@@ -43,7 +43,7 @@ pub type Names<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
 impl Kind {
     /// Whether the options declare one of this name.
     pub(crate) fn declares(&self, published: &Published, name: &str) -> bool {
-        self.declared(&published.config).any(|(other, _)| other == name)
+        self.declaration(&published.config, name).is_some()
     }
 
     /// When only its declaration can be changed.

@@ -63,8 +63,7 @@ impl Contents for JsonContents {
 
     /// What is declared of it, what there is, and in what they differ.
     async fn show(&self, published: &Published, name: &str) -> Refused<Value> {
-        let declared = self.kind.declared(&published.config).find(|(other, _)| *other == name);
-        let declared = declared.map(|(_, body)| body);
+        let declared = self.kind.declaration(&published.config, name);
         let there = JsonClient::of(&published.view, self.port).find(&(self.at)(name)).await?;
         if declared.is_none() && there.is_null() {
             return Ok(Value::Null);

@@ -113,6 +113,11 @@ impl Kind {
         config.options.get(self.many).and_then(Value::as_object).into_iter().flatten()
     }
 
+    /// What the options declare under this name.
+    pub(crate) fn declaration<'a>(&self, config: &'a Config, name: &str) -> Option<&'a Value> {
+        config.options.get(self.many)?.get(name)
+    }
+
     /// Adds what is wrong with the names of what is declared.
     pub fn check<T>(&self, declared: &BTreeMap<String, T>, problems: &mut Vec<Problem>) {
         for name in declared.keys().filter(|name| !(self.names)(name)) {

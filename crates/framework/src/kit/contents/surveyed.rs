@@ -42,8 +42,7 @@ impl<C: Clustered> Contents for Surveyed<C> {
 
     async fn show(&self, published: &Published, name: &str) -> Refused<Value> {
         let there = self.all(published).await?.remove(name);
-        let declared = self.kind.declared(&published.config).find(|(other, _)| *other == name);
-        let declared = declared.map(|(_, body)| body);
+        let declared = self.kind.declaration(&published.config, name);
         Ok(match (&declared, &there) {
             (None, None) => Value::Null,
             _ => json!({ "name": name, "declared": declared, "there": there }),
