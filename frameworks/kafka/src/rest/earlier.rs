@@ -93,7 +93,7 @@ async fn rebalance(handle: Handle, params: Params) -> Refused<Value> {
     let timeout = params.timeout(Duration::ZERO)?;
     let names = matching(&client.cluster().await.map_err(from_client)?, Some(topics));
     let copies = params.number::<i64>("replicas")?.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
-    if let Err(problem) = spread_out(&published, &names, params.get("broker"), copies).await {
+    if let Err(problem) = spread_out(&mut client, &published, &names, params.get("broker"), copies).await {
         return Ok(answer("failed", &[], &problem.detail));
     }
     if timeout.is_zero() {

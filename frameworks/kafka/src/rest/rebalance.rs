@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use cairn_framework::rest::{Api, Body, Problem};
 use cairn_framework::{Handle, Published, Refused};
-use cairn_kafka_client::Assignment;
+use cairn_kafka_client::{Assignment, Client};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -42,11 +42,14 @@ async fn rebalance(
         let problem = Problem::conflict("topic-declared", what);
         return Err(problem.hint("change the declaration: PATCH /v1/topics/{name} {\"replication\": N}"));
     }
-    let cluster = client(&published).await?.cluster().await.map_err(from_client)?;
+    let mut client = client(&published).await?;
+    let cluster = client.cluster().await.map_err(from_client)?;
     if !cluster.topics.contains_key(&name) {
         return Err(KIND.unknown(&name));
     }
-    let moves = spread_out(&published, &[name].into(), body.brokers.as_deref(), body.replication).await?;
+    let moves =
+        spread_out(&mut client, &published, &[name].into(), body.brokers.as_deref(), body.replication)
+            .await?;
     let move_of =
         |m: &Assignment| json!({ "topic": m.topic, "partition": m.partition, "replicas": m.replicas });
     let shown: Vec<Value> = moves.iter().map(move_of).collect();
@@ -56,12 +59,12 @@ async fn rebalance(
 
 /// Spreads topics evenly over the brokers of the target that serve, or what a request names of them; what moves.
 pub(super) async fn spread_out(
+    client: &mut Client,
     published: &Published,
     topics: &BTreeSet<String>,
     brokers: Option<&str>,
     replication: Option<u32>,
 ) -> Refused<Vec<Assignment>> {
     let over = brokers_of(published, brokers.unwrap_or("*"))?;
-    let mut client = client(published).await?;
     client.spread_topics(topics, |id| over.contains(&id), replication).await.map_err(from_unmoved)
 }
