@@ -149,6 +149,13 @@ impl Cairn {
         self
     }
 
+    /// With a cluster whose agents say this of themselves, one after the other: `rack:r1`.
+    #[must_use]
+    pub fn attributes(self, each: &[&str]) -> Self {
+        let told: Vec<&str> = each.iter().flat_map(|attributes| ["--attributes", attributes]).collect();
+        self.tell("cluster", &told)
+    }
+
     /// Servers with this PATH.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
@@ -471,6 +478,13 @@ impl Cairn {
             stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
         }
+    }
+
+    /// Applies a stack file, and waits until all of it serves.
+    #[track_caller]
+    pub fn apply(&self, file: &str, timeout: &str) {
+        let out = self.run(&["apply", "-f", file, "--timeout", timeout]);
+        assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, self.logs());
     }
 
     /// Writes a file into the folder; gives its path.

@@ -7,11 +7,19 @@ use cairn_tests::{Cairn, processes, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::nodes::{stop_and_replace, volume};
 use crate::{Story, cql};
 
 const SPEC: &str = "specs/cassandra.yaml";
 const SOON: Duration = Duration::from_secs(180);
 const PROXY: &str = "/v1/stacks/cassandra/services/cassandra/proxy";
+
+/// Waiting times of nodes of which several share one machine.
+pub(crate) const PATIENT: &str = "    numTokens: 4
+    config: { request_timeout: 20s, write_request_timeout: 20s, read_request_timeout: 20s }
+    jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0,
+                  -Dcassandra.broadcast_interval_ms=5000]
+";
 
 pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(4).up();
@@ -28,21 +36,19 @@ pub(crate) fn story() -> Vec<Trial> {
 /// The shipped spec, with waiting times for a cluster on one machine.
 fn spec(cairn: &Cairn) -> String {
     let shipped = std::fs::read_to_string(cairn_tests::cairn::checkout().join(SPEC)).expect("it is there");
-    let fast = "    numTokens: 4
-    config: { request_timeout: 20s, write_request_timeout: 20s, read_request_timeout: 20s }
-    jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0,
-                  -Dcassandra.broadcast_interval_ms=5000]
-    keyspaces:
-";
-    let text = shipped.replace("    keyspaces:\n", fast).replace("replication: 3", "replication: 2");
+    let patient = format!("{PATIENT}    keyspaces:\n");
+    let text = shipped.replace("    keyspaces:\n", &patient).replace("replication: 3", "replication: 2");
     cairn.file("cassandra.yaml", &text)
 }
 
 /// Applies the stack if it is not up, and gives the nodes' addresses.
 fn up(cairn: &mut Cairn) -> String {
-    let file = spec(cairn);
-    let out = cairn.run(&["apply", "-f", &file, "--timeout", "4m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    cairn.apply(&spec(cairn), "4m");
+    points(cairn)
+}
+
+/// The nodes' addresses.
+pub(crate) fn points(cairn: &Cairn) -> String {
     let endpoints = cairn.run(&["endpoints", "cassandra/cassandra", "-o", "json"]).expect(0).json();
     endpoints["cql"].as_str().expect("an output").to_owned()
 }
@@ -183,20 +189,11 @@ fn operations(cairn: &mut Cairn) {
 /// Its volume is gone for good: another node takes over its part of the ring.
 fn replace(cairn: &mut Cairn) {
     let points = up(cairn);
-    let http = cairn.http();
-    let volume = || http.get(&format!("{PROXY}/v1/instances/node-2"))["placement"]["volumes"]["data"].clone();
-    let before = volume();
-    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/stop?force=true"), None);
-    assert_eq!(status, 202, "{told:#}");
-    until("it has stopped", SOON, || {
-        let listed = http.get(&format!("{PROXY}/v1/instances/node-2"));
-        (listed["phase"] == json!("stopped")).then_some(())
-    });
-    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/2/replace"), None);
-    assert_eq!(status, 202, "{told:#}");
+    let before = volume(cairn, PROXY, 2);
+    stop_and_replace(cairn, PROXY, 2);
     until("another node has taken its place", SOON, || {
         let now = ring(cairn).into_iter().find(|(name, _)| name == "node-2")?.1;
-        (volume() != before && now["status"] == json!("up")).then_some(())
+        (volume(cairn, PROXY, 2) != before && now["status"] == json!("up")).then_some(())
     });
     converged(cairn);
     let members = ring(cairn);

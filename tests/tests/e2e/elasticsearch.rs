@@ -33,8 +33,7 @@ pub(crate) fn story() -> Vec<Trial> {
 
 /// Applies a stack, and gives the addresses of a service's nodes.
 pub(crate) fn apply(cairn: &Cairn, file: &str, service: &str) -> Vec<String> {
-    let out = cairn.run(&["apply", "-f", file, "--timeout", "4m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    cairn.apply(file, "4m");
     nodes(cairn, service)
 }
 

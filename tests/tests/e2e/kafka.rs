@@ -35,8 +35,7 @@ pub(crate) fn story() -> Vec<Trial> {
 
 /// Applies the stack if it is not up, and gives the brokers' addresses.
 fn up(cairn: &mut Cairn) -> String {
-    let out = cairn.run(&["apply", "-f", SPEC, "--timeout", "4m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    cairn.apply(SPEC, "4m");
     bootstrap(cairn)
 }
 

@@ -24,8 +24,7 @@ pub(crate) fn story() -> Vec<Trial> {
 
 fn three_nodes(cairn: &mut Cairn) {
     let file = cairn.file("kraft.yaml", SPEC);
-    let out = cairn.run(&["apply", "-f", &file, "--timeout", "4m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    cairn.apply(&file, "4m");
     let endpoints = cairn.run(&["endpoints", "kraft/kafka", "-o", "json"]).expect(0).json();
     let bootstrap = endpoints["bootstrap"].as_str().expect("an output").to_owned();
     kcat::produce(&bootstrap, "events", &["without zookeeper".to_owned()]);

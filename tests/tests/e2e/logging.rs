@@ -65,8 +65,7 @@ fn up(cairn: &Cairn) {
     let lines = cairn.folder().join("in");
     std::fs::create_dir_all(&lines).expect("a folder");
     let file = cairn.file("lines.yaml", &spec(&lines));
-    let out = cairn.run(&["apply", "-f", &file, "--timeout", "5m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
+    cairn.apply(&file, "5m");
 }
 
 fn output(cairn: &Cairn, service: &str, name: &str) -> String {

@@ -14,6 +14,7 @@ mod kafka;
 mod kraft;
 mod logging;
 mod nested;
+mod nodes;
 mod racks;
 mod secrets;
 mod secure;

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::Story;
-use crate::cassandra::{converged, ring, rows, write};
+use crate::cassandra::{PATIENT, converged, points, ring, rows, write};
 
 const RACKS: [&str; 3] = ["r1", "r2", "r3"];
 /// Rows that are there before the upgrade.
@@ -19,11 +19,7 @@ const BEFORE: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn story() -> Vec<Trial> {
-    let setup = || {
-        let attributes = RACKS.map(|rack| format!("rack:{rack}"));
-        let told: Vec<&str> = attributes.iter().flat_map(|rack| ["--attributes", rack]).collect();
-        Cairn::new(3).tell("cluster", &told).up()
-    };
+    let setup = || Cairn::new(3).attributes(&["rack:r1", "rack:r2", "rack:r3"]).up();
     Story::new("racks")
         .step("each_node_is_in_the_rack_of_its_agent", setup, placed)
         .step("an_upgrade_from_4_1_rolls_through_while_rows_are_written_and_read", setup, upgrade)
@@ -40,11 +36,7 @@ services:
     version: {version}
     nodes: 3
     constraints: [\"rack:groupBy:3\"]
-    numTokens: 4
-    config: {{ request_timeout: 20s, write_request_timeout: 20s, read_request_timeout: 20s }}
-    jvmOptions: [-Dcassandra.ring_delay_ms=2000, -Dcassandra.skip_wait_for_gossip_to_settle=0,
-                 -Dcassandra.broadcast_interval_ms=5000]
-    keyspaces:
+{PATIENT}    keyspaces:
       shop: {{ replication: 3 }}
 "
     );
@@ -52,10 +44,8 @@ services:
 }
 
 fn apply(cairn: &Cairn, version: &str) -> String {
-    let out = cairn.run(&["apply", "-f", &spec(cairn, version), "--timeout", "6m"]);
-    assert_eq!(out.code, 0, "{}\n{}\n{}", out.stdout, out.stderr, cairn.logs());
-    let endpoints = cairn.run(&["endpoints", "cassandra/cassandra", "-o", "json"]).expect(0).json();
-    endpoints["cql"].as_str().expect("an output").to_owned()
+    cairn.apply(&spec(cairn, version), "6m");
+    points(cairn)
 }
 
 /// The stack in version 4.1 with rows in it, as the step before has left it.

@@ -11,17 +11,14 @@ use serde_json::{Value, json};
 
 use crate::Story;
 use crate::elasticsearch::{apply, fill, found, get, green, search_on};
+use crate::nodes::{stop_and_replace, volume};
 
 const SERVICE: &str = "search/elasticsearch";
 const PROXY: &str = "/v1/stacks/search/services/elasticsearch/proxy";
 const SOON: Duration = Duration::from_secs(180);
 
 pub(crate) fn story() -> Vec<Trial> {
-    let setup = || {
-        let racks = ["rack:r1", "rack:r2", "rack:r1", "rack:r2"];
-        let told: Vec<&str> = racks.iter().flat_map(|rack| ["--attributes", rack]).collect();
-        Cairn::new(racks.len()).tell("cluster", &told).up()
-    };
+    let setup = || Cairn::new(4).attributes(&["rack:r1", "rack:r2", "rack:r1", "rack:r2"]).up();
     Story::new("zones")
         .step("copies_are_in_different_zones_and_none_on_a_node_without_roles", setup, placed)
         .step("an_upgrade_from_7_17_rolls_through_while_documents_are_found", setup, upgrade)
@@ -115,16 +112,11 @@ fn upgrade(cairn: &mut Cairn) {
 fn replace(cairn: &mut Cairn) {
     let nodes = up(cairn, "8.19.8");
     let http = cairn.http();
-    let instance = || http.get(&format!("{PROXY}/v1/instances/node-1"));
-    let before = instance()["placement"]["volumes"]["data"].clone();
-    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/1/stop?force=true"), None);
-    assert_eq!(status, 202, "{told:#}");
-    until("it has stopped", SOON, || (instance()["phase"] == json!("stopped")).then_some(()));
-    let (status, told) = http.send("POST", &format!("{PROXY}/v1/nodes/1/replace"), None);
-    assert_eq!(status, 202, "{told:#}");
+    let before = volume(cairn, PROXY, 1);
+    stop_and_replace(cairn, PROXY, 1);
     until("another node has taken its place", SOON, || {
         let stack = http.try_send("GET", "/v1/stacks/search", None).ok()?.1;
-        let elsewhere = instance()["placement"]["volumes"]["data"] != before;
+        let elsewhere = volume(cairn, PROXY, 1) != before;
         (elsewhere && stack["complete"] == json!(true)).then_some(())
     });
     green(&nodes[0], 4);
