@@ -65,6 +65,11 @@ impl Observed {
         self.status.as_ref().is_some_and(|s| s.destroyed)
     }
 
+    /// It has, and its data was kept.
+    pub(crate) fn data_kept(&self) -> bool {
+        self.status.as_ref().is_some_and(|s| s.data_kept)
+    }
+
     /// REST has changed the configuration that `revision` gave it.
     pub(crate) fn drifted(&self, revision: u64) -> bool {
         self.status.as_ref().is_some_and(|s| s.drifted && s.revision == revision)

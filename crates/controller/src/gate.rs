@@ -13,6 +13,9 @@ use crate::state::{Stacks, StoredStack};
 /// A mark on a scheduler's state once its service is down: only then may the state go.
 const DOWN: &str = "destroyed";
 
+/// Another one if its volumes were kept then: only this state knows them, so it stays as well.
+const KEPT: &str = "data-kept";
+
 /// Judges a step.
 pub(crate) async fn gate(settings: &Settings, outside: &dyn Outside, stacks: &Stacks, ask: &Ask) -> Verdict {
     let Some((stack, service)) = stacks.locate(&ask.instance) else {
@@ -50,10 +53,12 @@ impl Step<'_> {
     /// What an earlier life has left behind says nothing about this one.
     async fn launch(&self) -> Verdict {
         let Some(state) = self.state() else { return Verdict::Go };
-        match self.outside.unmark(&state, DOWN).await {
-            Ok(()) => Verdict::Go,
-            Err(e) => Verdict::Wait(format!("its state cannot be written: {e}")),
+        for mark in [DOWN, KEPT] {
+            if let Err(e) = self.outside.unmark(&state, mark).await {
+                return Verdict::Wait(format!("its state cannot be written: {e}"));
+            }
         }
+        Verdict::Go
     }
 
     /// The child is launched when its service serves with the right configuration.
@@ -130,10 +135,11 @@ impl Step<'_> {
     }
 
     async fn note_down(&self) -> Result<(), StoreError> {
-        match self.state() {
-            Some(state) => self.outside.mark(&state, DOWN).await,
-            None => Ok(()),
+        let Some(state) = self.state() else { return Ok(()) };
+        if Observed::of(&self.ask.view, &self.ask.instance).data_kept() {
+            self.outside.mark(&state, KEPT).await?;
         }
+        self.outside.mark(&state, DOWN).await
     }
 
     /// With its data, the state of the scheduler goes; but never while its service may still run.
@@ -153,10 +159,13 @@ impl Step<'_> {
             return Ok(Verdict::Go);
         }
         let down = self.outside.exists(&state.below(DOWN)).await?;
-        if !down && !Observed::of(&self.ask.view, &self.ask.instance).destroyed() {
+        let observed = Observed::of(&self.ask.view, &self.ask.instance);
+        if !down && !observed.destroyed() {
             return Ok(Verdict::Wait("its scheduler stopped before its service was down".into()));
         }
-        if self.stack.going(self.service).is_some_and(|d| d.delete_data) {
+        // Whoever wants the data gone as well may say so only when the service is down already.
+        let kept = observed.data_kept() || self.outside.exists(&state.below(KEPT)).await?;
+        if !kept && self.stack.going(self.service).is_some_and(|d| d.delete_data) {
             self.outside.remove(state, &self.settings.states).await?;
         }
         Ok(Verdict::Go)
@@ -166,6 +175,8 @@ impl Step<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use cairn_framework::Status;
 
     use super::*;
     use crate::state::{Destroying, Options};
@@ -254,5 +265,23 @@ mod tests {
         assert_eq!(judge(&settings, &delete).await, Verdict::Go);
         assert!(!dir.exists());
         assert!(states.exists(), "the root itself stays");
+    }
+
+    #[tokio::test]
+    async fn state_stays_while_volumes_are_kept_that_only_it_knows() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = Settings { states: root.path().to_owned().into(), ..settings() };
+        let state = settings.state("demo", "kafka", "kafka");
+        let mut before = ask(Moment::Before, Action::Remove, "demo-kafka", Some(false));
+        let gone = Status { destroyed: true, data_kept: true, ..status("demo-kafka", 1) };
+        observe(Arc::make_mut(&mut before.view), gone);
+        assert_eq!(judge(&settings, &before).await, Verdict::Go);
+        // An operator has thought better of it meanwhile, and the scheduler does not run any more.
+        let delete = ask(Moment::After, Action::Remove, "demo-kafka", Some(true));
+        assert_eq!(judge(&settings, &delete).await, Verdict::Go);
+        assert!(state.exists().await.unwrap());
+        let launch = ask(Moment::Before, Action::Launch, "demo-kafka", None);
+        assert_eq!(judge(&settings, &launch).await, Verdict::Go);
+        assert!(matches!(judge(&settings, &delete).await, Verdict::Wait(_)), "it lives again");
     }
 }

@@ -389,6 +389,8 @@ pub struct Status {
     pub complete: bool,
     /// `destroy` has been carried out.
     pub destroyed: bool,
+    /// It has, and its volumes were kept.
+    pub data_kept: bool,
     /// Current plan.
     pub plan: Plan,
     /// Instances in the target's order, leaving ones last.

@@ -158,7 +158,9 @@ impl World {
                 self.check_record(index, name, change.value.as_deref().map(Known::read));
             } else if change.key == "target" {
                 let target = change.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
-                self.ledger.targets.insert(index, target.unwrap_or_default());
+                let target = target.unwrap_or_default();
+                self.note_down(index, &target);
+                self.ledger.targets.insert(index, target);
             }
         }
     }

@@ -126,8 +126,8 @@ pub(crate) struct Stack {
     pub(crate) tidying: bool,
     /// By service: the highest revision with which its scheduler has told the controller that it is complete.
     pub(crate) complete: BTreeMap<String, u64>,
-    /// Frameworks that have had a place since the stack has had them.
-    pub(crate) placed: BTreeSet<String>,
+    /// Frameworks whose service was taken down last with its data kept.
+    pub(crate) kept: BTreeSet<String>,
     /// Frameworks that an operator has wanted gone.
     pub(crate) may_go: BTreeSet<String>,
 }
@@ -151,7 +151,7 @@ impl Stack {
             watchers: BTreeMap::new(),
             tidying: false,
             complete: BTreeMap::new(),
-            placed: BTreeSet::new(),
+            kept: BTreeSet::new(),
             may_go: BTreeSet::new(),
         }
     }

@@ -67,10 +67,8 @@ impl World {
         let stored = Stored::of(target.as_ref());
         for change in changes {
             let Some(name) = change.key.strip_prefix("instance/") else { continue };
-            let before = self.ledger.of(CONTROLLER, name).cloned();
+            let before = self.ledger.of(CONTROLLER, name).cloned().unwrap_or_default();
             let after = change.value.as_deref().map(Known::read).unwrap_or_default();
-            self.note_placed(name, before.is_none(), after.agent.is_some());
-            let before = before.unwrap_or_default();
             if before.task.is_none() && after.task.is_some() && before.agent.is_none() {
                 self.check_first_launch(&stored, name);
             }
@@ -81,14 +79,14 @@ impl World {
         }
     }
 
-    fn note_placed(&mut self, name: &str, new: bool, placed: bool) {
-        let Some(stack) = &mut self.stack else { return };
-        if new {
-            stack.placed.remove(name);
-        }
-        if placed {
-            stack.placed.insert(name.to_owned());
-        }
+    /// A child scheduler has stored this target: what became of its data, once its service is down.
+    pub(crate) fn note_down(&mut self, index: usize, target: &Value) {
+        let name = self.schedulers[index].name.clone();
+        let Some(stack) = self.stack.as_mut().filter(|_| target["destroyed"] == true) else { return };
+        match target["destroy"] == false {
+            true => stack.kept.insert(name),
+            false => stack.kept.remove(&name),
+        };
     }
 
     /// No service is launched before all that it rests on is complete as the file has it.

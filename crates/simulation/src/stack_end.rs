@@ -61,15 +61,19 @@ impl World {
         if core.view().instances.contains_key(&role) {
             return Some("its scheduler is still known".into());
         }
-        // What was kept of it before, and has not come up since, stays.
-        if !data || !stack.placed.contains(&role) {
+        if !data {
             return None;
         }
         let state = format!("/{STACK}/{}/", part.name);
-        if let Some(place) = stack.states.keys().find(|place| place.contains(&state)) {
-            return Some(format!("its state {place} is still there"));
+        let state = stack.states.keys().find(|place| place.contains(&state));
+        let volume = self.volume_of(&role);
+        match (state, volume) {
+            // It was down already, with its data kept, when that was wanted gone as well.
+            (Some(_), _) if stack.kept.contains(&role) => None,
+            (_, Some(path)) => Some(format!("{} is still there", path.display())),
+            (Some(place), None) => Some(format!("its state {place} is still there")),
+            (None, None) => None,
         }
-        self.volume_of(&role).map(|path| format!("{} is still there", path.display()))
     }
 }
 

@@ -42,6 +42,8 @@ impl Core {
             drifted: self.state.target.drifted,
             complete: plan.status == PlanStatus::Complete && !self.destroying(),
             destroyed: self.state.target.destroyed,
+            data_kept: self.state.target.destroyed
+                && self.state.instances.values().any(|record| record.placement.is_some()),
             instances: self.names().iter().filter(|n| self.shown(n)).map(|n| self.instance(n)).collect(),
             outputs: self.outputs.clone(),
             plan,
