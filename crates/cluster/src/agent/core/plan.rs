@@ -147,7 +147,7 @@ impl Core {
             None => resource.role(),
         };
         // Hierarchical roles become one directory, as in Mesos.
-        let role = inside(&role.replace('/', " "))?;
+        let role = inside(role.replace('/', " "))?;
         Some(self.settings.work_dir.join("volumes/roles").join(role).join(id))
     }
 

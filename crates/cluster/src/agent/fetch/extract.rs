@@ -3,23 +3,24 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use flate2::read::MultiGzDecoder;
 use tar::{Entry, EntryType};
 
-use super::uri::Archive;
+use super::tree::Tree;
+use super::uri::{Archive, inside};
 use super::{FetchError, zip};
 
 /// Most entries an archive may have.
-pub(super) const MAX_ENTRIES: usize = 200_000;
+const MAX_ENTRIES: usize = 200_000;
 /// Most bytes an archive may unpack to.
-pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Most bytes that may follow the end of a tar archive.
 const PADDING: u64 = 64 * 1024 * 1024;
 /// Read buffer: large enough that a big archive needs few system calls.
-const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 256 * 1024;
 
 /// Whether the unpacked files are shared between sandboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,29 @@ pub(super) enum Sharing {
     Own,
     /// They are read-only, so that no sandbox changes what another one sees.
     Shared,
+}
+
+/// What an archive may still unpack to.
+pub(super) struct Budget {
+    entries: usize,
+    bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { entries: MAX_ENTRIES, bytes: MAX_BYTES }
+    }
+}
+
+impl Budget {
+    /// Another entry, of so many bytes.
+    pub(super) fn take(&mut self, bytes: u64) -> Result<(), String> {
+        let entries = self.entries.checked_sub(1);
+        self.entries = entries.ok_or_else(|| format!("it has more than {MAX_ENTRIES} entries"))?;
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.ok_or_else(|| format!("it unpacks to more than {MAX_BYTES} bytes"))?;
+        Ok(())
+    }
 }
 
 /// Unpacks `archive` into `into`, which exists. Entries that lead outside are refused.
@@ -39,13 +63,14 @@ pub(super) fn unpack(
 ) -> Result<(), FetchError> {
     let bad = |reason: String| FetchError::Archive { archive: archive.display().to_string(), reason };
     let file = File::open(archive).map_err(|e| bad(e.to_string()))?;
+    let tree = Tree::new(into).map_err(|e| bad(e.to_string()))?;
     let buffered = |file| BufReader::with_capacity(BUFFER, file);
     match format {
-        Archive::Tar => unpack_tar(buffered(file), into, sharing),
-        Archive::TarGz => unpack_tar(MultiGzDecoder::new(buffered(file)), into, sharing),
-        Archive::TarBz2 => unpack_through("bzip2", file, into, sharing),
-        Archive::TarXz => unpack_through("xz", file, into, sharing),
-        Archive::Zip => zip::unpack(file, into, sharing).map_err(|error| error.to_string()),
+        Archive::Tar => unpack_tar(buffered(file), &tree, sharing),
+        Archive::TarGz => unpack_tar(MultiGzDecoder::new(buffered(file)), &tree, sharing),
+        Archive::TarBz2 => unpack_through("bzip2", file, &tree, sharing),
+        Archive::TarXz => unpack_through("xz", file, &tree, sharing),
+        Archive::Zip => zip::unpack(file, &tree, sharing),
         Archive::Gz => Err("it holds one file".to_owned()),
     }
     .map_err(bad)
@@ -69,7 +94,7 @@ pub(super) fn unpack_file(packed: &Path, target: &Path) -> Result<(), FetchError
 }
 
 /// Unpacks what a program of the machine has to decompress, as Mesos does with all its archives.
-fn unpack_through(program: &str, file: File, into: &Path, sharing: Sharing) -> Result<(), String> {
+fn unpack_through(program: &str, file: File, tree: &Tree, sharing: Sharing) -> Result<(), String> {
     let mut child = Command::new(program)
         .arg("-dc")
         .stdin(file)
@@ -78,7 +103,7 @@ fn unpack_through(program: &str, file: File, into: &Path, sharing: Sharing) -> R
         .spawn()
         .map_err(|error| format!("unpacking it takes the program {program}: {error}"))?;
     let result = match child.stdout.take() {
-        Some(mut output) => unpack_tar(&mut output, into, sharing).and_then(|()| {
+        Some(mut output) => unpack_tar(&mut output, tree, sharing).and_then(|()| {
             // What pads the archive; without it the program would find its pipe closed.
             io::copy(&mut output.take(PADDING), &mut io::sink()).map(drop).map_err(|error| error.to_string())
         }),
@@ -92,50 +117,49 @@ fn unpack_through(program: &str, file: File, into: &Path, sharing: Sharing) -> R
     if status.success() { Ok(()) } else { Err(format!("{program} cannot decompress it: {status}")) }
 }
 
-fn unpack_tar(reader: impl Read, into: &Path, sharing: Sharing) -> Result<(), String> {
+fn unpack_tar(reader: impl Read, tree: &Tree, sharing: Sharing) -> Result<(), String> {
     let mut archive = tar::Archive::new(reader);
     archive.set_preserve_mtime(false);
-    let mut budget = MAX_BYTES;
-    for (index, entry) in archive.entries().map_err(|e| e.to_string())?.enumerate() {
+    let mut budget = Budget::default();
+    for entry in archive.entries().map_err(|e| e.to_string())? {
         let mut entry = entry.map_err(|e| e.to_string())?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if index >= MAX_ENTRIES {
-            return Err(format!("it has more than {MAX_ENTRIES} entries"));
-        }
-        budget = budget
-            .checked_sub(entry.size())
-            .ok_or_else(|| format!("it unpacks to more than {MAX_BYTES} bytes"))?;
-        place(&mut entry, into, sharing).map_err(|e| format!("entry {name}: {e}"))?;
+        budget.take(entry.size())?;
+        let path = entry.path().map_err(|e| e.to_string())?.into_owned();
+        place(&mut entry, &path, tree, sharing).map_err(|e| format!("entry {}: {e}", path.display()))?;
     }
     Ok(())
 }
 
-fn place<R: Read>(entry: &mut Entry<'_, R>, into: &Path, sharing: Sharing) -> io::Result<()> {
+fn place<R: Read>(entry: &mut Entry<'_, R>, path: &Path, tree: &Tree, sharing: Sharing) -> io::Result<()> {
     let kind = entry.header().entry_type();
-    let wanted = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link();
-    if !wanted {
-        // Extended headers are read by the library; devices and pipes have no business in a sandbox.
-        return if matches!(kind, EntryType::XGlobalHeader | EntryType::XHeader) {
-            Ok(())
-        } else {
-            Err(io::Error::other("it is neither a file, a directory nor a link"))
-        };
-    }
-    let path = entry.path()?.into_owned();
-    if let Some(target) = entry.link_name()? {
-        let base = if kind.is_symlink() { path.parent().unwrap_or(Path::new("")) } else { Path::new("") };
-        if !stays_inside(base, &target) {
-            return Err(io::Error::other(format!("it links to {}, outside the sandbox", target.display())));
+    let target = entry.link_name()?.unwrap_or_default().into_owned();
+    let path = below(path)?;
+    match kind {
+        // Extended headers are read by the library.
+        EntryType::XGlobalHeader | EntryType::XHeader => Ok(()),
+        EntryType::Directory => tree.directory(&path).map(drop),
+        // A directory, as archives from before there was a type for it say.
+        EntryType::Regular if entry.path_bytes().ends_with(b"/") => tree.directory(&path).map(drop),
+        EntryType::Symlink => tree.link(&path, &target),
+        EntryType::Link => tree.hard_link(&path, &below(&target)?),
+        EntryType::Regular => {
+            let executable = entry.header().mode().unwrap_or(0o644) & 0o111 != 0;
+            let file = tree.free(&path)?;
+            entry.unpack(&file)?;
+            set_bits(&file, sharing, executable)
         }
+        // Devices and pipes have no business in a sandbox.
+        _ => Err(io::Error::other("it is neither a file, a directory nor a link")),
     }
-    if !entry.unpack_in(into)? {
-        return Err(io::Error::other("its path leads outside the sandbox"));
+}
+
+/// The path of an entry below where it is unpacked. As `tar` and `unzip` have it, this is also for what was packed from the root.
+pub(super) fn below(path: &Path) -> io::Result<PathBuf> {
+    let path = path.strip_prefix("/").unwrap_or(path);
+    if path.components().all(|part| part == Component::CurDir) {
+        return Ok(PathBuf::new());
     }
-    if kind.is_file() {
-        let executable = entry.header().mode().unwrap_or(0o644) & 0o111 != 0;
-        set_bits(&into.join(path), sharing, executable)?;
-    }
-    Ok(())
+    inside(path).ok_or_else(|| io::Error::other("its path leads outside the sandbox"))
 }
 
 pub(super) fn set_bits(path: &Path, sharing: Sharing, executable: bool) -> io::Result<()> {
@@ -146,20 +170,6 @@ pub(super) fn set_bits(path: &Path, sharing: Sharing, executable: bool) -> io::R
         (Sharing::Shared, true) => 0o555,
     };
     fs::set_permissions(path, Permissions::from_mode(bits))
-}
-
-/// Whether `target`, seen from the directory `base` of the tree, lies inside the tree.
-fn stays_inside(base: &Path, target: &Path) -> bool {
-    let mut depth: usize = 0;
-    for part in base.components().chain(target.components()) {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-            Component::ParentDir if depth > 0 => depth -= 1,
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// Makes the tree at `from` appear below `to`: directories are made, files are hard links where the file system allows
@@ -256,6 +266,19 @@ mod tests {
             assert!(result.is_err(), "{path}");
             assert!(!dir.path().join("escape").exists());
         }
+    }
+
+    #[test]
+    fn what_was_packed_from_the_root_is_unpacked_below_the_directory() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let path = outside.path().to_str().unwrap();
+        let (unpacked, result) =
+            unpack_bytes(&archive(&[("./", "", 0o755), (path, "x", 0o755)]), Sharing::Own);
+        result.unwrap();
+        let below = unpacked.path().join("in").join(path.trim_start_matches('/'));
+        assert_eq!(fs::read_to_string(below).unwrap(), "x");
+        assert_eq!(fs::metadata(outside.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(dir);
     }
 
     #[test]

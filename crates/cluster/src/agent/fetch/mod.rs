@@ -6,6 +6,7 @@
 
 mod download;
 mod extract;
+mod tree;
 mod uri;
 mod zip;
 

@@ -109,16 +109,17 @@ fn archive(name: &str, output: &Path) -> Option<Archive> {
 }
 
 /// `path` as a path that stays below wherever it is joined to; none when it does not.
-pub(crate) fn inside(path: &str) -> Option<PathBuf> {
+pub(crate) fn inside(path: impl AsRef<Path>) -> Option<PathBuf> {
     let mut out = PathBuf::new();
-    for part in Path::new(path).components() {
+    for part in path.as_ref().components() {
         match part {
             Component::Normal(name) => out.push(name),
             Component::CurDir => {}
             _ => return None,
         }
     }
-    (!out.as_os_str().is_empty() && !path.contains('\0')).then_some(out)
+    let name = out.as_os_str();
+    (!name.is_empty() && !name.as_encoded_bytes().contains(&0)).then_some(out)
 }
 
 #[cfg(test)]
