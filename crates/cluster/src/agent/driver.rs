@@ -32,6 +32,8 @@ const INBOX: usize = 256;
 const STREAM: usize = 256;
 /// How long a master may take to hear that the agent goes.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Between two attempts to store a record.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// How long open connections may take to end when the agent stops.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -389,15 +391,32 @@ impl Driver {
                     return Err(Ended::SentAway { for_good });
                 }
                 Effect::ToExecutor(key, event) => self.send(&key, *event),
-                Effect::SaveAgent => report(self.store.save_agent(&self.core.agent_record())),
-                Effect::SaveContainer(id) => report(match self.core.container_record(&id) {
-                    Some(record) => self.store.save_container(&record),
-                    None => self.store.remove_container(&id),
-                }),
+                Effect::SaveAgent | Effect::SaveContainer(_) => self.save(&effect).await,
                 effect => self.order(effect),
             }
         }
         Ok(())
+    }
+
+    /// Stores a record. What comes next may depend on it, so nothing goes on until it is stored: on a full disk an agent waits
+    /// for room, which it makes by deleting old sandboxes.
+    async fn save(&mut self, effect: &Effect) {
+        while let Err(error) = self.store(effect) {
+            tracing::error!(%error, "the agent cannot store its state, and goes on when it can");
+            self.keeper.tidy(self.core.sandboxes()).await;
+            tokio::time::sleep(SAVE_AGAIN).await;
+        }
+    }
+
+    fn store(&self, effect: &Effect) -> Result<(), CheckpointError> {
+        match effect {
+            Effect::SaveAgent => self.store.save_agent(&self.core.agent_record()),
+            Effect::SaveContainer(id) => match self.core.container_record(id) {
+                Some(record) => self.store.save_container(&record),
+                None => self.store.remove_container(id),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Waits until the master has closed the link, which it does when it has heard that the agent goes.
@@ -469,13 +488,6 @@ impl Driver {
             | Effect::SaveAgent
             | Effect::SaveContainer(_) => {}
         }
-    }
-}
-
-/// An agent whose disk is full goes on: what it holds in memory is still right.
-fn report(result: Result<(), CheckpointError>) {
-    if let Err(error) = result {
-        tracing::error!(%error, "cannot store the agent's state; a restart of the agent would lose it");
     }
 }
 

@@ -105,6 +105,11 @@ impl Cluster {
         self.master.to_agent.send(message).await.unwrap();
     }
 
+    /// Waits until the agent has taken what it was told.
+    pub(crate) async fn until_heard(&self) {
+        wait_until(|| self.master.to_agent.capacity() == self.master.to_agent.max_capacity()).await;
+    }
+
     /// Takes the next message of the agent, and acknowledges it if it wants that.
     async fn listen(&mut self) {
         let message = tokio::time::timeout(PATIENCE, self.master.from_agent.recv()).await;

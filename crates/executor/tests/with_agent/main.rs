@@ -93,6 +93,21 @@ async fn a_failure_quotes_the_last_words() {
 }
 
 #[tokio::test]
+async fn what_the_agent_cannot_store_is_not_started_until_it_can() {
+    let mut cluster = Cluster::start().await;
+    let (records, away) = (cluster.meta().join("containers"), cluster.meta().join("away"));
+    std::fs::rename(&records, &away).unwrap();
+    std::fs::write(&records, "no directory").unwrap();
+    cluster.command("t", "exit 0").await;
+    cluster.until_heard().await;
+    assert!(!cluster.sandbox("t").exists());
+    std::fs::remove_file(&records).unwrap();
+    std::fs::rename(&away, &records).unwrap();
+    let last = cluster.until_over("t").await.pop().unwrap();
+    assert_eq!(last.state(), TaskState::TaskFinished);
+}
+
+#[tokio::test]
 async fn a_failed_preparation_fails_the_task() {
     let mut cluster = Cluster::start().await;
     let prepare = vec![vec!["sh".into(), "-c".into(), "echo cannot format >&2; exit 9".into()]];
