@@ -1,7 +1,8 @@
 //! What an agent's process does for its core.
 
 use cairn_cluster::agent::simulation::Effect;
-use cairn_cluster::master::{Input, LinkKey};
+use cairn_cluster::master::{self, LinkKey};
+use cairn_executor::simulation::Input;
 
 use crate::container::Container;
 use crate::fault::Fault;
@@ -9,20 +10,64 @@ use crate::machine::{AgentNews, ExecutorNews};
 use crate::world::{Happening, Lane, World};
 
 impl World {
-    /// Carries out effects in order. False: the process ended in between.
-    pub(crate) fn agent_effects(&mut self, index: usize, effects: Vec<Effect>) -> bool {
-        for effect in effects {
-            if self.luck.strikes(Fault::AgentCrash, 20) {
-                let away = self.luck.draw(Fault::AgentCrash).between(50, 20_000);
-                self.crash_agent(index, away);
-                return false;
+    /// Carries out effects in order, and takes what has come in when there are none left.
+    pub(crate) fn pump_agent(&mut self, index: usize) {
+        loop {
+            let machine = &mut self.machines[index];
+            if machine.agent.is_none() || machine.writing {
+                return;
             }
-            self.agent_effect(index, effect);
+            if let Some(effect) = machine.effects.pop_front() {
+                if self.luck.strikes(Fault::AgentCrash, 20) {
+                    let away = self.luck.draw(Fault::AgentCrash).between(50, 20_000);
+                    return self.crash_agent(index, away);
+                }
+                self.agent_effect(index, effect);
+                continue;
+            }
+            if let Some((container, uuid)) = machine.taken.take() {
+                self.send_executor(index, container, Input::Accepted(uuid));
+                continue;
+            }
+            let Some(news) = machine.inbox.pop_front() else { return self.arm_agent(index) };
+            self.take_news(index, news);
         }
-        true
+    }
+
+    /// Its disk has written what it was given.
+    pub(crate) fn agent_written(&mut self, index: usize, life: u64) {
+        if self.machines[index].agent_is(life) {
+            self.machines[index].writing = false;
+            self.pump_agent(index);
+        }
+    }
+
+    /// How long a write to the agent's disk takes, when not no time; and whether it is tried again then, for want of room.
+    fn agent_writes(&mut self, index: usize) -> Option<(u64, bool)> {
+        if self.luck.strikes(Fault::AgentDiskFull, 40) {
+            let long = self.luck.draw(Fault::AgentDiskFull).between(100, 60_000);
+            self.machines[index].full_until = self.now + long;
+        }
+        let full = self.machines[index].full_until.saturating_sub(self.now);
+        if full > 0 {
+            self.note(|| format!("the disk of agent {index} is full"));
+            return Some((full, true));
+        }
+        let slow = self.luck.strikes(Fault::AgentDiskSlow, 100);
+        slow.then(|| (self.luck.draw(Fault::AgentDiskSlow).between(50, 20_000), false))
     }
 
     fn agent_effect(&mut self, index: usize, effect: Effect) {
+        if let Effect::SaveAgent | Effect::SaveContainer(_) = effect
+            && let Some((long, again)) = self.agent_writes(index)
+        {
+            let life = self.machines[index].life;
+            self.machines[index].writing = true;
+            self.after(long, Happening::AgentWrites { index, life });
+            if again {
+                return self.machines[index].effects.push_front(effect);
+            }
+        }
         let machine = &mut self.machines[index];
         let Some(core) = &machine.agent else { return };
         match effect {
@@ -79,7 +124,7 @@ impl World {
             }
             Effect::ToMaster(message) => {
                 let (link, run) = (machine.link, self.master.run);
-                let input = Box::new(Input::Agent { link: LinkKey(link), message });
+                let input = Box::new(master::Input::Agent { link: LinkKey(link), message });
                 self.send(Lane::ToMaster(link), Happening::Master { run, over: Some(link), input });
             }
         }
@@ -92,12 +137,7 @@ impl World {
         self.after(wait, Happening::Agent { index, life, over: None, news });
     }
 
-    pub(crate) fn send_executor(
-        &mut self,
-        machine: usize,
-        container: u64,
-        input: cairn_executor::simulation::Input,
-    ) {
+    pub(crate) fn send_executor(&mut self, machine: usize, container: u64, input: Input) {
         let life = self.machines[machine].life;
         let news = ExecutorNews::FromAgent { life, input };
         self.send(Lane::ToExecutor(container), Happening::Executor { machine, container, news });

@@ -45,11 +45,21 @@ pub enum Fault {
     GateSilent,
     /// A scheduler's clock jumps, forwards or backwards.
     ClockJump,
+    /// An agent cannot write, and does nothing until there is room.
+    AgentDiskFull,
+    /// A write of an agent takes long, and it does nothing else meanwhile.
+    AgentDiskSlow,
+    /// The master's registry refuses a write: its process ends, and the next ones do until there is room.
+    RegistryFull,
+    /// The master's registry takes long.
+    RegistrySlow,
+    /// The clock of a machine jumps, or that of the master is another when it starts again.
+    MachineClock,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::SchedulerCrash,
         Self::StoreFull,
         Self::StoreSlow,
@@ -69,6 +79,11 @@ impl Fault {
         Self::GateClosed,
         Self::GateSilent,
         Self::ClockJump,
+        Self::AgentDiskFull,
+        Self::AgentDiskSlow,
+        Self::RegistryFull,
+        Self::RegistrySlow,
+        Self::MachineClock,
     ];
 }
 

@@ -1,10 +1,12 @@
 //! A machine: an agent's process with what it has on disk, and the containers, which outlive that process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cairn_cluster::agent::simulation::{AgentRecord, ContainerRecord, Core, Event, Ids, Key, Now, Settings};
+use cairn_cluster::agent::simulation::{
+    AgentRecord, ContainerRecord, Core, Effect, Event, Ids, Key, Now, Settings,
+};
 use cairn_cluster::agent::{ContainerPlan, ProcessId, Timeouts};
 use cairn_cluster::master::{Input, LinkKey};
 use cairn_cluster::wire::ToAgent;
@@ -22,6 +24,8 @@ const COME_BACK: u64 = 1_000;
 /// What an agent process gets.
 #[derive(Debug)]
 pub(crate) enum AgentNews {
+    /// Its link to the master stands.
+    Linked,
     Master(Box<ToAgent>),
     /// The master has closed the link, or it broke.
     Unlinked,
@@ -33,6 +37,8 @@ pub(crate) enum AgentNews {
     Exited(String, Option<i32>),
     /// It gets to deleting the data of volumes.
     Delete(Vec<PathBuf>),
+    /// An executor opens its stream.
+    Subscribe(Key, Box<Call>),
     /// An executor's update.
     FromExecutor {
         container: u64,
@@ -98,6 +104,15 @@ pub(crate) struct Machine {
     /// Directories of volumes that hold data.
     pub(crate) volumes: BTreeSet<PathBuf>,
     pub(crate) cut_until: u64,
+    pub(crate) full_until: u64,
+    /// How far its clock is off, milliseconds.
+    pub(crate) skew: i64,
+    pub(crate) effects: VecDeque<Effect>,
+    pub(crate) inbox: VecDeque<AgentNews>,
+    /// An executor's call that is answered once its effects are carried out.
+    pub(crate) taken: Option<(u64, Vec<u8>)>,
+    /// The agent's disk is at work.
+    pub(crate) writing: bool,
     pids: i32,
 }
 
@@ -137,8 +152,21 @@ impl Machine {
             containers: BTreeMap::new(),
             volumes: BTreeSet::new(),
             cut_until: 0,
+            full_until: 0,
+            skew: 0,
+            effects: VecDeque::new(),
+            inbox: VecDeque::new(),
+            taken: None,
+            writing: false,
             pids: 100,
         }
+    }
+
+    /// Its clock and its disk are right again, and the master can be reached.
+    pub(crate) fn heal(&mut self) {
+        self.skew = 0;
+        self.full_until = 0;
+        self.cut_until = 0;
     }
 
     pub(crate) fn agent_is(&self, life: u64) -> bool {
@@ -146,7 +174,7 @@ impl Machine {
     }
 
     fn now(&self, world: u64) -> Now {
-        let wall = Duration::from_millis(world).as_secs_f64();
+        let wall = Duration::from_millis(world.saturating_add_signed(self.skew)).as_secs_f64();
         Now { at: Duration::from_millis(world.saturating_sub(self.started)), wall }
     }
 
@@ -179,11 +207,10 @@ impl World {
         let records = machine.records.values().cloned().collect();
         let (core, recovery) = Core::recover(settings, machine.record.clone(), records, machine.now(now));
         machine.agent = Some(core);
+        machine.effects = recovery.into();
         self.open.insert(link);
         self.note(|| format!("agent {index} starts"));
-        if self.agent_effects(index, recovery) {
-            self.agent_step(index, Event::LinkUp);
-        }
+        self.tell_agent(index, AgentNews::Linked);
     }
 
     /// The agent's process ends. What it has started goes on.
@@ -192,6 +219,10 @@ impl World {
         if machine.agent.take().is_none() {
             return;
         }
+        machine.effects.clear();
+        machine.inbox.clear();
+        machine.taken = None;
+        machine.writing = false;
         let life = machine.life;
         let containers: Vec<u64> = machine.containers.keys().copied().collect();
         for container in &mut machine.containers.values_mut() {
@@ -255,7 +286,13 @@ impl World {
     }
 
     pub(crate) fn tell_agent(&mut self, index: usize, news: AgentNews) {
+        self.machines[index].inbox.push_back(news);
+        self.pump_agent(index);
+    }
+
+    pub(crate) fn take_news(&mut self, index: usize, news: AgentNews) {
         match news {
+            AgentNews::Linked => self.agent_step(index, Event::LinkUp),
             AgentNews::Master(message) => self.agent_step(index, Event::Master(message)),
             AgentNews::Unlinked => self.crash_agent(index, COME_BACK),
             AgentNews::Tick(at) => {
@@ -276,13 +313,10 @@ impl World {
                 self.delete_volumes(index, &volumes);
                 self.agent_step(index, Event::Deleted(volumes));
             }
+            AgentNews::Subscribe(key, call) => self.agent_step(index, Event::Subscribe(key, call)),
             AgentNews::FromExecutor { container, key, call, uuid } => {
-                let life = self.machines[index].life;
+                self.machines[index].taken = Some((container, uuid));
                 self.agent_step(index, Event::Executor(key, call));
-                if self.machines[index].agent_is(life) {
-                    let input = cairn_executor::simulation::Input::Accepted(uuid);
-                    self.send_executor(index, container, input);
-                }
             }
         }
     }
@@ -305,19 +339,16 @@ impl World {
         );
     }
 
-    pub(crate) fn agent_step(&mut self, index: usize, event: Event) {
+    fn agent_step(&mut self, index: usize, event: Event) {
         let now = self.now;
         let machine = &mut self.machines[index];
         let time = machine.now(now);
         let Some(core) = &mut machine.agent else { return };
         self.steps += 1;
-        let effects = core.step(event, time, &mut machine.ids);
-        if self.agent_effects(index, effects) {
-            self.arm_agent(index);
-        }
+        machine.effects = core.step(event, time, &mut machine.ids).into();
     }
 
-    fn arm_agent(&mut self, index: usize) {
+    pub(crate) fn arm_agent(&mut self, index: usize) {
         let now = self.now;
         let machine = &mut self.machines[index];
         let Some(at) = machine.agent.as_ref().and_then(Core::next_deadline) else { return };
@@ -338,7 +369,7 @@ impl World {
                 subscribe: Some(subscribe),
                 ..Call::default()
             };
-            self.agent_step(index, Event::Subscribe(key, Box::new(call)));
+            self.tell_agent(index, AgentNews::Subscribe(key, Box::new(call)));
         }
         known
     }

@@ -1,5 +1,6 @@
 //! The master's process: its core, what its registry holds, and its connections.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -20,11 +21,23 @@ pub(crate) struct MasterHost {
     /// Counts its starts.
     pub(crate) run: u64,
     timer: Option<u64>,
+    effects: VecDeque<Effect>,
+    inbox: VecDeque<Input>,
+    /// The registry is at work.
+    writing: bool,
+    pub(crate) full_until: u64,
+    /// How far its clock is off, milliseconds: it looks at it when it starts.
+    skew: i64,
 }
 
 impl MasterHost {
     pub(crate) fn is(&self, run: u64) -> bool {
         self.core.is_some() && self.run == run
+    }
+
+    /// Its clock.
+    fn clock(&self, now: u64) -> Duration {
+        Duration::from_millis(now.saturating_add_signed(self.skew))
     }
 }
 
@@ -43,7 +56,11 @@ impl World {
             domain: None,
         };
         let timeouts = Timeouts::default();
-        let now = Duration::from_millis(self.now);
+        if self.luck.strikes(Fault::MachineClock, 10_000) {
+            self.master.skew =
+                self.luck.draw(Fault::MachineClock).between(0, 240_000).cast_signed() - 120_000;
+        }
+        let now = self.master.clock(self.now);
         self.master.core = Some(Master::new(identity, timeouts, self.master.registry.clone(), now));
         self.note(|| "master starts".into());
         self.arm_master();
@@ -61,6 +78,9 @@ impl World {
         for index in 0..self.machines.len() {
             self.break_link(index);
         }
+        self.master.effects.clear();
+        self.master.inbox.clear();
+        self.master.writing = false;
         let away = self.luck.draw(Fault::MasterCrash).between(100, 30_000);
         self.after(away, Happening::MasterStarts);
     }
@@ -68,14 +88,15 @@ impl World {
     pub(crate) fn master_timer(&mut self, run: u64) {
         if self.master.is(run) && self.master.timer.is_some_and(|at| at <= self.now) {
             self.master.timer = None;
-            self.master_step(Input::Timer);
+            self.tell_master(Input::Timer);
         }
     }
 
     fn arm_master(&mut self) {
         let Some(core) = &self.master.core else { return };
         let Some(deadline) = core.next_deadline() else { return };
-        let at = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX).max(self.now) + 1;
+        let at = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        let at = at.saturating_add_signed(-self.master.skew).max(self.now) + 1;
         if self.master.timer.is_none_or(|armed| at < armed) {
             self.master.timer = Some(at);
             let run = self.master.run;
@@ -83,25 +104,63 @@ impl World {
         }
     }
 
-    pub(crate) fn master_step(&mut self, input: Input) {
-        let Some(core) = &mut self.master.core else { return };
-        self.steps += 1;
-        for effect in core.step(input, Duration::from_millis(self.now)) {
-            if self.luck.strikes(Fault::MasterCrash, 8) {
-                return self.crash_master();
-            }
-            self.master_effect(effect);
+    pub(crate) fn tell_master(&mut self, input: Input) {
+        self.master.inbox.push_back(input);
+        self.pump_master();
+    }
+
+    /// Its registry has written what it was given.
+    pub(crate) fn master_written(&mut self, run: u64) {
+        if self.master.is(run) {
+            self.master.writing = false;
+            self.pump_master();
         }
-        self.arm_master();
+    }
+
+    /// Carries out effects, and takes what has come in when there are none left.
+    fn pump_master(&mut self) {
+        while !self.master.writing {
+            let now = self.master.clock(self.now);
+            let Some(core) = &mut self.master.core else { return };
+            if let Some(effect) = self.master.effects.pop_front() {
+                if self.luck.strikes(Fault::MasterCrash, 8) {
+                    return self.crash_master();
+                }
+                self.master_effect(effect);
+                continue;
+            }
+            let Some(input) = self.master.inbox.pop_front() else { return self.arm_master() };
+            self.steps += 1;
+            self.master.effects = core.step(input, now).into();
+        }
+    }
+
+    fn persist(&mut self) {
+        let Some(core) = &self.master.core else { return };
+        let registry = core.registry();
+        if registry == self.master.registry {
+            return;
+        }
+        if self.luck.strikes(Fault::RegistryFull, 200) {
+            let long = self.luck.draw(Fault::RegistryFull).between(100, 40_000);
+            self.master.full_until = self.now + long;
+        }
+        if self.now < self.master.full_until {
+            self.note(|| "the master's disk is full".into());
+            return self.crash_master();
+        }
+        self.master.registry = registry;
+        if self.luck.strikes(Fault::RegistrySlow, 500) {
+            let (run, long) = (self.master.run, self.luck.draw(Fault::RegistrySlow).between(50, 10_000));
+            self.note(|| format!("the master writes for {long} ms"));
+            self.master.writing = true;
+            self.after(long, Happening::MasterWrites { run });
+        }
     }
 
     fn master_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Persist => {
-                if let Some(core) = &self.master.core {
-                    self.master.registry = core.registry();
-                }
-            }
+            Effect::Persist => self.persist(),
             Effect::Publish { .. } => {}
             Effect::Send { stream, event } => {
                 let Some((index, life)) = self.scheduler_on(stream) else { return };

@@ -25,6 +25,13 @@ impl World {
             self.note(|| format!("the clock of scheduler {index} jumps by {jump} ms"));
             self.schedulers[index].skew += jump;
         }
+        if self.luck.strikes(Fault::MachineClock, 2_000) {
+            let rng = self.luck.draw(Fault::MachineClock);
+            let index = rng.index(self.machines.len()).unwrap_or_default();
+            let jump = rng.between(0, 240_000).cast_signed() - 120_000;
+            self.note(|| format!("the clock of agent {index} jumps by {jump} ms"));
+            self.machines[index].skew += jump;
+        }
         for (fault, step) in
             [(Fault::ServiceCrash, ServiceStep::Crashes), (Fault::LyingProbe, ServiceStep::Flaps)]
         {

@@ -4,7 +4,7 @@ use cairn_framework::core::Core;
 use cairn_framework::{Action, Ask, Command, Config, Moment, Phase, Verdict};
 
 use crate::fault::Plan;
-use crate::machine::ServiceStep;
+use crate::machine::{Machine, ServiceStep};
 use crate::rng::Rng;
 use crate::scheduler::{Incoming, Scheduler};
 use crate::service::{Kind, Shape};
@@ -164,13 +164,12 @@ impl World {
     pub(crate) fn calm_down(&mut self) {
         self.note(|| "from now on nothing goes wrong".into());
         self.luck.calm_down();
-        for index in 0..self.machines.len() {
-            self.machines[index].cut_until = 0;
-        }
         for (machine, container, task) in self.services() {
             self.service_later(machine, container, &task, ServiceStep::Ready, 100);
         }
         self.schedulers.iter_mut().for_each(Scheduler::heal);
+        self.machines.iter_mut().for_each(Machine::heal);
+        self.master.full_until = 0;
         if self.stack.is_some() {
             return self.settle_stack();
         }

@@ -32,6 +32,10 @@ pub(crate) enum Happening {
         run: u64,
     },
     MasterStarts,
+    /// Its registry has written.
+    MasterWrites {
+        run: u64,
+    },
     /// A scheduler process gets something. Over a connection: only while that is its own and open.
     Scheduler {
         index: usize,
@@ -65,6 +69,11 @@ pub(crate) enum Happening {
     },
     AgentStarts {
         index: usize,
+    },
+    /// Its disk has written.
+    AgentWrites {
+        index: usize,
+        life: u64,
     },
     /// An executor gets something.
     Executor {
@@ -201,11 +210,12 @@ impl World {
         match happening {
             Happening::Master { run, over, input } => {
                 if self.passes(over) && self.master.is(run) {
-                    self.master_step(*input);
+                    self.tell_master(*input);
                 }
             }
             Happening::MasterTimer { run } => self.master_timer(run),
             Happening::MasterStarts => self.start_master(),
+            Happening::MasterWrites { run } => self.master_written(run),
             Happening::Scheduler { index, life, over, message } => {
                 if self.passes(over) && self.schedulers[index].hears(life, over) {
                     self.tell_scheduler(index, message);
@@ -221,6 +231,7 @@ impl World {
                 }
             }
             Happening::AgentStarts { index } => self.start_agent(index),
+            Happening::AgentWrites { index, life } => self.agent_written(index, life),
             Happening::Executor { machine, container, news } => self.tell_executor(machine, container, news),
             Happening::PowerReturns { index } => self.power_returns(index),
             Happening::Poll { life, instance, number } => self.poll(life, instance, number),
