@@ -9,7 +9,8 @@ use cairn_mesos::v1::scheduler::{Call, call};
 use crate::container::Service;
 use crate::world::World;
 
-fn label<'a>(resource: &'a Resource, key: &str) -> Option<&'a str> {
+/// A label of a reservation.
+pub(crate) fn label<'a>(resource: &'a Resource, key: &str) -> Option<&'a str> {
     let labels = resource.reservations.last()?.labels.as_ref()?;
     labels.labels.iter().find(|l| l.key == key)?.value.as_deref()
 }

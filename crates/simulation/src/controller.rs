@@ -52,7 +52,7 @@ impl World {
             self.poll_later(instance, number, 1);
         }
         for (instance, fact) in gone {
-            self.observe(instance, fact, 1);
+            self.send_controller(1, Incoming::Observe(instance, fact));
         }
     }
 
@@ -82,10 +82,6 @@ impl World {
     fn send_controller(&mut self, wait: u64, message: Incoming) {
         let life = self.schedulers[CONTROLLER].life;
         self.after(wait, Happening::Scheduler { index: CONTROLLER, life, over: None, message });
-    }
-
-    fn observe(&mut self, instance: String, fact: Value, wait: u64) {
-        self.send_controller(wait, Incoming::Observe(instance, fact));
     }
 
     fn poll_later(&mut self, instance: String, number: u64, wait: u64) {
@@ -141,9 +137,20 @@ impl World {
             }
         };
         if let Some(fact) = fact {
-            self.observe(instance.clone(), fact, wait);
+            let instance = instance.clone();
+            self.after(wait, Happening::Polled { life, instance, number, fact });
         }
         self.poll_later(instance, number, pause);
+    }
+
+    /// A watcher has its answer, unless it has been ended while it waited for it.
+    pub(crate) fn polled(&mut self, life: u64, instance: String, number: u64, fact: Value) {
+        let watches = |w: &Watcher| w.number == number;
+        let is_there =
+            self.stack.as_ref().and_then(|stack| stack.watchers.get(&instance)).is_some_and(watches);
+        if is_there && self.schedulers[CONTROLLER].hears(life, None) {
+            self.tell_scheduler(CONTROLLER, Incoming::Observe(instance, fact));
+        }
     }
 
     fn answer_of(&mut self, endpoint: &str, instance: &str) -> Result<Status, String> {

@@ -1,9 +1,12 @@
 //! Short lines for the trace.
 
+use std::collections::BTreeMap;
+
 use cairn_framework::Command;
 use cairn_framework::core::Event;
 use cairn_mesos::v1::offer::operation::Type;
 use cairn_mesos::v1::scheduler::{Call, call};
+use cairn_mesos::v1::{Offer, OfferId};
 
 /// A call, with what it is about.
 pub(crate) fn call(call: &Call) -> String {
@@ -16,19 +19,22 @@ pub(crate) fn call(call: &Call) -> String {
                 }
                 other => other.as_str_name().to_owned(),
             });
-            operations.collect::<Vec<_>>().join(", ")
+            format!("{}: {}", ids(&accept.offer_ids), operations.collect::<Vec<_>>().join(", "))
         }),
         call::Type::Kill => call.kill.as_ref().map(|k| k.task_id.value.clone()),
-        call::Type::Decline => call
-            .decline
-            .as_ref()
-            .and_then(|d| d.filters.as_ref()?.refuse_seconds)
-            .map(|seconds| format!("for {seconds} s")),
+        call::Type::Decline => call.decline.as_ref().and_then(|decline| {
+            let seconds = decline.filters.as_ref()?.refuse_seconds?;
+            Some(format!("{} for {seconds} s", ids(&decline.offer_ids)))
+        }),
         call::Type::Reconcile => call.reconcile.as_ref().map(|r| format!("{} tasks", r.tasks.len())),
         call::Type::Acknowledge => call.acknowledge.as_ref().map(|a| a.task_id.value.clone()),
         _ => None,
     };
     format!("{} {}", call.r#type().as_str_name(), what.unwrap_or_default())
+}
+
+fn ids(offers: &[OfferId]) -> String {
+    offers.iter().map(|id| id.value.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// A request; of a controller's configuration, no more than that it is one.
@@ -41,12 +47,26 @@ pub(crate) fn command(command: &Command) -> String {
     }
 }
 
+/// An offer: of which agent, and what is reserved in it, by instance.
+fn offer(offer: &Offer) -> String {
+    let mut held: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for resource in &offer.resources {
+        let volume = resource.disk.as_ref().and_then(|d| d.persistence.as_ref()).map(|p| p.id.clone());
+        if let Some(instance) = crate::acts::label(resource, "instance") {
+            held.entry(instance).or_default().push(volume.unwrap_or_else(|| resource.name.clone()));
+        }
+    }
+    let held: Vec<String> = held.iter().map(|(name, what)| format!("{name}: {}", what.join(" "))).collect();
+    format!("{} on {} [{}]", offer.id.value, offer.hostname, held.join(", "))
+}
+
 /// An event, unless it says nothing.
 pub(crate) fn event(event: &Event) -> Option<String> {
     Some(match event {
         Event::Tick => return None,
         Event::Offers(offers) => {
-            format!("{} offers", offers.len())
+            let offers: Vec<String> = offers.iter().map(offer).collect();
+            format!("offers: {}", offers.join("; "))
         }
         Event::Update(status) => {
             let healthy = status.healthy.map(|h| format!(" healthy={h}")).unwrap_or_default();

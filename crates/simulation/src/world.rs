@@ -90,6 +90,13 @@ pub(crate) enum Happening {
         instance: String,
         number: u64,
     },
+    /// It has heard how its child is, or that it does not answer.
+    Polled {
+        life: u64,
+        instance: String,
+        number: u64,
+        fact: serde_json::Value,
+    },
     Operator,
     /// Time for something to go wrong that no message or write brings about.
     Misfortune,
@@ -235,6 +242,7 @@ impl World {
             Happening::Executor { machine, container, news } => self.tell_executor(machine, container, news),
             Happening::PowerReturns { index } => self.power_returns(index),
             Happening::Poll { life, instance, number } => self.poll(life, instance, number),
+            Happening::Polled { life, instance, number, fact } => self.polled(life, instance, number, fact),
             Happening::Operator => self.operate(),
             Happening::Misfortune => self.misfortune(),
             Happening::Look => self.look(),
