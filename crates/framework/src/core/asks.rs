@@ -99,6 +99,13 @@ impl Asks {
         }
     }
 
+    /// The clock has gone back by so much.
+    pub(crate) fn set_back(&mut self, by: Millis) {
+        for asked in self.topics.values_mut() {
+            asked.next = asked.next.saturating_sub(by);
+        }
+    }
+
     /// The gates of one instance.
     fn gates(&self, instance: &str) -> impl Iterator<Item = (&Topic, &Asked)> {
         let first = Topic::Gate(instance.to_owned(), Action::Launch, Moment::Before);

@@ -63,6 +63,7 @@ impl Core {
     /// # Errors
     /// Why it is refused; nothing has changed then.
     pub fn command(&mut self, command: Command, now: Millis) -> (Result<Accepted, Problem>, Vec<Effect>) {
+        self.pass(now);
         let before = self.state.clone();
         let mut out = Out::default();
         if let Err(problem) = self.carry_out(command, now, &mut out) {

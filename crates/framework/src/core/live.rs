@@ -28,6 +28,15 @@ pub(crate) struct Live {
     pub(crate) admitted: bool,
 }
 
+impl Live {
+    /// The clock has gone back by so much.
+    pub(crate) fn set_back(&mut self, by: Millis) {
+        self.retry_at = self.retry_at.saturating_sub(by);
+        self.heard = self.heard.saturating_sub(by);
+        self.ready_since = self.ready_since.map(|since| since.saturating_sub(by));
+    }
+}
+
 /// What a status means for the core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {

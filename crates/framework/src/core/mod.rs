@@ -99,6 +99,8 @@ pub struct Core {
     /// Offers are asked for anew then: a gang did not fit into the last ones and needs all of them together, or a call
     /// got lost, which may have asked for them.
     revive_at: Option<Millis>,
+    /// The time of the last step.
+    seen: Millis,
     doubt: doubt::Doubt,
     /// What a destroyed service has brought about elsewhere is gone.
     farewell: bool,
@@ -161,6 +163,7 @@ impl Core {
             refusals: Vec::new(),
             taken: BTreeMap::new(),
             revive_at: None,
+            seen: 0,
             doubt: doubt::Doubt::default(),
             farewell: false,
         };
@@ -226,12 +229,28 @@ impl Core {
     /// The same for several events that have come in this order; what follows from them is looked at once.
     pub fn steps(&mut self, events: impl IntoIterator<Item = Event>, now: Millis) -> Vec<Effect> {
         let mut out = Out::default();
-        self.doubt.pass(now);
+        self.pass(now);
         for event in events {
             self.take(event, now, &mut out);
         }
         self.advance(now, &mut out);
         self.effects(out)
+    }
+
+    /// It is `now`, however that came. Clocks are set back, too: what was to happen in a minute is still to happen in a
+    /// minute then, not when the clock shows again what it showed.
+    fn pass(&mut self, now: Millis) {
+        self.doubt.pass(now);
+        let back = self.seen.saturating_sub(now);
+        self.seen = now;
+        if back == 0 {
+            return;
+        }
+        self.live.values_mut().for_each(|live| live.set_back(back));
+        self.asks.set_back(back);
+        self.reconcile.set_back(back);
+        self.settle_at = self.settle_at.saturating_sub(back);
+        self.revive_at = self.revive_at.map(|at| at.saturating_sub(back));
     }
 
     fn take(&mut self, event: Event, now: Millis, out: &mut Out) {
@@ -337,6 +356,9 @@ impl Core {
             out.wake_at(self.settle_at);
         }
         if let Some(at) = self.reconcile.wake_at().filter(|at| *at > now) {
+            out.wake_at(at);
+        }
+        if let Some(at) = self.silent_at().filter(|at| *at > now) {
             out.wake_at(at);
         }
     }

@@ -35,6 +35,11 @@ impl Reconcile {
         self.next
     }
 
+    /// The clock has gone back by so much.
+    pub(crate) fn set_back(&mut self, by: Millis) {
+        self.next = self.next.map(|at| at.saturating_sub(by));
+    }
+
     fn advance(&mut self, doubt: bool, now: Millis) {
         let pause = if doubt { (FIRST_AGAIN << self.tries.min(10)).min(AGAIN_MAX) } else { ROUTINE };
         self.tries += 1;
@@ -45,7 +50,7 @@ impl Reconcile {
 impl Core {
     /// Explicitly about every task on record, implicitly about all others; again until nothing is in doubt.
     pub(crate) fn reconcile_due(&mut self, now: Millis, out: &mut Out) {
-        let silent = self.silent(now);
+        let silent = self.silent_at().is_some_and(|at| at <= now);
         if silent {
             self.reconcile.soon(now);
         }
@@ -73,12 +78,13 @@ impl Core {
         self.reconcile.advance(doubt, now);
     }
 
-    fn silent(&self, now: Millis) -> bool {
-        self.state.instances.iter().filter(|(_, r)| r.task.is_some()).any(|(name, _)| {
-            self.live.get(name).is_some_and(|l| {
-                matches!(l.phase, Phase::Staging | Phase::Stopping) && now.saturating_sub(l.heard) > SILENT
-            })
-        })
+    /// When a launch or a kill has first had no report for too long.
+    pub(crate) fn silent_at(&self) -> Option<Millis> {
+        let running = self.state.instances.iter().filter(|(_, record)| record.task.is_some());
+        let under_way = running
+            .filter_map(|(name, _)| self.live.get(name))
+            .filter(|live| matches!(live.phase, Phase::Staging | Phase::Stopping));
+        under_way.map(|live| live.heard + SILENT).min()
     }
 
     /// A KILL may have been lost with its connection; killing twice is harmless.

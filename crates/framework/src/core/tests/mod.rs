@@ -571,6 +571,38 @@ fn after_a_lost_call_what_an_offer_lacks_may_be_in_another() {
 }
 
 #[test]
+fn a_lost_kill_is_repeated_without_anything_else_happening() {
+    let mut world = deployed(json!({ "count": 1 }));
+    kill_gets_lost(&mut world);
+    let began = world.now;
+    while world.status().plan.status != crate::PlanStatus::Complete {
+        world.sleep();
+        assert!(world.now < began + 60_000, "it takes no longer than half a minute");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nothing_waiting() {
+    let mut world = deployed(json!({ "count": 1 }));
+    world.skip(3_600_000);
+    world.now -= 3_000_000;
+    kill_gets_lost(&mut world);
+    let began = world.now;
+    while world.status().plan.status != crate::PlanStatus::Complete {
+        world.sleep();
+        assert!(world.now < began + 60_000, "it takes no longer than half a minute");
+    }
+}
+
+/// The only instance is to be restarted with another configuration, and the master does not hear of that.
+fn kill_gets_lost(world: &mut World) {
+    world.calls_get_lost = true;
+    world.give(2, json!({ "count": 1, "mark": 1 }));
+    world.calls_get_lost = false;
+    assert!(world.killed.is_empty() && !world.status().complete);
+}
+
+#[test]
 fn what_a_failed_master_has_forgotten_goes_with_the_service() {
     let mut world = deployed(json!({ "count": 2 }));
     world.give(2, json!({ "count": 1 }));

@@ -140,6 +140,8 @@ pub(crate) struct World {
     pub(crate) suppressed: bool,
     /// Nothing reaches the master.
     pub(crate) calls_get_lost: bool,
+    /// When the core wants to be woken.
+    wake: Option<Millis>,
     /// Offers lack what is reserved: the master holds it in offers that it takes for unanswered.
     pub(crate) hidden: bool,
     /// No offers before this: the filters of the last answers.
@@ -185,6 +187,7 @@ impl World {
             obedient: true,
             suppressed: false,
             calls_get_lost: false,
+            wake: None,
             hidden: false,
             filtered_until: 0,
             torn_down: false,
@@ -282,6 +285,12 @@ impl World {
         self.pass(1_000);
     }
 
+    /// Nothing happens but what the core has set its timer for.
+    pub(crate) fn sleep(&mut self) {
+        self.now = self.wake.expect("it wants to be woken");
+        self.send(Event::Tick);
+    }
+
     /// The scheduler process dies and another one starts on the same store.
     pub(crate) fn restart(&mut self) {
         self.events.clear();
@@ -332,6 +341,7 @@ impl World {
                 _ => Vec::new(),
             };
             self.unanswered = offered;
+            self.wake = None;
             let effects = self.core.step(event, self.now);
             self.carry_out(effects);
             assert!(self.unanswered.is_empty(), "every offer is answered at once: {:?}", self.unanswered);
@@ -407,7 +417,10 @@ impl World {
                     };
                     self.events.push_back(Event::Verdict(number, verdict));
                 }
-                Effect::WakeAt(at) => assert!(at > self.now, "a timer in the past would spin"),
+                Effect::WakeAt(at) => {
+                    assert!(at > self.now, "a timer in the past would spin");
+                    self.wake = Some(at);
+                }
             }
         }
     }
