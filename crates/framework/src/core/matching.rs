@@ -43,6 +43,8 @@ pub(crate) struct Supply {
     pub(crate) taken: BTreeSet<u16>,
     /// Reserved for this framework, by instance.
     pub(crate) own: BTreeMap<String, Pool>,
+    /// Ids of this framework's executors that run on the agent. They use something that is not offered.
+    pub(crate) executors: BTreeSet<String>,
 }
 
 /// Why an offer does not do.
@@ -286,6 +288,12 @@ fn volumes(
 }
 
 impl Supply {
+    /// An executor of the instance runs on the agent.
+    pub(crate) fn runs(&self, instance: &str) -> bool {
+        let of = |id: &String| id.rsplit_once('.').is_some_and(|(name, _)| name == instance);
+        self.executors.iter().any(of)
+    }
+
     /// Takes out what a fit uses, so that the next instance sees what is left.
     pub(crate) fn take(&mut self, instance: &str, fit: &Fit) {
         self.free.cpus -= fit.reserve.cpus;

@@ -67,6 +67,13 @@ impl Core {
         let wanted: BTreeMap<String, Purpose> = self.purposes(now).into_iter().collect();
         let news = wanted.iter().any(|(name, purpose)| self.wants.wanted.get(name) != Some(purpose));
         let news = news && !(planted(Bug::NoRevive) && self.wants.suppressed);
+        // Before offers are asked for, so that those that come are certain to show what is left.
+        let leaving = wanted.iter().filter(|(_, purpose)| **purpose == Purpose::CleanUp);
+        let records = leaving.filter_map(|(name, _)| self.state.instances.get(name)?.placement.as_ref());
+        let question = self.doubt.question(records.map(|place| place.agent_id.as_str()));
+        if !question.is_empty() {
+            out.calls.push(task::reconcile(&question));
+        }
         let again = self.revive_at.take_if(|at| *at <= now).is_some();
         self.wants.suppressed &= !again;
         if (news || again && !wanted.is_empty()) && !self.wants.fresh {
@@ -113,6 +120,7 @@ impl Core {
         for supply in &mut supplies {
             supply.taken = self.taken.get(&supply.agent_id).cloned().unwrap_or_default();
         }
+        let holding: Vec<bool> = supplies.iter().map(|s| !s.own.is_empty()).collect();
         let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
         self.give_up(&supplies, &mut uses);
         let mut placed = BTreeSet::new();
@@ -140,7 +148,10 @@ impl Core {
             }
         }
         let idle = self.purposes(now).is_empty();
-        for (offer, used) in sorted.iter().zip(&uses) {
+        for ((offer, used), holds) in sorted.iter().zip(&uses).zip(holding) {
+            if holds || !used.fits.is_empty() {
+                self.doubt.answered(&offer.agent_id.value);
+            }
             if planted(Bug::KeepOffers) && used.fits.is_empty() && used.cleanups.is_empty() {
                 continue;
             }
@@ -175,11 +186,15 @@ impl Core {
         else {
             return;
         };
-        let Some(index) = supplies.iter().position(|s| s.agent_id == agent) else { return };
-        // What an offer of its agent does not hold is not reserved any more: nothing is left to give back.
-        if supplies[index].own.contains_key(name) {
-            uses[index].cleanups.push(name.to_owned());
-        } else if self.doubt.is_over() {
+        let of_agent = || supplies.iter().zip(0..).filter(|(supply, _)| supply.agent_id == agent);
+        let holding: Vec<usize> =
+            of_agent().filter(|(s, _)| s.own.contains_key(name)).map(|(_, index)| index).collect();
+        for index in &holding {
+            uses[*index].cleanups.push(name.to_owned());
+        }
+        // What no offer of its agent holds, and no executor, is not reserved any more: nothing is left to give back.
+        let bare = holding.is_empty() && of_agent().any(|(supply, _)| !supply.runs(name));
+        if bare && self.doubt.is_over(&agent) {
             if let Some(record) = self.state.instances.get_mut(name) {
                 record.placement = None;
             }

@@ -71,6 +71,7 @@ impl Core {
         }
         out.calls.push(task::reconcile(&[]));
         self.repeat_kills(out);
+        self.doubt.ask_again();
         let doubt = silent || self.live.values().any(|l| l.phase == Phase::Reconciling);
         for live in self.live.values_mut().filter(|l| l.phase != Phase::Reconciling) {
             live.heard = now;

@@ -101,6 +101,7 @@ pub(crate) fn supply(offer: &v1::Offer, framework: &str) -> Supply {
         hostname: offer.hostname.clone(),
         address: address(offer),
         attributes: attributes(&offer.attributes),
+        executors: offer.executor_ids.iter().map(|id| id.value.clone()).collect(),
         ..Supply::default()
     };
     for resource in &offer.resources {

@@ -26,6 +26,9 @@ impl Core {
     /// Takes a status; acknowledges it after what it brings is stored.
     pub(crate) fn update(&mut self, status: &TaskStatus, now: Millis, out: &mut Out) {
         let id = &status.task_id.value;
+        if self.doubt.is_told(id) {
+            return;
+        }
         match self.owner(id) {
             Some(name) => match meaning(status) {
                 Meaning::Alive(phase) => self.alive(&name, phase, status, now),

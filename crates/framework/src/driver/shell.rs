@@ -142,7 +142,7 @@ impl Shell {
             }
         };
         match self.meaning(event) {
-            Some(event) => self.step(event).await,
+            Some(event) => self.take(Vec::new(), vec![event]).await,
             None => Ok(()),
         }
     }
@@ -160,27 +160,34 @@ impl Shell {
         meaning(event)
     }
 
-    /// Takes an event, and with it all that have come in since.
+    /// Takes an event that has not come from the master, and with it all that have come in since.
     async fn step(&mut self, event: Event) -> Result<(), RunError> {
+        self.take(vec![event], Vec::new()).await
+    }
+
+    /// Takes what was `told` by helpers, timers and clients and `heard` from the master, and with it all that has come in
+    /// since. Each source keeps its order. What is told comes first: that a call got lost, before what the master has said
+    /// to those after it.
+    async fn take(&mut self, mut told: Vec<Event>, mut heard: Vec<Event>) -> Result<(), RunError> {
         self.wake = None;
-        let events = self.with_waiting(event);
-        let effects = self.core.steps(events, now());
+        while heard.len() < TOGETHER
+            && let Some(event) = self.link.as_mut().and_then(|link| link.events.try_recv().ok())
+        {
+            heard.extend(self.meaning(event));
+        }
+        while told.len() < TOGETHER
+            && let Ok(event) = self.events.try_recv()
+        {
+            told.push(event);
+        }
+        told.append(&mut heard);
+        self.take_facts(&mut told);
+        let effects = self.core.steps(told, now());
         self.carry_out(effects).await
     }
 
-    /// Each source keeps its order.
-    fn with_waiting(&mut self, event: Event) -> Vec<Event> {
-        let mut events = vec![event];
-        while events.len() < TOGETHER
-            && let Some(event) = self.link.as_mut().and_then(|link| link.events.try_recv().ok())
-        {
-            events.extend(self.meaning(event));
-        }
-        while events.len() < TOGETHER
-            && let Ok(event) = self.events.try_recv()
-        {
-            events.push(event);
-        }
+    /// Facts that wait among the requests, up to the first that is none.
+    fn take_facts(&mut self, events: &mut Vec<Event>) {
         while events.len() < TOGETHER && self.next_request.is_none() {
             match self.requests.try_recv() {
                 Ok(Request::Observe(key, value)) => events.push(Event::Observe(key, value)),
@@ -189,7 +196,6 @@ impl Shell {
                 Err(_) => break,
             }
         }
-        events
     }
 
     async fn request(&mut self, request: Request) -> Result<(), RunError> {

@@ -570,6 +570,48 @@ fn after_a_lost_call_what_an_offer_lacks_may_be_in_another() {
     assert_eq!(world.volumes().len(), 1, "its record was kept, and so its data is deleted");
 }
 
+/// Two instances, of which the second has been removed and has kept its data on its agent, which is given too.
+fn with_kept_data() -> (World, String) {
+    let mut world = deployed(json!({ "count": 2 }));
+    let agent = world.status().instances[1].placement.clone().unwrap().agent_id;
+    world.give(2, json!({ "count": 1 }));
+    world.pass(2_000);
+    assert!(world.suppressed && world.volumes().len() == 2);
+    (world, agent)
+}
+
+#[test]
+fn what_an_offer_lacks_may_be_in_one_whose_answer_is_on_its_way() {
+    let (mut world, agent) = with_kept_data();
+    world.hold_calls();
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.offer_nothing(&agent, &[]);
+    world.release_calls();
+    world.pass(3_000);
+    assert_eq!(world.volumes().len(), 1, "its record was kept, and so its data is deleted");
+    assert!(!world.core.view().instances.contains_key("node-1"), "nothing of it is left");
+}
+
+#[test]
+fn what_an_offer_lacks_may_be_with_an_executor_that_is_about_to_end() {
+    let (mut world, agent) = with_kept_data();
+    // The master knows all answers.
+    world.register();
+    world.hidden = true;
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    assert!(!world.core.view().instances.contains_key("node-1"), "no offer has it, and nobody else");
+
+    let (mut world, _) = with_kept_data();
+    world.register();
+    world.hold_calls();
+    world.command(Command::DeleteData("node-1".into())).unwrap();
+    world.offer_nothing(&agent, &["node-1.a9"]);
+    assert!(world.core.view().instances.contains_key("node-1"), "its executor has something of it");
+    world.release_calls();
+    world.pass(3_000);
+    assert_eq!(world.volumes().len(), 1);
+}
+
 #[test]
 fn a_lost_kill_is_repeated_without_anything_else_happening() {
     let mut world = deployed(json!({ "count": 1 }));

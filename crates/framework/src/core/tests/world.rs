@@ -140,6 +140,8 @@ pub(crate) struct World {
     pub(crate) suppressed: bool,
     /// Nothing reaches the master.
     pub(crate) calls_get_lost: bool,
+    /// Calls that have not got to the master yet, while they take their time.
+    late: Option<Vec<v1::scheduler::Call>>,
     /// When the core wants to be woken.
     wake: Option<Millis>,
     /// Offers lack what is reserved: the master holds it in offers that it takes for unanswered.
@@ -187,6 +189,7 @@ impl World {
             obedient: true,
             suppressed: false,
             calls_get_lost: false,
+            late: None,
             wake: None,
             hidden: false,
             filtered_until: 0,
@@ -289,6 +292,32 @@ impl World {
     pub(crate) fn sleep(&mut self) {
         self.now = self.wake.expect("it wants to be woken");
         self.send(Event::Tick);
+    }
+
+    /// From now on calls take their time.
+    pub(crate) fn hold_calls(&mut self) {
+        self.late = Some(Vec::new());
+    }
+
+    /// The calls get to the master.
+    pub(crate) fn release_calls(&mut self) {
+        let late = self.late.take().expect("calls are held");
+        late.into_iter().for_each(|call| self.call(call));
+        self.run();
+    }
+
+    /// An offer of an agent of which all is in other offers or in use.
+    pub(crate) fn offer_nothing(&mut self, agent: &str, executors: &[&str]) {
+        self.next_offer += 1;
+        let id = format!("O{}", self.next_offer);
+        self.offers.insert(id.clone(), (agent.to_owned(), Resources::new()));
+        let executor = |id: &&str| v1::ExecutorId { value: (*id).to_owned() };
+        self.send(Event::Offers(vec![v1::Offer {
+            id: v1::OfferId { value: id },
+            agent_id: v1::AgentId { value: agent.to_owned() },
+            executor_ids: executors.iter().map(executor).collect(),
+            ..v1::Offer::default()
+        }]));
     }
 
     /// The scheduler process dies and another one starts on the same store.
@@ -428,6 +457,13 @@ impl World {
     fn call(&mut self, call: v1::scheduler::Call) {
         if self.calls_get_lost {
             return;
+        }
+        if let Some(late) = &mut self.late {
+            let accepted = call.accept.iter().flat_map(|accept| &accept.offer_ids);
+            let declined = call.decline.iter().flat_map(|decline| &decline.offer_ids);
+            let answered: Vec<&v1::OfferId> = accepted.chain(declined).collect();
+            self.unanswered.retain(|offer| answered.iter().all(|id| id.value != *offer));
+            return late.push(call);
         }
         match call.r#type() {
             call::Type::Revive => {
