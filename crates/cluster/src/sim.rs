@@ -101,7 +101,10 @@ impl SimAgent {
             ToAgent::Acknowledge { framework_id, task_id, uuid } => {
                 self.acknowledge(&framework_id.value, &task_id.value, &uuid);
             }
-            ToAgent::Checkpoint { resources, .. } => self.resources = resources,
+            ToAgent::Checkpoint { resources, destroyed } => {
+                self.resources = resources;
+                return if destroyed.is_empty() { Vec::new() } else { vec![FromAgent::Destroyed] };
+            }
             ToAgent::Drain { config: None } => {}
             ToAgent::Drain { config: Some(_) } | ToAgent::Shutdown { .. } => return self.end_all(),
             ToAgent::FrameworkUpdated { framework } => self.meet(framework),

@@ -10,6 +10,9 @@
 //!   does it exist: nothing can be launched under an id that its agent would not know after a crash.
 //! - Messages arrive in the order in which they were sent. An agent handles them in that order, and has stored
 //!   what a [`ToAgent::Checkpoint`] says before it handles the message after it.
+//! - Once it has stored that volumes are destroyed, it says so ([`FromAgent::Destroyed`]), and the master offers nothing of it
+//!   before. A master that fails believes what agents bring: the next one must not find a volume that a framework has
+//!   seen to be gone.
 //! - When either side drops its end, the other sees its receiver closed. A master takes a closed link for a
 //!   disconnected agent; an agent whose link closes leaves everything running and comes back on a new link
 //!   with its `info.id` set.
@@ -169,6 +172,8 @@ pub enum FromAgent {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// What a [`ToAgent::Checkpoint`] said is stored that named destroyed volumes: no crash brings them back.
+    Destroyed,
     /// The agent goes for good, and its tasks with it.
     Unregister,
 }

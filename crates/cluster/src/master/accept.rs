@@ -192,7 +192,10 @@ impl Master {
 
     /// Have an agent store what it has by now, and delete the data of volumes that it had.
     pub(crate) fn checkpoint(&mut self, agent_id: &str, destroyed: Vec<Resource>) {
-        let Some(agent) = self.agents.get(agent_id) else { return };
+        let Some(agent) = self.agents.get_mut(agent_id) else { return };
+        if !destroyed.is_empty() {
+            agent.told_of_destroyed();
+        }
         let resources = agent.total().list();
         self.tell(agent_id, ToAgent::Checkpoint { resources, destroyed });
     }

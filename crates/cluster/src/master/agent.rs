@@ -47,6 +47,8 @@ pub(crate) struct Agent {
     /// How much of the agent the sorter counts.
     counted: Amounts,
     changed: bool,
+    /// How often it has been told of destroyed volumes and has not said that it has stored that.
+    destroying: u32,
 }
 
 impl Agent {
@@ -64,6 +66,7 @@ impl Agent {
             moves: Vec::new(),
             counted: Amounts::default(),
             changed: true,
+            destroying: 0,
         }
     }
 
@@ -140,6 +143,22 @@ impl Agent {
         let (framework, role, amounts) = (framework.to_owned(), role.to_owned(), resources.amounts());
         self.moves.push(Move { framework, role, amounts, back: true });
         self.changed = true;
+    }
+
+    /// It is told of volumes that are destroyed.
+    pub(crate) fn told_of_destroyed(&mut self) {
+        self.destroying += 1;
+    }
+
+    /// It has stored that.
+    pub(crate) fn stored_destroyed(&mut self) {
+        self.destroying = self.destroying.saturating_sub(1);
+        self.changed = true;
+    }
+
+    /// It can be offered: it is there, and what is not on it any more stays gone.
+    pub(crate) fn is_open(&self) -> bool {
+        self.link().is_some() && self.destroying == 0
     }
 
     /// The executors of a framework here, without those made up for a command.

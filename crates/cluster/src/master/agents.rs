@@ -56,6 +56,11 @@ impl Master {
                     },
                 );
             }
+            FromAgent::Destroyed => {
+                if let Some(agent) = self.agents.get_mut(&agent) {
+                    agent.stored_destroyed();
+                }
+            }
             FromAgent::Unregister => self.unregister(&agent, now),
         }
     }

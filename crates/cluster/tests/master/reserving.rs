@@ -1,6 +1,6 @@
 //! RESERVE, CREATE, DESTROY, UNRESERVE.
 
-use cairn_cluster::wire::ToAgent;
+use cairn_cluster::wire::{FromAgent, ToAgent};
 use cairn_mesos::resources::Resources;
 use cairn_mesos::v1::{Resource, TaskState};
 use serde_json::{Value, json};
@@ -136,6 +136,25 @@ fn an_agent_that_missed_what_was_destroyed_is_told_again() {
         scene.join(again);
         assert_eq!(checkpoint(&scene.told), None, "it knows by now");
     }
+}
+
+#[test]
+fn nothing_is_offered_of_an_agent_that_has_not_stored_what_was_destroyed() {
+    let mut scene = Scene::new();
+    let agent = scene.add_agent();
+    let client = scene.subscribe(capable("fw", "db"));
+    let offer = scene.one_offer(&client);
+    let create = json!({"type": "CREATE", "create": {"volumes": [volume("vol-1")]}});
+    scene.call(&client, accept(&offer, vec![reserve(), create], 0.0));
+    scene.pass(1.0);
+    let offer = scene.one_offer(&client);
+    scene.agents_answer = false;
+    let destroy = json!({"type": "DESTROY", "destroy": {"volumes": [volume("vol-1")]}});
+    scene.call(&client, accept(&offer, vec![destroy], 0.0));
+    scene.pass(60.0);
+    assert!(scene.offers(&client).is_empty(), "a new master would find the volume again");
+    scene.says(agent, FromAgent::Destroyed);
+    assert_eq!(amount(&scene.one_offer(&client), "disk"), 10000.0);
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl Cluster {
             FromAgent::MessageToFramework { data, .. } => {
                 self.reports.push(serde_json::from_slice(&data).unwrap());
             }
+            FromAgent::Destroyed => {}
             other => panic!("unexpected {other:?}"),
         }
     }

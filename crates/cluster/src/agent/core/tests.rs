@@ -476,7 +476,7 @@ fn destroyed_volumes_are_deleted_after_the_list_is_saved() {
     climbing.disk.as_mut().unwrap().persistence.as_mut().unwrap().id = "../../..".into();
     let effects =
         agent.master(ToAgent::Checkpoint { resources: Vec::new(), destroyed: vec![volume, climbing] });
-    assert_eq!(words(&effects), ["save agent", "delete [\"/w/volumes/roles/a b/v1\"]"]);
+    assert_eq!(words(&effects), ["save agent", "Destroyed", "delete [\"/w/volumes/roles/a b/v1\"]"]);
 
     let (mut agent, effects) = Agent::recover(agent.core.agent_record(), Vec::new());
     assert_eq!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cairn_mesos::v1::Resource;
 
 use super::{Context, Core, Effect};
+use crate::wire::FromAgent;
 
 impl Core {
     /// The master says what there is by now, and which volumes there are not any more.
@@ -19,6 +20,9 @@ impl Core {
         self.resources = Some(resources);
         self.keep_living();
         cx.push(Effect::SaveAgent);
+        if !destroyed.is_empty() {
+            cx.tell_master(FromAgent::Destroyed);
+        }
         if !paths.is_empty() {
             cx.push(Effect::DeleteVolumes(paths));
         }

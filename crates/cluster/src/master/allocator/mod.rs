@@ -145,7 +145,7 @@ impl Master {
         let mut round = Round { ledger: self.ledger(sorter), sorter, changed, now };
         let mut plan = Plan::default();
         for (id, who) in agents {
-            let Some(agent) = self.agents.get(id).filter(|agent| agent.link().is_some()) else { continue };
+            let Some(agent) = self.agents.get(id).filter(|agent| agent.is_open()) else { continue };
             if !self.in_use(id) {
                 continue;
             }

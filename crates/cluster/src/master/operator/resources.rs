@@ -1,6 +1,5 @@
 //! RESERVE_RESOURCES, UNRESERVE_RESOURCES, CREATE_VOLUMES, DESTROY_VOLUMES.
 
-use cairn_mesos::v1::Resource;
 use cairn_mesos::v1::master::Call;
 use cairn_mesos::v1::offer::{Operation, operation};
 
@@ -9,7 +8,6 @@ use crate::master::event::{Reply, Time};
 use crate::master::operations::{self, Author, Change};
 use crate::master::pool::Pool;
 use crate::master::refusal;
-use crate::wire::ToAgent;
 
 /// Where an operator wants what.
 struct Wanted {
@@ -88,8 +86,7 @@ impl Master {
     fn apply(&mut self, agent_id: &str, change: Change) {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
         agent.convert(&change.consumed, &change.produced);
-        let resources: Vec<Resource> = agent.total().list();
-        self.tell(agent_id, ToAgent::Checkpoint { resources, destroyed: change.destroyed });
+        self.checkpoint(agent_id, change.destroyed);
         self.attention.everybody();
     }
 }
