@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/mesos", &[]),
     ("crates/task", &[]),
     ("crates/units", &[]),
-    ("crates/kafka-client", &[]),
+    ("crates/kafka-admin", &[]),
     ("crates/cassandra-admin", &[]),
     ("crates/elasticsearch-admin", &[]),
     ("crates/zookeeper-admin", &[]),
@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("frameworks/camel", &["cairn-framework", "cairn-task", "cairn-units"]),
     ("frameworks/flume", &["cairn-framework", "cairn-task", "cairn-units"]),
     ("frameworks/cassandra", &["cairn-cassandra-admin", "cairn-framework", "cairn-task", "cairn-units"]),
-    ("frameworks/kafka", &["cairn-framework", "cairn-kafka-client", "cairn-task", "cairn-units"]),
+    ("frameworks/kafka", &["cairn-framework", "cairn-kafka-admin", "cairn-task", "cairn-units"]),
     ("frameworks/service", &["cairn-definition", "cairn-framework", "cairn-task", "cairn-units"]),
     ("examples/hello", &["cairn-framework", "cairn-task"]),
     (

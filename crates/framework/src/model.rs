@@ -67,6 +67,11 @@ impl Config {
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
 
+    /// What is bound as this input.
+    pub fn input(&self, name: &str) -> Option<&str> {
+        self.inputs.get(name).map(|bound| bound.trim()).filter(|bound| !bound.is_empty())
+    }
+
     /// The archive of `version`, or the user's own.
     ///
     /// # Errors

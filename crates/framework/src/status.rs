@@ -268,6 +268,40 @@ impl View {
         !self.stays(instance) && self.runs(instance)
     }
 
+    /// `address:port` of the target's instances that serve, or of those that are to go, if no other does.
+    pub fn serving(&self, port: &str) -> Vec<String> {
+        let (stay, leave): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.servers(port).into_iter().partition(|(name, _)| self.stays(name));
+        if stay.is_empty() { leave } else { stay }.into_values().collect()
+    }
+
+    /// `address:port` of all instances that serve, by name.
+    pub fn servers(&self, port: &str) -> BTreeMap<String, String> {
+        let ready = self.instances.iter().filter(|(_, instance)| instance.is_ready());
+        ready.filter_map(|(name, i)| Some((name.clone(), i.placement.as_ref()?.endpoint(port)?))).collect()
+    }
+
+    /// `address:port` of each of these instances, for a task that needs them; `who` they are, for people.
+    ///
+    /// # Errors
+    /// Some have no place yet.
+    pub fn all_of<'a>(
+        &self,
+        who: &str,
+        names: impl IntoIterator<Item = &'a String>,
+        port: &str,
+    ) -> Result<BTreeMap<String, String>, Wait> {
+        let (mut there, mut missing) = (BTreeMap::new(), Vec::new());
+        for name in names {
+            match self.endpoint(name, port) {
+                Some(endpoint) => drop(there.insert(name.clone(), endpoint)),
+                None => missing.push(name.as_str()),
+            }
+        }
+        let waits = || Wait::Peers(format!("{who} need places first: {}", missing.join(", ")));
+        if missing.is_empty() { Ok(there) } else { Err(waits()) }
+    }
+
     /// `address:port` of every target instance that has a place, in the target's order.
     pub fn endpoints(&self, port: &str) -> Vec<String> {
         self.target.iter().filter_map(|i| self.placement(i)?.endpoint(port)).collect()
@@ -406,6 +440,40 @@ mod tests {
     fn place(address: &str) -> Placement {
         let attributes = [("rack".to_owned(), "r1".to_owned())].into();
         Placement { address: address.into(), attributes, ..Placement::default() }
+    }
+
+    /// Instances that stay and instances that leave; capital letters serve.
+    fn view(stay: &str, leave: &str) -> View {
+        let mut view = View::default();
+        for (name, port) in stay.chars().chain(leave.chars()).zip(1..) {
+            let ports = [("client".to_owned(), port)].into();
+            let phase = if name.is_uppercase() { Phase::Ready } else { Phase::Starting };
+            let placement = Some(Placement { ports, ..place("h") });
+            view.instances
+                .insert(name.into(), InstanceStatus { phase, placement, ..InstanceStatus::default() });
+        }
+        view.target = stay.chars().map(String::from).collect();
+        view
+    }
+
+    #[test]
+    fn who_stays_is_asked_before_who_leaves() {
+        assert_eq!(view("aBC", "D").serving("client"), ["h:2", "h:3"]);
+        assert_eq!(view("ab", "D").serving("client"), ["h:3"]);
+        assert_eq!(view("aB", "c").serving("other"), Vec::<String>::new());
+        assert_eq!(view("aB", "D").servers("client").into_keys().collect::<String>(), "BD");
+    }
+
+    #[test]
+    fn who_lacks_a_place_is_named() {
+        let view = view("ab", "");
+        let all = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            view.all_of("the first", &names, "client")
+        };
+        assert_eq!(all(&["a", "b"]).map(|all| all["b"].clone()), Ok("h:2".to_owned()));
+        let missing = Wait::Peers("the first need places first: c, d".into());
+        assert_eq!(all(&["a", "c", "d"]), Err(missing));
     }
 
     #[test]

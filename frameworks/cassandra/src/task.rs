@@ -51,7 +51,7 @@ pub(crate) fn node(options: &Options, instance: &str, view: &View) -> Result<Tas
 }
 
 fn jvm(options: &Options, place: &Placement) -> TaskSpec {
-    let (heap, jmx) = (options.jvm.heap.mib(), place.loopback());
+    let (heap, jmx) = (options.jvm.heap().mib(), place.loopback());
     let flags = [
         format!("-Xms{heap}m"),
         format!("-XX:MaxDirectMemorySize={}m", (heap / 2).max(64)),
@@ -72,7 +72,7 @@ fn jvm(options: &Options, place: &Placement) -> TaskSpec {
 
 /// cassandra.yaml without the seeds; what is JSON is YAML too.
 fn yaml(options: &Options, cluster: &str) -> String {
-    let small = if options.jvm.heap <= SMALL_HEAP { include_str!("files/small.yaml") } else { "" };
+    let small = if options.jvm.heap() <= SMALL_HEAP { include_str!("files/small.yaml") } else { "" };
     let commit_log = json!(format!("{}MiB", (options.disk.mib() / 4).min(8192)));
     Entries::new(": ")
         .lines(include_str!("files/usual.yaml"))

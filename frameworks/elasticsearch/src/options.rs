@@ -171,7 +171,7 @@ impl Differing for Options {
 
     fn different(&self) -> Different<'_, Group> {
         let Self { nodes, ids, overrides, groups, .. } = self;
-        Different { count: *nodes, ids: ids.as_ref(), overrides, groups }
+        Different { count: *nodes, ids: ids.as_ref(), idle: None, overrides, groups: Some(groups) }
     }
 
     fn check_node(&self, problems: &mut Vec<Problem>) {

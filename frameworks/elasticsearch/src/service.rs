@@ -43,9 +43,7 @@ impl Service for Elasticsearch {
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
         let options = config.read::<Options>()?;
-        let own = options.node(&instance.name);
-        let own = own.ok_or_else(|| Wait::For("it is no node of the cluster".into()))?;
-        task::task(instance, &options, &own, view)
+        task::task(instance, &options, &Options::of(config, &instance.name)?, view)
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {

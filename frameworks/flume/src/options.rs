@@ -200,7 +200,7 @@ mod tests {
     fn little_has_to_be_said() {
         let options = read(json!({ "sources": { "tasks": "*" } })).unwrap();
         assert_eq!((options.count, options.channel.kind), (Count::EveryAgent, Kind::File));
-        assert_eq!((options.jvm.heap.mib(), options.jvm.memory().mib()), (128, 256));
+        assert_eq!((options.jvm.heap().mib(), options.jvm.memory().mib()), (128, 256));
         let options = read(json!({ "count": 2, "sources": { "tasks": ["a/*", "b"] } })).unwrap();
         assert_eq!((options.count, options.sources.tasks.list().len()), (Count::Number(2), 2));
     }

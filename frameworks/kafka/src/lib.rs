@@ -1,14 +1,12 @@
 //! Kafka clusters: what is different about Kafka among the services that the SDK keeps running.
 //!
 //! - [`Options`]: what a stack may set;
-//! - `broker`, `task`, `quorum`: the files and the command line of a broker;
+//! - `task`: the files and the command line of a broker;
 //! - `gate`: what is safe when, and what is done for it; `topics`, which are kept as declared;
-//! - `rest`: resources of its own.
+//! - `rest`: resources of its own, and those of the earlier framework.
 
-mod broker;
 mod gate;
 mod options;
-mod quorum;
 #[cfg(test)]
 mod real;
 mod rest;
@@ -16,7 +14,8 @@ mod service;
 mod task;
 mod topics;
 
+pub use cairn_kafka_admin::{Mode, Topic};
 pub use cairn_units::Size;
-pub use options::{Mode, Options, Override, Topic};
+pub use options::{Broker, Options, Override};
 
 cairn_framework::framework!(service::Kafka, Options);

@@ -19,9 +19,8 @@ use cairn_framework::{
 use cairn_task::Place;
 use serde_json::{Value, json};
 
-use crate::gate::serving_endpoints;
 use crate::service::Kafka;
-use cairn_kafka_client::{Assignment, Client};
+use cairn_kafka_admin::{Assignment, Client};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -152,7 +151,7 @@ impl Fleet {
     }
 
     async fn client(&self) -> Client {
-        Client::connect(&serving_endpoints(&self.view)).await.unwrap()
+        Client::connect(&self.view.serving(crate::service::CLIENT)).await.unwrap()
     }
 }
 
@@ -263,7 +262,7 @@ async fn life(mut fleet: Fleet, kraft: bool) {
 
     // The old connection may have been to the broker that is gone.
     client = fleet.client().await;
-    client.delete_topic("logs").await.unwrap();
+    client.drop_topic("logs").await.unwrap();
     for name in
         fleet.processes.keys().cloned().collect::<Vec<_>>().into_iter().take(if kraft { 1 } else { 3 })
     {

@@ -2,68 +2,64 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use cairn_framework::kit::contents::Contents;
-use cairn_framework::kit::{Cluster, Nodes, Ports};
+use cairn_framework::kit::{Cluster, Differing, Nodes, Ports};
 use cairn_framework::rest::Api;
 use cairn_framework::{
     Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, View, VolumeSpec, Wait,
 };
+use cairn_kafka_admin::{Mode, id_taken_ms};
 use cairn_task::TaskSpec;
-use serde_json::Value;
 
-use crate::broker::{BROKERS, Broker, broker_id, instance_name};
-use crate::options::{Mode, Options};
-use crate::quorum::CONTROLLER_PORT;
-use crate::rest;
-use crate::task::{self, CLIENT_PORT};
+use crate::options::Options;
 use crate::topics::Topics;
+use crate::{rest, task};
 
-/// After its last heartbeat a session lives for its timeout, rounded up to a tick of ZooKeeper; with some margin.
-const SESSION_MARGIN_MS: u64 = 2_000;
+/// Port for clients.
+pub(crate) const CLIENT: &str = "client";
+/// Port, and listener, on which controllers talk.
+pub(crate) const CONTROLLER: &str = "controller";
+
+/// Brokers, numbered from 0.
+pub(crate) const BROKERS: Nodes = Nodes {
+    port: CLIENT,
+    gaps: true,
+    overrides: &["cpus", "mem", "heap", "constraints", "options", "jvmOptions", "port"],
+    shown: Options::shown,
+    ..Nodes::new("broker", "brokers")
+};
 
 /// Kafka.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kafka;
 
-#[async_trait]
 impl Service for Kafka {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "kafka"
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
         let options = config.read::<Options>()?;
-        let archive = config.archive(options.version())?;
-        let instance = |id| {
-            let broker = Broker::of(&options, id);
+        let artifacts = options.in_effect().jvm.instance(config)?.artifacts;
+        let voters = options.voters();
+        let instance = |(name, broker): (String, Options)| {
+            let controller = voters.contains(&name).then(|| PortSpec::any(CONTROLLER));
             InstanceSpec {
-                name: instance_name(id),
-                cpus: broker.cpus,
-                mem: mib(broker.mem.mib()),
-                ports: ports(&options, &broker, id),
-                volumes: vec![VolumeSpec { path: "data".into(), size: options.disk.mib() }],
-                constraints: broker.constraints(),
-                artifacts: vec![archive.clone()],
+                ports: [Ports::spec(CLIENT, broker.port)].into_iter().chain(controller).collect(),
+                volumes: vec![VolumeSpec::data(options.disk)],
+                artifacts: artifacts.clone(),
                 // A broker that comes back while the session of its former life is alive finds its id taken and ends.
-                relaunch_ms: match options.mode {
-                    Mode::ZooKeeper => task::session_timeout_ms(&broker) + SESSION_MARGIN_MS,
-                    Mode::KRaft => 0,
-                },
-                ..InstanceSpec::default()
+                relaunch_ms: id_taken_ms(options.mode, |name| Some(broker.options.get(name)?.to_string())),
+                name,
+                ..broker.jvm.place()
             }
         };
-        let instances = options.broker_ids().into_iter().map(instance).collect();
+        let instances = options.all().into_iter().map(instance).collect();
         Ok(Model { instances, deploy: Strategy::Parallel, ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {
-        let options = config.read::<Options>()?;
-        let id =
-            broker_id(&instance.name).ok_or_else(|| Wait::For(format!("{} is no broker", instance.name)))?;
-        let place =
-            view.placement(&instance.name).ok_or_else(|| Wait::Peers("it has no place yet".into()))?;
-        task::task(config, &options, id, place, view)
+        task::task(config, &Options::of(config, &instance.name)?, &instance.name, view)
     }
 
     fn cluster(&self) -> Option<&dyn Cluster> {
@@ -78,35 +74,20 @@ impl Service for Kafka {
         &[&Topics]
     }
 
-    async fn describe(&self, config: &Config, view: &View) -> BTreeMap<String, Value> {
-        rest::describe(config, view).await
-    }
-
     fn api(&self) -> Api {
         rest::api()
     }
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
         let mut outputs = BTreeMap::from([
-            ("bootstrap".to_owned(), view.endpoints(CLIENT_PORT).join(",")),
+            ("bootstrap".to_owned(), view.endpoints(CLIENT).join(",")),
             ("brokers".to_owned(), view.target.len().to_string()),
-            ("names".to_owned(), view.names(CLIENT_PORT).join(",")),
+            ("names".to_owned(), view.names(CLIENT).join(",")),
         ]);
         let on_zookeeper = config.read::<Options>().is_ok_and(|o| o.mode == Mode::ZooKeeper);
-        if let Some(zookeeper) = config.inputs.get("zookeeper").filter(|_| on_zookeeper) {
+        if let Some(zookeeper) = config.input("zookeeper").filter(|_| on_zookeeper) {
             outputs.insert("zookeeper".to_owned(), task::chroot(zookeeper, &view.framework));
         }
         outputs
     }
-}
-
-fn ports(options: &Options, broker: &Broker, id: u32) -> Vec<PortSpec> {
-    let client = Ports::spec(CLIENT_PORT, broker.port);
-    let controls = options.mode == Mode::KRaft && options.controller_ids().contains(&id);
-    if controls { vec![client, PortSpec::any(CONTROLLER_PORT)] } else { vec![client] }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
-fn mib(mib: u64) -> f64 {
-    mib as f64
 }

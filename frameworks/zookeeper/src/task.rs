@@ -93,7 +93,7 @@ mod tests {
     fn options_replace_defaults_and_big_heaps_get_all_of_the_jvm() {
         let options = Options {
             jvm: Jvm {
-                heap: Size::from_mib(4096),
+                heap: Some(Size::from_mib(4096)),
                 jvm_options: vec!["-XX:+UseZGC".into()],
                 ..Jvm::default()
             },

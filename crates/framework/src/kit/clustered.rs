@@ -155,7 +155,9 @@ pub trait Cluster: Send + Sync {
 #[async_trait]
 impl<C: Clustered> Cluster for C {
     async fn judge(&self, handle: &Handle, ask: &Ask) -> Verdict {
-        if ask.action == Action::Remove && ask.view.target.is_empty() {
+        let all_go = ask.action == Action::Remove && ask.view.target.is_empty();
+        let has_stopped = (ask.moment, ask.action) == (Moment::After, Action::Stop);
+        if all_go || has_stopped {
             return Verdict::Go;
         }
         let options = match ask.config.read::<C::Options>() {

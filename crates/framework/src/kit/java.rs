@@ -102,6 +102,12 @@ pub fn required(who: &str) -> BTreeMap<String, String> {
     BTreeMap::from([("java".to_owned(), hint)])
 }
 
+/// A value as a file of properties has it: backslashes begin escapes there, and white space before a value is dropped.
+pub fn property(value: &str) -> String {
+    let value = value.replace('\\', "\\\\");
+    if value.starts_with(' ') { format!("\\{value}") } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +138,12 @@ mod tests {
             told(4096, |java| java.file()),
             "-Xms4096m\n-Xmx4096m\n-XX:+UseG1GC\n-XX:-UsePerfData\n-Da=b\n-Dx=y\n"
         );
+    }
+
+    #[test]
+    fn values_stay_what_they_are_in_files_of_properties() {
+        assert_eq!(property(r"C:\x y"), r"C:\\x y");
+        assert_eq!(property(" a"), r"\ a");
     }
 
     #[test]

@@ -32,6 +32,7 @@ use std::marker::PhantomData;
 use cairn_units::{Constraint, Size};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::check;
 use super::java::{Java, SMALL};
@@ -39,8 +40,10 @@ use crate::{Config, InstanceSpec, Problem};
 
 /// What is usual for a service on a JVM.
 pub trait JvmService: Debug + Clone + PartialEq + Send + Sync + 'static {
-    /// Version, as the distributions have it.
+    /// Version, as the distributions have it; empty where it follows from other options.
     const VERSION: &'static str;
+    /// What people should know about the version.
+    const VERSION_NOTE: &'static str = "";
     /// CPUs of an instance.
     const CPUS: f64;
     /// Heap of an instance.
@@ -49,6 +52,8 @@ pub trait JvmService: Debug + Clone + PartialEq + Send + Sync + 'static {
     const LEAST: (Size, Size);
     /// What is reserved beside the heap where nothing is said.
     const BESIDE: Beside;
+    /// Where only the memory is given the heap is half of it, at most so much. `None`: then too it is as usual.
+    const HALF: Option<Size> = None;
     /// What people should know about the heap.
     const HEAP_NOTE: &'static str = "";
 }
@@ -95,7 +100,9 @@ pub struct Jvm<S: JvmService> {
     #[schemars(range(min = 0.01))]
     pub cpus: f64,
     /// Heap of each instance.
-    pub heap: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Size")]
+    pub heap: Option<Size>,
     /// Memory to reserve for each instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mem: Option<Size>,
@@ -111,11 +118,25 @@ pub struct Jvm<S: JvmService> {
 
 /// What the type of the service adds to the descriptions.
 fn describe<S: JvmService>(schema: &mut Schema) {
-    let notes = [("heap", S::HEAP_NOTE.to_owned()), ("mem", format!("Without it: {}.", S::BESIDE.text()))];
+    let half = S::HALF.map(|most| format!("Without it: half of the memory, at most {most}."));
+    let notes = [
+        ("version", S::VERSION_NOTE.to_owned()),
+        ("heap", half.unwrap_or_default()),
+        ("heap", S::HEAP_NOTE.to_owned()),
+        ("mem", format!("Without it: {}.", S::BESIDE.text())),
+    ];
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, note) in notes.iter().filter(|(_, note)| !note.is_empty()) {
-        let property = schema.get_mut("properties").and_then(|p| p.get_mut(*name));
-        let Some(description) = property.and_then(|p| p.get_mut("description")) else { continue };
+        let Some(description) = properties.get_mut(*name).and_then(|p| p.get_mut("description")) else {
+            continue;
+        };
         *description = format!("{} {note}", description.as_str().unwrap_or_default()).into();
+    }
+    if let Some(heap) = properties.get_mut("heap").filter(|_| S::HALF.is_none()) {
+        heap["default"] = json!(S::HEAP);
+    }
+    if let Some(version) = properties.get_mut("version").and_then(Value::as_object_mut) {
+        version.retain(|key, value| key != "default" || value != "");
     }
 }
 
@@ -124,7 +145,7 @@ impl<S: JvmService> Default for Jvm<S> {
         Self {
             version: S::VERSION.into(),
             cpus: S::CPUS,
-            heap: S::HEAP,
+            heap: None,
             mem: None,
             constraints: Vec::new(),
             jvm_options: Vec::new(),
@@ -134,16 +155,28 @@ impl<S: JvmService> Default for Jvm<S> {
 }
 
 impl<S: JvmService> Jvm<S> {
+    /// Heap of an instance.
+    pub fn heap(&self) -> Size {
+        let half = |most: Size| self.mem.map(|mem| Size::from_mib(mem.mib() / 2).min(most));
+        self.heap.or_else(|| S::HALF.and_then(half)).unwrap_or(S::HEAP)
+    }
+
     /// Memory to reserve for an instance.
     pub fn memory(&self) -> Size {
-        self.mem.unwrap_or(S::BESIDE.with(self.heap))
+        self.mem.unwrap_or(S::BESIDE.with(self.heap()))
+    }
+
+    /// With what follows from the rest.
+    #[must_use]
+    pub fn in_effect(&self) -> Self {
+        Self { heap: Some(self.heap()), mem: Some(self.memory()), ..self.clone() }
     }
 
     /// Adds what is wrong with them.
     pub fn check(&self, problems: &mut Vec<Problem>) {
         let (heap, beside) = S::LEAST;
         check::cpus("cpus", self.cpus, problems);
-        check::memory("", self.heap, heap, self.memory(), beside, problems);
+        check::memory("", self.heap(), heap, self.memory(), beside, problems);
         check::constraints("constraints", &self.constraints, problems);
         check::jvm_options("jvmOptions", &self.jvm_options, problems);
     }
@@ -160,7 +193,7 @@ impl<S: JvmService> Jvm<S> {
 
     /// Its command line: flags for a large heap, flags for all, main class and arguments; see [`Java`].
     pub fn java<'a>(&'a self, large: &'a [&'a str], flags: &'a [&'a str], main: &'a [&'a str]) -> Java<'a> {
-        Java { heap: self.heap, small: &SMALL, large, flags, own: &self.jvm_options, main }
+        Java { heap: self.heap(), small: &SMALL, large, flags, own: &self.jvm_options, main }
     }
 
     /// Where instances may run if they are spread evenly over the values of an attribute, unless a constraint says something
@@ -209,7 +242,7 @@ pub struct JvmOverride {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, from_value, json};
+    use serde_json::from_value;
 
     #[derive(Debug, Clone, PartialEq)]
     struct Node;
@@ -256,10 +289,41 @@ mod tests {
     }
 
     #[test]
+    fn memory_and_heap_follow_each_other() {
+        #[derive(Debug, Clone, PartialEq)]
+        struct Broker;
+
+        impl JvmService for Broker {
+            const VERSION: &'static str = "";
+            const CPUS: f64 = 0.5;
+            const HEAP: Size = Size::from_mib(256);
+            const LEAST: (Size, Size) = (Size::from_mib(96), Size::from_mib(128));
+            const BESIDE: Beside = Beside { percent: 100, least: 256, more: 0 };
+            const HALF: Option<Size> = Some(Size::from_mib(6 * 1024));
+        }
+
+        let mib = |mem: Option<u64>, heap: Option<u64>| {
+            let (mem, heap) = (mem.map(Size::from_mib), heap.map(Size::from_mib));
+            let jvm = Jvm::<Broker> { mem, heap, ..Jvm::default() }.in_effect();
+            (jvm.mem.map(Size::mib).unwrap(), jvm.heap.map(Size::mib).unwrap())
+        };
+        assert_eq!(mib(None, None), (512, 256));
+        assert_eq!(mib(Some(4096), None), (4096, 2048));
+        assert_eq!(mib(Some(65536), None), (65536, 6144));
+        assert_eq!(mib(None, Some(128)), (384, 128));
+        assert_eq!(mib(None, Some(1024)), (2048, 1024));
+        assert_eq!(mib(Some(1024), Some(300)), (1024, 300));
+        let schema = schemars::schema_for!(Jvm<Broker>).to_value();
+        assert_eq!(schema["properties"]["version"].get("default"), None);
+        let told = schema["properties"]["heap"]["description"].as_str().unwrap();
+        assert_eq!(told, "Heap of each instance. Without it: half of the memory, at most 6GiB.");
+    }
+
+    #[test]
     fn all_problems_are_told() {
         let jvm = Jvm::<Node> {
             cpus: 0.0,
-            heap: Size::from_mib(32),
+            heap: Some(Size::from_mib(32)),
             mem: Some(Size::from_mib(64)),
             constraints: vec!["rack".into()],
             jvm_options: vec!["-Xmx1g".into()],

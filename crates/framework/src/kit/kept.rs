@@ -13,6 +13,17 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What the service would refuse again, and what is on its way.
+    pub fn of(refused: Vec<String>, waits: Vec<String>) -> Self {
+        Self { refused, waits }
+    }
+
+    /// And this.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.refused.extend(more.refused);
+        self.waits.extend(more.waits);
+    }
+
     /// The service would say the same next time.
     pub fn refused(&mut self, reason: impl Into<String>) {
         self.refused.push(reason.into());

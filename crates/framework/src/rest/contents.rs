@@ -4,13 +4,13 @@
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Body, Problem, Refused, accepted};
-use crate::kit::contents::{self, Contents, Declared};
+use super::{Body, Problem, Refused, accepted, parsed};
+use crate::kit::contents::{self, Contents, Declared, Spreads};
 use crate::{Handle, Service};
 
 #[derive(Clone)]
@@ -31,10 +31,11 @@ pub(crate) fn routes(service: &dyn Service, handle: &Handle) -> Router {
         if contents.direct().is_some() {
             (many, one) = (many.post(make), one.patch(change));
         }
-        let routes = Router::new()
-            .route(&all, many)
-            .route(&format!("{all}/{{name}}"), one)
-            .with_state(Serving { contents: *contents, handle: handle.clone() });
+        let mut routes = Router::new().route(&all, many).route(&format!("{all}/{{name}}"), one);
+        if contents.direct().is_some_and(|direct| direct.spreads().is_some()) {
+            routes = routes.route(&format!("{all}/{{name}}/rebalance"), post(rebalance));
+        }
+        let routes = routes.with_state(Serving { contents: *contents, handle: handle.clone() });
         router.merge(routes)
     })
 }
@@ -50,14 +51,18 @@ pub(crate) fn resources(contents: &dyn Contents) -> Vec<(&'static str, String, S
     ];
     let forget = format!("Declare it no more; the {} itself stays", kind.one);
     if contents.direct().is_none() {
-        resources.push(("delete", one, forget));
+        resources.push(("delete", one.clone(), forget));
     } else {
         let gone = format!("Delete one that is not declared, with all that is in it; ?keep=true: {forget}");
         resources.extend([
             ("post", all, format!("Make one that nobody keeps: {{name}} and {}", kind.body)),
             ("patch", one.clone(), "Change it, or its declaration; null resets".to_owned()),
-            ("delete", one, gone),
+            ("delete", one.clone(), gone),
         ]);
+    }
+    if let Some(Spreads { over, .. }) = contents.direct().and_then(|direct| direct.spreads()) {
+        let spread = format!("Spread it evenly: {{{}?, replication?}}", over.many);
+        resources.push(("post", format!("{one}/rebalance"), spread));
     }
     resources
 }
@@ -125,6 +130,31 @@ async fn change(
     let shown = contents.show(&published, &name).await?;
     let code = if goes_on { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((code, Json(shown)).into_response())
+}
+
+/// Spreads one over nodes: those that the field of their name says, all without it; with so many copies as `replication` says.
+async fn rebalance(
+    State(Serving { contents, handle }): State<Serving>,
+    Path(name): Path<String>,
+    Body(mut body): Body<Map<String, Value>>,
+) -> Refused<Response> {
+    let (kind, published) = (contents.kind(), handle.published());
+    let unknown = || kind.unknown(&name);
+    let direct = contents.direct().ok_or_else(unknown)?;
+    let Spreads { over, watch } = direct.spreads().ok_or_else(unknown)?;
+    let on: Option<String> = parsed(body.remove(over.many).unwrap_or_default())?;
+    let replication: Option<u32> = parsed(body.remove("replication").unwrap_or_default())?;
+    if let Some(field) = body.keys().next() {
+        let what = format!("unknown field `{field}`, expected `{}` or `replication`", over.many);
+        return Err(Problem::bad_request(format!("the body is not what this resource takes: {what}"))
+            .hint("send a JSON object; /openapi.json lists the fields"));
+    }
+    if contents.show(&published, kind.named(&name)?).await?.is_null() {
+        return Err(unknown());
+    }
+    let moves = direct.spread(&published, &[name].into(), on.as_deref(), replication).await?;
+    let code = if moves.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((code, Json(json!({ "moves": moves, "watch": watch }))).into_response())
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cairn_units::Size;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -85,9 +86,11 @@ impl Serving {
             if let Some(spec) = model.instances.iter().find(|i| i.name == name) {
                 fields.insert("cpus".into(), spec.cpus.into());
                 fields.insert("mem".into(), spec.mem.into());
+                let disk = Some(spec.volumes.iter().map(|volume| volume.size).sum()).filter(|disk| *disk > 0);
+                fields.extend(disk.map(|disk| ("disk".to_owned(), json!(Size::from_mib(disk)))));
             }
-            if let Some(Value::Object(own)) = described.get(&name) {
-                fields.extend(own.clone());
+            for own in [Some((self.nodes.shown)(&published.config, *id)).as_ref(), described.get(&name)] {
+                fields.extend(own.and_then(Value::as_object).cloned().unwrap_or_default());
             }
             published.secrets.mask(&Value::Object(fields))
         };

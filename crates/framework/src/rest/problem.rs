@@ -43,6 +43,13 @@ impl Problem {
         }
     }
 
+    /// A problem with this status, if it is one, and advice, if there is any.
+    pub fn advised(status: u16, kind: &str, detail: impl Into<String>, hint: &str) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
+        Self { hint, ..Self::new(status, kind, detail) }
+    }
+
     /// 404.
     pub fn not_found(kind: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, kind, detail)

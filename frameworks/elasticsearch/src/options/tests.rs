@@ -30,8 +30,8 @@ fn groups_and_overrides_take_the_rest_from_all() {
     assert_eq!(names, ["boss-0", "boss-1", "boss-2", "hot-0", "hot-1"]);
     assert_eq!(nodes::masters(&options), ["boss-0", "boss-1", "boss-2"]);
     let (boss, hot) = (&all[0].1, &all[3].1);
-    assert_eq!((boss.jvm.heap.mib(), boss.jvm.memory().mib()), (512, 1024));
-    assert_eq!((hot.jvm.heap.mib(), hot.jvm.memory().mib()), (1024, 1792), "a memory that fits its heap");
+    assert_eq!((boss.jvm.heap().mib(), boss.jvm.memory().mib()), (512, 1024));
+    assert_eq!((hot.jvm.heap().mib(), hot.jvm.memory().mib()), (1024, 1792), "a memory that fits its heap");
     assert_eq!(hot.config, json!({ "a": { "b": 1 }, "c": 2 }).as_object().unwrap().clone());
     let one = read(json!({ "overrides": { "1": { "cpus": 2.0 } } })).unwrap();
     assert_eq!(one.all().iter().map(|(_, n)| n.jvm.cpus).collect::<Vec<_>>(), [0.5, 2.0, 0.5]);

@@ -1,5 +1,5 @@
 use cairn_framework::{Config, Phase, Placement, kit};
-use cairn_kafka_client::{Node, PartitionState};
+use cairn_kafka_admin::{Node, PartitionState, Quorum};
 use serde_json::json;
 
 use super::*;
@@ -20,10 +20,10 @@ fn scene() -> Scene {
         options: config.read::<Options>().unwrap(),
     };
     for id in 0..3 {
-        let name = instance_name(id);
+        let name = BROKERS.instance(id);
         let placement = Placement {
             address: "h".into(),
-            ports: [(CLIENT_PORT.to_owned(), u16::try_from(id).unwrap())].into(),
+            ports: [(CLIENT.to_owned(), u16::try_from(id).unwrap())].into(),
             ..Placement::default()
         };
         let status = InstanceStatus {
@@ -71,7 +71,7 @@ impl Scene {
     fn needs_restart(self, ids: &[u32]) -> Self {
         self.with(|scene| {
             for id in ids {
-                scene.view.instances.get_mut(&instance_name(*id)).unwrap().needs_restart = true;
+                scene.view.instances.get_mut(&BROKERS.instance(*id)).unwrap().needs_restart = true;
             }
         })
     }
@@ -82,7 +82,7 @@ impl Scene {
 
     fn ask(&self, moment: Moment, action: Action, id: u32) -> Ask {
         let view = self.view.clone().into();
-        Ask { moment, action, instance: instance_name(id), config: Config::default(), view }
+        Ask { moment, action, instance: BROKERS.instance(id), config: Config::default(), view }
     }
 
     fn decide(&self, moment: Moment, action: Action, id: u32) -> Decision<Act> {

@@ -1,10 +1,13 @@
 //! Things that no option declares: they belong to whoever makes them, and are made, changed and deleted in the service itself.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{Contents, Kind};
 use crate::Published;
+use crate::kit::Nodes;
 use crate::rest::{Problem, Refused};
 
 /// What can be done to things in the service itself.
@@ -35,6 +38,54 @@ pub trait Direct: Send + Sync {
     /// # Errors
     /// Why the service refuses.
     async fn delete(&self, published: &Published, name: &str) -> Refused<()>;
+
+    /// Over what they can be spread, where they can.
+    fn spreads(&self) -> Option<Spreads> {
+        None
+    }
+
+    /// Spreads those of these names evenly over nodes, which `over` names, all without it, with so many copies (`replication`), as
+    /// many as they have without that. It goes on by itself; what moves.
+    ///
+    /// # Errors
+    /// One is declared with other copies, or why the service moves nothing.
+    async fn spread(
+        &self,
+        published: &Published,
+        names: &BTreeSet<String>,
+        over: Option<&str>,
+        copies: Option<u32>,
+    ) -> Refused<Vec<Value>> {
+        let _ = (published, names, over, copies);
+        Ok(Vec::new())
+    }
+
+    /// What moves right now.
+    ///
+    /// # Errors
+    /// The service cannot be asked.
+    async fn moving(&self, published: &Published) -> Refused<Vec<Move>> {
+        let _ = published;
+        Ok(Vec::new())
+    }
+}
+
+/// Things that lie on nodes, and can be spread over them anew.
+#[derive(Debug, Clone, Copy)]
+pub struct Spreads {
+    /// The nodes. Under their name one says, by their ids, where something is made or what it is spread over.
+    pub over: Nodes,
+    /// The resource that shows how far that is.
+    pub watch: &'static str,
+}
+
+/// Something that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Of what.
+    pub of: String,
+    /// From where to where, for people.
+    pub how: String,
 }
 
 /// Tells which names are meant.

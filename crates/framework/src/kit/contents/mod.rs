@@ -2,9 +2,11 @@
 //!
 //! What is declared is kept: made where it is not there, changed where it has drifted, never deleted. Everything else belongs to
 //! whoever makes it. A service says how such things are read, compared and written, for one that speaks JSON as data
-//! ([`JsonContents`]), for one whose clusters show and keep them anyway by a name ([`Surveyed`]); when they are looked at, what comes of that, and their REST resource are the SDK's.
+//! ([`JsonContents`]), for one whose clusters show and keep them anyway by a name ([`Surveyed`]), for one that is reached through a client
+//! of its own by what that does ([`Held`]); when they are looked at, what comes of that, and their REST resource are the SDK's.
 
 mod direct;
+mod held;
 mod json;
 mod surveyed;
 
@@ -12,7 +14,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 pub(crate) use direct::delete;
-pub use direct::{Direct, Names};
+pub use direct::{Direct, Move, Names, Spreads};
+pub use held::{Asked, Held, Spread};
 pub use json::{Change, JsonContents};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{MOST, Nodes};
-use crate::Problem;
 use crate::kit::options::merged;
+use crate::{Config, Options, Problem, Wait};
 
 /// Longest name of a group.
 const LONGEST: usize = 18;
@@ -20,10 +20,12 @@ pub struct Different<'a, Own> {
     pub count: u32,
     /// Their ids, where they are not the first ones.
     pub ids: Option<&'a BTreeSet<u32>>,
+    /// Ids of those that are configured but not to run yet, where there can be some.
+    pub idle: Option<&'a BTreeSet<u32>>,
     /// What is different about single ones, by id.
     pub overrides: &'a BTreeMap<String, Own>,
-    /// What is different about groups, by name.
-    pub groups: &'a BTreeMap<String, Own>,
+    /// What is different about groups, by name, where there can be some.
+    pub groups: Option<&'a BTreeMap<String, Own>>,
 }
 
 /// Options of a service whose nodes may differ. What is different about one stands in `overrides`, by its id; what is different
@@ -42,50 +44,104 @@ pub trait Differing: Clone + Serialize + DeserializeOwned {
     /// Adds what is wrong with one node that has these options.
     fn check_node(&self, problems: &mut Vec<Problem>);
 
+    /// The options of one node with what follows from the rest, as REST shows them.
+    #[must_use]
+    fn in_effect(&self) -> Self {
+        self.clone()
+    }
+
     /// The node of this name, with the options as they hold for it.
     fn node(&self, name: &str) -> Option<Self> {
-        self.all().into_iter().find(|(other, _)| other == name).map(|(_, node)| node)
+        let (_, own) = named(self).into_iter().find(|(other, _)| other == name)?;
+        Some(with(self, own).1)
+    }
+
+    /// The options as they hold for an instance, for its task.
+    ///
+    /// # Errors
+    /// They cannot be read, or say nothing of it.
+    fn of(config: &Config, instance: &str) -> Result<Self, Wait>
+    where
+        Self: Options,
+    {
+        let node = config.read::<Self>()?.node(instance);
+        node.ok_or_else(|| Wait::For(format!("{instance} is no {}", Self::NODES.one)))
     }
 
     /// All nodes by instance name, with the options as they hold for each, in the order in which they are deployed.
     fn all(&self) -> Vec<(String, Self)> {
-        let Different { count, ids, overrides, groups } = self.different();
-        let numbered = Self::NODES.ids(count, ids).into_iter().map(|id| {
-            let own = overrides.get(&id.to_string()).map(|own| with(self, own));
-            (Self::NODES.instance(id), own.unwrap_or_else(|| self.clone()))
-        });
-        let grouped = groups.iter().flat_map(|(name, group)| {
-            let own = with(self, group);
-            let count = counted(&Self::NODES, group).unwrap_or(1).min(MOST.into());
-            (0..count).map(move |id| (format!("{name}-{id}"), own.clone()))
-        });
-        numbered.chain(grouped).collect()
+        named(self).into_iter().map(|(name, own)| (name, with(self, own).1)).collect()
     }
 
-    /// Adds what is wrong with number and ids, with groups, and with each node as it would be: the same mistake once, with the
-    /// first node that has it.
+    /// How the numbered node of this id is configured, if it runs or not, by the names of [`Nodes::overrides`]: for
+    /// [`Nodes::shown`].
+    fn shown(config: &Config, id: u32) -> Value
+    where
+        Self: Options,
+    {
+        let Ok(options) = config.parse::<Self>() else { return Value::Null };
+        let node = with(&options, options.different().overrides.get(&id.to_string())).1.in_effect();
+        let fields = serde_json::to_value(node).unwrap_or_default();
+        let field = |name: &&str| ((*name).to_owned(), fields.get(*name).cloned().unwrap_or_default());
+        Self::NODES.overrides.iter().map(field).collect::<Map<_, _>>().into()
+    }
+
+    /// Adds what is wrong with number and ids, with groups, with what holds for all numbered nodes, and with each that differs, as
+    /// it would be: the same mistake once, and where it was made.
     fn check_all(&self, problems: &mut Vec<Problem>) {
-        let Different { count, ids, overrides, groups } = self.different();
-        if groups.is_empty() || count > 0 {
+        let Different { count, ids, idle, overrides, groups } = self.different();
+        let numbered = groups.is_none_or(BTreeMap::is_empty) || count > 0;
+        if numbered {
             Self::NODES.check(count, ids, problems);
         }
-        for (_, at, own) in Self::NODES.check_overrides(overrides, problems) {
+        if let Some(id) = ids.into_iter().flatten().find(|id| idle.is_some_and(|idle| idle.contains(id))) {
+            problems.push(Problem::new("idle", format!("{} {id} is in `ids` too", Self::NODES.one)));
+        }
+        let mut apart = Vec::new();
+        for (id, at, own) in Self::NODES.check_overrides(overrides, problems) {
             if counted(&Self::NODES, own).is_some() {
                 problems.push(Problem::new(format!("{at}.{}", Self::NODES.count), "is for groups only"));
             }
+            apart.push((Self::NODES.instance(id), at, own));
         }
-        for (name, group) in groups {
+        for (name, group) in groups.into_iter().flatten() {
             check_group(&Self::NODES, name, counted(&Self::NODES, group), problems);
+            apart.push((format!("{name}-0"), format!("groups.{name}"), group));
         }
-        let mut seen = BTreeSet::new();
-        for (name, node) in self.all() {
-            let mut own = Vec::new();
-            node.check_node(&mut own);
-            own.retain(|p| seen.insert((p.option.clone(), p.message.clone())));
-            let named = |p: Problem| Problem { message: format!("{} ({name})", p.message), ..p };
-            problems.extend(own.into_iter().map(named));
+        let mut common = Vec::new();
+        if numbered {
+            self.check_node(&mut common);
+        }
+        let mut seen: BTreeSet<_> = common.iter().map(|p| (p.option.clone(), p.message.clone())).collect();
+        problems.extend(common);
+        for (name, at, own) in apart {
+            let (own, node) = with(self, Some(own));
+            let mut found = Vec::new();
+            node.check_node(&mut found);
+            found.retain(|p| seen.insert((p.option.clone(), p.message.clone())));
+            problems.extend(found.into_iter().map(|problem| located(problem, &name, &at, &own)));
         }
     }
+}
+
+/// A mistake of a node that differs where it was made: with what it has of its own, or with what holds for all.
+fn located(problem: Problem, node: &str, at: &str, own: &Map<String, Value>) -> Problem {
+    if own.contains_key(problem.option.split('.').next().unwrap_or_default()) {
+        return Problem { option: format!("{at}.{}", problem.option), ..problem };
+    }
+    Problem { message: format!("{} ({node})", problem.message), ..problem }
+}
+
+/// All nodes by instance name, in the order in which they are deployed, each with what is different about it.
+fn named<D: Differing>(options: &D) -> Vec<(String, Option<&D::Own>)> {
+    let Different { count, ids, overrides, groups, .. } = options.different();
+    let ids = D::NODES.ids(count, ids).into_iter();
+    let numbered = ids.map(|id| (D::NODES.instance(id), overrides.get(&id.to_string())));
+    let grouped = groups.into_iter().flatten().flat_map(|(name, group)| {
+        let count = counted(&D::NODES, group).unwrap_or(1).min(MOST.into());
+        (0..count).map(move |id| (format!("{name}-{id}"), Some(group)))
+    });
+    numbered.chain(grouped).collect()
 }
 
 /// How many nodes of a group there are, if that is said.
@@ -93,17 +149,18 @@ fn counted(nodes: &Nodes, own: &impl Serialize) -> Option<u64> {
     serde_json::to_value(own).ok()?.get(nodes.count)?.as_u64()
 }
 
-/// The options as they hold for a node of which this is different.
-fn with<D: Differing>(all: &D, own: &D::Own) -> D {
-    let mut own = serde_json::to_value(own).unwrap_or_default();
-    if let Value::Object(own) = &mut own {
-        own.remove(D::NODES.count);
-        // A heap of its own without a memory of its own: one that fits.
-        if own.contains_key("heap") && !own.contains_key("mem") {
-            own.insert("mem".into(), Value::Null);
-        }
+/// What a node has of its own, and the options as they hold for it.
+fn with<D: Differing>(all: &D, own: Option<&D::Own>) -> (Map<String, Value>, D) {
+    let Some(Ok(Value::Object(mut own))) = own.map(serde_json::to_value) else {
+        return (Map::new(), all.clone());
+    };
+    own.remove(D::NODES.count);
+    // A heap of its own without a memory of its own: one that fits.
+    if own.contains_key("heap") && !own.contains_key("mem") {
+        own.insert("mem".into(), Value::Null);
     }
-    merged(all, &own)
+    let node = merged(all, &own);
+    (own, node)
 }
 
 fn check_group(nodes: &Nodes, name: &str, count: Option<u64>, problems: &mut Vec<Problem>) {
@@ -152,7 +209,13 @@ mod tests {
         const NODES: Nodes = Nodes::new("node", "nodes");
 
         fn different(&self) -> Different<'_, Own> {
-            Different { count: 2, ids: None, overrides: &self.overrides, groups: &self.groups }
+            Different {
+                count: 2,
+                ids: None,
+                idle: None,
+                overrides: &self.overrides,
+                groups: Some(&self.groups),
+            }
         }
 
         fn check_node(&self, problems: &mut Vec<Problem>) {
@@ -201,7 +264,7 @@ mod tests {
                 "groups.Hot: cannot be the name of a group",
                 "groups.node: cannot be the name of a group",
                 "groups.node.nodes: more than 1000 are not supported",
-                "cpus: none (node-1)",
+                "overrides.1.cpus: none",
             ]
         );
     }

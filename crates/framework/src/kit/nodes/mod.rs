@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | [`Nodes::count`] | `u32` | how many there are |
 //! | `ids` | `Option<BTreeSet<u32>>` | with [`Nodes::gaps`]: which, where they are not the first ones; [`Nodes::ids`] reads both |
-//! | `overrides` | `BTreeMap<String, Override>` | with [`Nodes::overrides`]: what is different about single nodes, by id; [`Nodes::options_of`] reads them |
+//! | `overrides` | `BTreeMap<String, Override>` | with [`Nodes::overrides`]: what is different about single nodes, by id; [`Differing`] reads them |
 //!
 //! A framework whose nodes may be configured before they are to run has an option `idle` too, a set of ids.
 
@@ -28,19 +28,16 @@ mod edit;
 use std::collections::BTreeSet;
 
 pub use differing::{Different, Differing};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Ids;
-use super::options::merged;
-use crate::{InstanceSpec, InstanceStatus, Problem, View, rest};
+use crate::{Config, InstanceSpec, InstanceStatus, Problem, View, rest};
 
 /// Most nodes that a service may have.
 const MOST: u32 = 1_000;
 
 /// How a service calls its nodes, and what it allows. Build it with [`Nodes::new`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Nodes {
     /// One of them: `broker`.
     pub one: &'static str,
@@ -58,12 +55,15 @@ pub struct Nodes {
     pub gaps: bool,
     /// Options that may differ between them. Empty: they are all alike.
     pub overrides: &'static [&'static str],
+    /// How one is configured, for REST: see [`Differing::shown`]. It says nothing unless a service does.
+    pub shown: fn(&Config, u32) -> Value,
 }
 
 impl Nodes {
     /// Nodes from 0 on, all alike, of which only the last may leave; instances and the option are named like them.
     pub const fn new(one: &'static str, many: &'static str) -> Self {
-        Self { one, many, prefix: one, count: many, first: 0, port: "", gaps: false, overrides: &[] }
+        let shown = |_: &Config, _| Value::Null;
+        Self { one, many, prefix: one, count: many, first: 0, port: "", gaps: false, overrides: &[], shown }
     }
 
     /// Name of the instance with this id.
@@ -127,16 +127,6 @@ impl Nodes {
         ids.among(known, attribute).map_err(|id| unknown(format!("there is no {} {id}", self.one)))
     }
 
-    /// The options as they hold for one node: `overrides.ID` merged into what holds for all. What cannot be merged was
-    /// refused with the options, and is left out.
-    pub fn options_of<T: Serialize + DeserializeOwned + Clone>(&self, options: &T, id: u32) -> T {
-        let all = serde_json::to_value(options).unwrap_or_default();
-        match all.get("overrides").and_then(|overrides| overrides.get(id.to_string())) {
-            Some(own) => merged(options, own),
-            None => options.clone(),
-        }
-    }
-
     /// Checks number and ids.
     pub fn check(&self, count: u32, ids: Option<&BTreeSet<u32>>, problems: &mut Vec<Problem>) {
         if count == 0 {
@@ -186,8 +176,6 @@ pub(crate) fn idle(options: &Value) -> BTreeSet<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
-    use serde_json::json;
 
     const NODES: Nodes = Nodes { first: 1, gaps: true, ..Nodes::new("server", "servers") };
 
@@ -199,25 +187,6 @@ mod tests {
         }
         assert_eq!(NODES.ids(2, None), [1, 2].into());
         assert_eq!(NODES.ids(2, Some(&[3, 5].into())), [3, 5].into());
-    }
-
-    #[test]
-    fn what_is_special_about_a_node_wins() {
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        struct Options {
-            cpus: f64,
-            config: Value,
-            #[serde(default)]
-            overrides: Value,
-        }
-        let options = Options {
-            cpus: 0.5,
-            config: json!({ "a": 1, "b": 1 }),
-            overrides: json!({ "2": { "cpus": 2.0, "config": { "b": 2 } } }),
-        };
-        let second = NODES.options_of(&options, 2);
-        assert_eq!((second.cpus, second.config), (2.0, json!({ "a": 1, "b": 2 })));
-        assert_eq!(NODES.options_of(&options, 1), options);
     }
 
     #[test]

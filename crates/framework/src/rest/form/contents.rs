@@ -1,17 +1,18 @@
-//! `/api/THING/{verb}` of earlier frameworks for what a service holds: `list`, `add`, `update`, `delete`, and what else a
-//! service has, with parameters in the query or a form, of which the one that is called like a thing says which are meant:
-//! `logs,other`, and, where they have to be there, `logs-*`.
+//! `/api/THING/{verb}` of earlier frameworks for what a service holds: `list`, `add`, `update`, `delete`, and `rebalance` where they
+//! can be spread over nodes, with parameters in the query or a form, of which the one that is called like a thing says which are
+//! meant: `logs,other`, and, where they have to be there, `logs-*`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::routing::{MethodRouter, get};
-use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::{Kind, Params};
-use crate::kit::contents::{Contents, Direct, delete};
+use crate::kit::contents::{Contents, Direct, Move, Spreads, delete};
 use crate::rest::{Problem, Refused};
 use crate::{Handle, Published};
 
@@ -26,12 +27,12 @@ pub struct EarlierContents {
     pub changes: (&'static str, &'static str),
     /// A thing in the shape that the earlier framework gave it, from its description.
     pub shape: fn(&Value) -> Value,
-    /// Further verbs.
-    pub more: &'static [(&'static str, Verb)],
 }
 
-/// What a further verb does.
-pub type Verb = fn(Handle, Params) -> BoxFuture<'static, Refused<Value>>;
+/// The field that says how many copies there are of a thing.
+const COPIES: &str = "replication";
+/// Pause between two looks at moves under way.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl EarlierContents {
     /// What answers at `/api/THING/{verb}`.
@@ -47,19 +48,17 @@ impl EarlierContents {
         if verb != "list" {
             params.may_write()?;
         }
-        if let Some((_, more)) = self.more.iter().find(|(name, _)| *name == verb) {
-            return more(handle, params).await;
-        }
         let published = handle.published();
         let missing = || Problem::not_found("unknown-verb", format!("there is no /api/{}/{verb}", kind.one));
         let Some(direct) = self.contents.direct() else { return Err(missing()) };
-        match verb {
-            "list" => self.shown(direct, &published, |name| matches(params.get(kind.one), name)).await,
-            "add" => self.add(direct, &published, &params).await,
-            "update" => self.update(direct, &published, &params).await,
-            "delete" => self.delete(direct, &published, &params).await,
-            _ => {
-                let more: String = self.more.iter().map(|(name, _)| format!(", {name}")).collect();
+        match (verb, direct.spreads()) {
+            ("list", _) => self.shown(direct, &published, |name| matches(params.get(kind.one), name)).await,
+            ("add", _) => self.add(direct, &published, &params).await,
+            ("update", _) => self.update(direct, &published, &params).await,
+            ("delete", _) => self.delete(direct, &published, &params).await,
+            ("rebalance", Some(spreads)) => self.rebalance(direct, &spreads, &handle, &params).await,
+            (_, spreads) => {
+                let more = spreads.map_or("", |_| ", rebalance");
                 Err(missing().hint(format!("verbs: list, add, update, delete{more}")))
             }
         }
@@ -123,10 +122,76 @@ impl EarlierContents {
         Ok(gone)
     }
 
+    /// Spreads things over nodes, and waits so long for that as it is told to; without a thing it tells what moves.
+    async fn rebalance(
+        &self,
+        direct: &dyn Direct,
+        spreads: &Spreads,
+        handle: &Handle,
+        params: &Params,
+    ) -> Refused<Value> {
+        let published = handle.published();
+        let moving = direct.moving(&published).await?;
+        let Some(things) = params.get(self.contents.kind().one) else {
+            return Ok(progress(if moving.is_empty() { "idle" } else { "running" }, &moving, ""));
+        };
+        let patience = params.timeout(Duration::ZERO)?;
+        let meant = direct.described(&published, &|name| matches(Some(things), name)).await?;
+        let names = meant.iter().filter_map(|thing| Some(thing["name"].as_str()?.to_owned())).collect();
+        let over = params.get(spreads.over.one);
+        if let Err(problem) = direct.spread(&published, &names, over, self.copies(params)?).await {
+            return Ok(progress("failed", &[], &problem.detail));
+        }
+        if patience.is_zero() {
+            return Ok(progress("started", &direct.moving(&published).await?, ""));
+        }
+        let finished = async {
+            while direct.moving(&handle.published()).await?.iter().any(|m| names.contains(&m.of)) {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(patience, finished).await {
+            Ok(done) => done.map(|()| progress("completed", &[], "")),
+            Err(_) => Ok(progress("timeout", &[], "the moves go on")),
+        }
+    }
+
+    /// How many copies there are to be, by the parameter that says so of a new thing.
+    fn copies(&self, params: &Params) -> Refused<Option<u32>> {
+        let Some((parameter, ..)) = self.fields.iter().find(|(_, field, _)| *field == COPIES) else {
+            return Ok(None);
+        };
+        let copies = params.number::<i64>(parameter)?;
+        Ok(copies.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0))
+    }
+
     fn names(&self, params: &Params) -> Refused<BTreeSet<String>> {
         let names = params.need(self.contents.kind().one)?.split(',').map(str::trim);
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
+}
+
+/// How far moves are, in the shape that it used to have.
+fn progress(status: &str, moving: &[Move], error: &str) -> Value {
+    let moves: Vec<&str> = moving.iter().map(|moving| moving.how.as_str()).collect();
+    json!({ "status": status, "state": moves.join("\n"), "error": error })
+}
+
+/// What answers at `/api/THING/{verb}` where things of this kind can only be listed.
+pub fn listed<F>(list: impl Fn(Handle, Params) -> F + Clone + Send + Sync + 'static) -> MethodRouter<Handle>
+where
+    F: Future<Output = Refused<Value>> + Send,
+{
+    let answer =
+        async move |State(handle): State<Handle>, uri: Uri, Path(verb): Path<String>, params: Params| {
+            if verb != "list" {
+                let problem = Problem::not_found("unknown-verb", format!("there is no {}", uri.path()));
+                return Err(problem.hint("verbs: list"));
+            }
+            list(handle, params).await.map(Json)
+        };
+    get(answer.clone()).post(answer)
 }
 
 /// Whether a list such as `t1,logs-*` means this name; no list means all.
@@ -146,8 +211,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::kit::Kept;
     use crate::kit::contents::{self, Names};
+    use crate::kit::{Kept, Nodes};
     use crate::{Config, View, simulation};
 
     /// Things in memory, with a size and labels.
@@ -204,18 +269,76 @@ mod tests {
             self.0.lock().unwrap().remove(name);
             Ok(())
         }
+
+        fn spreads(&self) -> Option<Spreads> {
+            Some(Spreads { over: Nodes::new("board", "boards"), watch: "/v1/things" })
+        }
+
+        /// A thing is heavy: it moves until it is deleted.
+        async fn spread(
+            &self,
+            _: &Published,
+            names: &BTreeSet<String>,
+            over: Option<&str>,
+            copies: Option<u32>,
+        ) -> Refused<Vec<Value>> {
+            let mut shelf = self.0.lock().unwrap();
+            if copies == Some(9) {
+                return Err(Problem::conflict("too-few-boards", "there are 2 boards"));
+            }
+            names.iter().for_each(|name| shelf.get_mut(name).unwrap()["to"] = json!(over));
+            Ok(Vec::new())
+        }
+
+        async fn moving(&self, _: &Published) -> Refused<Vec<Move>> {
+            let shelf = self.0.lock().unwrap();
+            let moving = shelf.iter().filter(|(_, thing)| thing["to"] != Value::Null);
+            let to = |(name, thing): (&String, &Value)| Move {
+                of: name.clone(),
+                how: format!("{name} -> {}", thing["to"]),
+            };
+            Ok(moving.map(to).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_spread_is_waited_for_as_long_as_a_script_wants() {
+        static HEAVY: Shelf = Shelf(Mutex::new(BTreeMap::new()));
+        static EARLIER_HEAVY: EarlierContents = EarlierContents { contents: &HEAVY, ..EARLIER };
+        HEAVY.0.lock().unwrap().insert("a".into(), json!({}));
+        HEAVY.0.lock().unwrap().insert("b".into(), json!({ "to": "5" }));
+        let handle = simulation::handle(Published::default());
+        let answer = async |params: &[(&str, &str)]| {
+            let told = EARLIER_HEAVY.answer(handle.clone(), "rebalance", Params::of(params)).await.unwrap();
+            ["status", "state", "error"].map(|field| told[field].as_str().unwrap().to_owned())
+        };
+        assert_eq!(answer(&[]).await, ["running", "b -> \"5\"", ""]);
+        assert_eq!(answer(&[("thing", "a"), ("twins", "9")]).await, ["failed", "", "there are 2 boards"]);
+        let started = answer(&[("thing", "a*"), ("board", "1")]).await;
+        assert_eq!(started, ["started", "a -> \"1\"\nb -> \"5\"", ""]);
+        let late = answer(&[("thing", "a"), ("board", "1"), ("timeout", "10ms")]).await;
+        assert_eq!(late, ["timeout", "", "the moves go on"]);
+        let done = answer(&[("thing", "a"), ("timeout", "2s")]).await;
+        assert_eq!(done, ["completed", "", ""], "without boards the shelf moves nothing");
+        HEAVY.0.lock().unwrap().clear();
+        assert_eq!(answer(&[]).await, ["idle", "", ""]);
     }
 
     static SHELF: Shelf = Shelf(Mutex::new(BTreeMap::new()));
-    static EARLIER: EarlierContents = EarlierContents {
+    const EARLIER: EarlierContents = EarlierContents {
         contents: &SHELF,
-        fields: &[("cm", "size", Kind::Whole), ("labels", "labels", Kind::Map)],
+        fields: &[
+            ("cm", "size", Kind::Whole),
+            ("labels", "labels", Kind::Map),
+            ("twins", "replication", Kind::Whole),
+        ],
         changes: ("labels", "labels"),
         shape: |described| {
             json!([described["name"], described["thing"]["size"], described["thing"]["labels"]])
         },
-        more: &[("shake", |_, params| Box::pin(async move { Ok(params.need("hard")?.into()) }))],
     };
+
+    static SMALL: EarlierContents = EARLIER;
 
     #[tokio::test]
     async fn things_are_made_changed_and_deleted_by_their_earlier_verbs() {
@@ -223,7 +346,7 @@ mod tests {
         let config = Config { options: options.into(), ..Config::default() };
         let handle = simulation::handle(Published { config, ..Published::default() });
         let answer = async |verb, params: &[(&str, &str)]| {
-            EARLIER.answer(handle.clone(), verb, Params::of(params)).await
+            SMALL.answer(handle.clone(), verb, Params::of(params)).await
         };
         let both = answer("add", &[("thing", "a, b"), ("cm", "5"), ("labels", "x=1,y=2")]).await.unwrap();
         let labels = json!({ "x": "1", "y": "2" });
@@ -244,9 +367,8 @@ mod tests {
             answer("list", &[("thing", "b*")]).await.unwrap(),
             json!({ "things": [["b", 5, labels]] })
         );
-        assert_eq!(answer("shake", &[("hard", "very")]).await.unwrap(), json!("very"));
         let unknown = answer("explode", &[]).await.unwrap_err();
-        assert_eq!(unknown.hint.as_deref(), Some("verbs: list, add, update, delete, shake"));
+        assert_eq!(unknown.hint.as_deref(), Some("verbs: list, add, update, delete, rebalance"));
         assert_eq!(answer("add", &[("thing", "a/b")]).await.unwrap_err().status, 400);
         assert_eq!(answer("add", &[("thing", "c"), ("cm", "x")]).await.unwrap_err().status, 400);
         assert_eq!(answer("add", &[]).await.unwrap_err().detail, "thing required");

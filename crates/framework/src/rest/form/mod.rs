@@ -12,10 +12,19 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use contents::{EarlierContents, Verb, matches};
+pub use contents::{EarlierContents, listed, matches};
 pub use count::counted;
 pub use nodes::{Earlier, Kind};
 pub use shape::{Is, tasks};
+
+/// What the verbs of [`Earlier`] are, for [`crate::rest::Api::at`].
+pub const OF_NODES: &[(&str, &str)] =
+    &[("post", "As the earlier framework had it: list add update start stop restart remove clone log")];
+/// The same of [`EarlierContents`] that can be spread over nodes.
+pub const OF_CONTENTS: &[(&str, &str)] =
+    &[("post", "As the earlier framework had it: list add update delete rebalance")];
+/// The same of what can only be [`listed`].
+pub const OF_LISTS: &[(&str, &str)] = &[("post", "As the earlier framework had it: list")];
 
 use super::{Problem, Refused, Token};
 use axum::extract::{FromRequest, Query, Request};

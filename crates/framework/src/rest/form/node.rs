@@ -22,10 +22,10 @@ impl Earlier {
         let mut shape = Map::new();
         shape.insert("id".into(), id.to_string().into());
         shape.insert("active".into(), active.into());
-        let options = (self.options)(published, id);
-        for (name, kind) in self.fields {
+        let options = (self.nodes.shown)(&published.config, id);
+        for (name, kind) in self.fields() {
             let value = options.get(name).filter(|value| !value.is_null());
-            shape.extend(value.map(|value| ((*name).to_owned(), kind.written(value))));
+            shape.extend(value.map(|value| (name.to_owned(), kind.written(value))));
         }
         let hostname = status.placement.as_ref().map(|place| place.hostname.as_str());
         shape.insert("failover".into(), json!({ "failures": status.failures }));

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{Params, text};
 use crate::kit::{Ids, Nodes, idle};
 use crate::rest::{Problem, Refused, start};
-use crate::{Command, Handle, Phase, Published, View};
+use crate::{Command, Handle, Phase, View};
 
 /// How long `start` and `stop` wait unless told otherwise.
 const WAIT: Duration = Duration::from_secs(60);
@@ -31,10 +31,9 @@ const CONTROL: [&str; 8] =
 pub struct Earlier {
     /// The nodes.
     pub nodes: Nodes,
-    /// Parameters that set an option of a node, which is called alike. An empty one resets it.
-    pub fields: &'static [(&'static str, Kind)],
-    /// The options as they hold for a node.
-    pub options: fn(&Published, u32) -> Value,
+    /// How parameters are written that set those of the nodes' own options which are the service's own; for the usual ones that is
+    /// known. They are called alike. An empty one resets it.
+    pub kinds: &'static [(&'static str, Kind)],
     /// What `DELETE` of nodes does before one goes, for people: `moves its partitions away`.
     pub leaving: &'static str,
 }
@@ -57,6 +56,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How the parameters of options are written that services have from the kit.
+    fn usual(option: &str) -> Self {
+        match option {
+            "cpus" => Self::Number,
+            "mem" | "heap" | "disk" => Self::Whole,
+            "constraints" => Self::Constraints,
+            "jvmOptions" => Self::Words,
+            _ => Self::Text,
+        }
+    }
+
     /// The value of a parameter, null if it is empty; nothing if it was not sent.
     ///
     /// # Errors
@@ -80,6 +90,14 @@ impl Kind {
 }
 
 impl Earlier {
+    /// Parameters that set an option of a node, and how they are written.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'static str, Kind)> {
+        self.nodes.overrides.iter().map(|option| {
+            let own = self.kinds.iter().find(|(name, _)| name == option);
+            (*option, own.map_or_else(|| Kind::usual(option), |(_, kind)| *kind))
+        })
+    }
+
     /// What answers at `/api/NODE/{verb}`.
     pub fn verbs(&'static self) -> MethodRouter<Handle> {
         let answer = move |State(handle): State<Handle>, Path(verb): Path<String>, params: Params| async move {
@@ -226,16 +244,16 @@ impl Earlier {
     /// 400 for a value that cannot be read.
     pub fn patch(&self, params: &Params) -> Refused<Value> {
         let mut patch = Map::new();
-        for (name, kind) in self.fields {
-            patch.extend(kind.read(params, name)?.map(|value| ((*name).to_owned(), value)));
+        for (name, kind) in self.fields() {
+            patch.extend(kind.read(params, name)?.map(|value| (name.to_owned(), value)));
         }
         Ok(Value::Object(patch))
     }
 
     fn write(&self, options: &mut Value, ids: &BTreeSet<u32>, patch: &Value) -> Refused<()> {
-        let maps = self.fields.iter().filter(|(name, kind)| *kind == Kind::Map && patch.get(name).is_some());
+        let maps = self.fields().filter(|(name, kind)| *kind == Kind::Map && patch.get(name).is_some());
         for (name, _) in maps {
-            self.nodes.patch_each(options, ids, &json!({ *name: null }))?;
+            self.nodes.patch_each(options, ids, &json!({ name: null }))?;
         }
         self.nodes.patch_each(options, ids, patch)
     }
@@ -278,7 +296,7 @@ impl Earlier {
 
     fn with_ignored(&self, mut value: Value, params: &Params) -> Value {
         let known = |name: &&str| {
-            *name == self.nodes.one || CONTROL.contains(name) || self.fields.iter().any(|(f, _)| f == name)
+            *name == self.nodes.one || CONTROL.contains(name) || self.nodes.overrides.contains(name)
         };
         let ignored: Vec<&str> = params.names().filter(|name| !known(name)).collect();
         if !ignored.is_empty() {
@@ -332,20 +350,16 @@ async fn wait_until(handle: &Handle, timeout: Duration, done: impl Fn(&View) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, simulation};
+    use crate::{Config, Published, simulation};
 
     const EARLIER: Earlier = Earlier {
-        nodes: Nodes { gaps: true, overrides: &["cpus", "options"], ..Nodes::new("broker", "brokers") },
-        fields: &[
-            ("cpus", Kind::Number),
-            ("mem", Kind::Whole),
-            ("heap", Kind::Whole),
-            ("options", Kind::Map),
-            ("jvmOptions", Kind::Words),
-            ("constraints", Kind::Constraints),
-            ("port", Kind::Text),
-        ],
-        options: |_, id| json!({ "cpus": id }),
+        nodes: Nodes {
+            gaps: true,
+            overrides: &["cpus", "mem", "heap", "options", "jvmOptions", "constraints", "port"],
+            shown: |_, id| json!({ "cpus": id }),
+            ..Nodes::new("broker", "brokers")
+        },
+        kinds: &[("options", Kind::Map)],
         leaving: "moves its data away",
     };
 

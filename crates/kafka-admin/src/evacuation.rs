@@ -1,10 +1,10 @@
-//! A broker leaves for good only when it holds nothing any more: what is next for that, which is pure, and doing it.
+//! A broker leaves for good only when it holds nothing any more: what is next for that, which is pure.
 
 use std::collections::BTreeSet;
 
 use crate::absence::names;
 use crate::reassign::{Brokers, TooFew, current, drain};
-use crate::{Assignment, Client, ClientError, Cluster, Ongoing, listed};
+use crate::{Assignment, Cluster, Ongoing, listed};
 
 /// Partitions that are on the move at the same time: the rest waits, so that replication does not starve the clients.
 const MOVES_AT_ONCE: usize = 50;
@@ -55,25 +55,6 @@ pub fn evacuation(
     }
     let text = format!("moving its partitions away: {held} left");
     Evacuation::Move(moves, text)
-}
-
-impl Client {
-    /// Begins the next moves that make broker `leaving` get rid of its partitions, from what stands still; `None`: nothing does.
-    ///
-    /// # Errors
-    /// As Kafka says.
-    pub async fn evacuate(
-        &mut self,
-        leaving: i32,
-        staying: &BTreeSet<i32>,
-    ) -> Result<Option<Evacuation>, ClientError> {
-        let Some((cluster, ongoing)) = self.steady().await? else { return Ok(None) };
-        let next = evacuation(&cluster, &ongoing, leaving, staying);
-        if let Evacuation::Move(moves, _) = &next {
-            self.reassign(moves).await?;
-        }
-        Ok(Some(next))
-    }
 }
 
 /// Partitions that nobody else can be given, because the only copy is on a broker that is down.

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, UnregisterBrokerRequest};
+
+use sha2::{Digest, Sha256};
 
 use super::topics::topic_name;
 use super::{Client, ClientError, error};
@@ -20,6 +24,17 @@ pub struct Quorum {
     pub voters: BTreeMap<i32, i64>,
     /// So much of the log is known to be safe.
     pub high_watermark: i64,
+}
+
+/// The id of a cluster, the same for a name for ever: its volumes belong to it also after everything else about it is lost.
+/// 16 bytes in URL-safe base64, as Kafka writes it.
+pub fn cluster_id(name: &str) -> String {
+    let digest = Sha256::digest(format!("kafka cluster {name}"));
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    // Kafka's own ids never begin with `-`, which its tools take for an option.
+    bytes[0] &= 0x7f;
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 impl Client {
@@ -49,6 +64,22 @@ impl Client {
         {
             Err(e) if e.code() == Some(ResponseError::BrokerIdNotRegistered) => Ok(()),
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_stable_and_of_kafkas_form() {
+        assert_eq!(cluster_id("demo-kafka"), cluster_id("demo-kafka"));
+        assert_ne!(cluster_id("demo-kafka"), cluster_id("other-kafka"));
+        for n in 0..500 {
+            let id = cluster_id(&format!("f{n}"));
+            assert_eq!(id.len(), 22);
+            assert!(!id.starts_with('-'));
         }
     }
 }

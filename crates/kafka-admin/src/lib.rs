@@ -1,25 +1,35 @@
-//! A small client of Kafka's protocol: what a scheduler asks of a cluster and changes in it. It knows nothing of Cairn.
+//! What a scheduler asks of a Kafka cluster and changes in it. It knows nothing of Cairn.
 //!
 //! - [`Client`]: brokers, topics and their settings, moves of partitions, KRaft's quorum; [`Cluster`] is what it reads;
-//! - [`declared`]: topics as they should be, compared with what there is; [`TopicPatch`]: one that is to be otherwise;
-//! - [`reassign`]: which brokers partitions should be on; [`evacuation()`]: what to do so that a broker holds none; whether one can be
-//!   away, and is back: [`Cluster::can_miss`], [`Quorum::can_miss`], [`Cluster::has_back`]. Pure.
+//! - [`Survey`]: how a cluster stands, and what can be said of its brokers by that: which can be missed, is back, holds nothing;
+//!   [`Act`]: what is changed in it so that one can go or come;
+//! - [`Topic`]: one as it should be, [`Client::keep`] brings those that are declared in line; [`TopicPatch`]: one that is to be
+//!   otherwise; [`ShownTopic`], [`ShownPartition`] and [`Part`]: what people are shown;
+//!   [`Wanted`]: a whole cluster as it should be, with what Kafka would not take, and what is usual for it;
+//!   [`Identity`]: how a broker is told who it is;
+//! - [`reassign`]: which brokers partitions should be on; [`evacuation()`]: what to do so that a broker holds none. Pure.
 
 mod absence;
+mod act;
 mod change;
 mod cluster;
 mod configs;
 mod connection;
-pub mod declared;
+mod declared;
 mod error;
 mod evacuation;
 mod known;
+mod properties;
 mod quorum;
 pub mod reassign;
 mod reassignments;
+mod shown;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod topics;
+mod wanted;
 
 use std::collections::BTreeSet;
 
@@ -27,16 +37,22 @@ use futures_util::future::select_ok;
 use kafka_protocol::messages::MetadataRequest;
 
 pub use absence::MinIsr;
-pub use change::{TopicPatch, Unmoved};
+pub use act::{Act, Done};
 pub use cluster::{Cluster, Node, PartitionState, TopicState};
 pub use configs::{ConfigEntry, Configs};
 use connection::Connection;
-pub use error::ClientError;
+pub use declared::Unmet;
+pub use error::{ClientError, ErrorKind};
 pub use evacuation::{Evacuation, evacuation};
-pub use kafka_protocol::ResponseError;
-pub use quorum::Quorum;
+pub use properties::{Identity, Metadata, id_taken_ms};
+pub use quorum::{Quorum, cluster_id};
 pub use reassignments::{Assignment, Ongoing};
-pub use topics::{NewTopic, is_topic_name, placed};
+pub use shown::{Filter, ListedPartition, Part, ShownPartition, ShownTopic};
+pub use survey::{Next, Step, Survey};
+pub use topic::{Mistake, Topic, TopicPatch};
+pub use topics::is_topic_name;
+use topics::placed;
+pub use wanted::{Mode, Wanted};
 
 /// Time limit that Kafka is given for a change, milliseconds.
 const CHANGE_MS: i32 = 8_000;

@@ -1,6 +1,6 @@
 //! Creating, deleting and growing topics.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
@@ -12,23 +12,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::known::Seen;
-use super::{CHANGE_MS, Client, ClientError, error};
+use super::{CHANGE_MS, Client, ClientError, Topic, error};
 
 /// Newest version in which DeleteTopics names topics by a plain list.
 const DELETE_BY_NAME: i16 = 5;
-
-/// A topic that is to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NewTopic {
-    /// Number of partitions.
-    pub partitions: u32,
-    /// Copies of each.
-    pub replication: u32,
-    /// Settings of its own.
-    pub config: BTreeMap<String, String>,
-    /// The brokers of each partition, in place of both numbers; empty: Kafka chooses.
-    pub placed: Vec<Vec<i32>>,
-}
 
 /// Whether Kafka takes this as the name of a topic.
 pub fn is_topic_name(name: &str) -> bool {
@@ -36,11 +23,24 @@ pub fn is_topic_name(name: &str) -> bool {
     !["", ".", ".."].contains(&name) && name.len() <= 249 && name.chars().all(legal)
 }
 
-/// Brokers of each of so many partitions, in turn, with so many copies; nothing if they are too few.
-pub fn placed(partitions: u32, copies: u32, brokers: &[i32]) -> Option<Vec<Vec<i32>>> {
-    let copies = copies as usize;
-    let partition = |n: usize| (0..copies).map(|r| brokers[(n + r) % brokers.len()]).collect();
-    (copies <= brokers.len()).then(|| (0..partitions as usize).map(partition).collect())
+/// Brokers of each of so many partitions, in turn, with so many copies.
+///
+/// # Errors
+/// They are too few.
+pub(crate) fn placed(
+    partitions: u32,
+    copies: u32,
+    brokers: &BTreeSet<u32>,
+) -> Result<Vec<Vec<i32>>, ClientError> {
+    if copies as usize > brokers.len() {
+        let named = brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let few = format!("{copies} replicas need as many brokers, and `{named}` are {}", brokers.len());
+        return Err(ClientError::Odd(few));
+    }
+    let brokers: Vec<i32> = brokers.iter().filter_map(|id| i32::try_from(*id).ok()).collect();
+    let partition =
+        |n: usize| brokers.iter().cycle().skip(n % brokers.len()).take(copies as usize).copied().collect();
+    Ok((0..partitions as usize).map(partition).collect())
 }
 
 pub(super) fn topic_name(name: &str) -> TopicName {
@@ -58,9 +58,13 @@ fn has(seen: &Seen, partitions: usize) -> bool {
 }
 
 impl Client {
-    /// Creates a topic.
-    pub async fn create_topic(&mut self, name: &str, topic: &NewTopic) -> Result<(), ClientError> {
-        let placed = &topic.placed;
+    /// Creates a topic. `placed`: the brokers of each partition, in place of both numbers; empty: Kafka chooses.
+    pub(crate) async fn create_topic(
+        &mut self,
+        name: &str,
+        topic: &Topic,
+        placed: &[Vec<i32>],
+    ) -> Result<(), ClientError> {
         let configs = topic.config.iter().map(|(key, value)| {
             CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
         });
@@ -126,8 +130,8 @@ mod tests {
 
     #[test]
     fn partitions_go_around_the_brokers() {
-        assert_eq!(placed(3, 2, &[5, 7]), Some(vec![vec![5, 7], vec![7, 5], vec![5, 7]]));
-        assert_eq!(placed(1, 3, &[5, 7]), None);
-        assert_eq!(placed(1, 0, &[]), Some(vec![vec![]]));
+        assert_eq!(placed(3, 2, &[5, 7].into()).unwrap(), [[5, 7], [7, 5], [5, 7]]);
+        let few = placed(1, 3, &[5, 7].into()).unwrap_err().to_string();
+        assert_eq!(few, "3 replicas need as many brokers, and `5,7` are 2");
     }
 }

@@ -4,14 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use kafka_protocol::ResponseError;
-
 use crate::reassign::{Brokers, TooFew, current, spread};
-use crate::{Assignment, Client, ClientError, Cluster, ConfigEntry, NewTopic, Ongoing, TopicState, listed};
+use crate::{Assignment, Client, ClientError, Cluster, ConfigEntry, Ongoing, Topic, TopicState, listed};
 
 /// One thing to do for a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It does not exist.
     Create,
     /// It gets more partitions, so many in all.
@@ -40,14 +38,49 @@ impl fmt::Display for Change {
     }
 }
 
+/// What is not as declared yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unmet {
+    /// What Kafka would refuse again.
+    pub refused: Vec<String>,
+    /// What is on its way, or did not work this time.
+    pub waits: Vec<String>,
+}
+
 impl Client {
+    /// Brings topics in line with what is declared, a step at a time; what is left.
+    ///
+    /// # Errors
+    /// The cluster cannot be asked, or partitions are moving that would have to be moved.
+    pub async fn keep(&mut self, topics: &BTreeMap<String, Topic>) -> Result<Unmet, ClientError> {
+        let (cluster, ongoing) = (self.cluster().await?, self.reassignments().await?);
+        let mut todo = self.todo(topics, &cluster, &ongoing).await?;
+        if todo.iter().any(|(_, change)| matches!(change, Change::Replicate(_))) {
+            let (cluster, ongoing) = self.steady().await?;
+            todo = self.todo(topics, &cluster, &ongoing).await?;
+        }
+        let mut unmet = Unmet::default();
+        for (name, change) in todo {
+            match change {
+                Change::Wait(reason) => unmet.waits.push(reason),
+                Change::Refuse(reason) => unmet.refused.push(reason),
+                change => match self.carry_out(&name, &topics[&name], &change).await {
+                    Ok(()) => unmet.waits.push(format!("topic {name}: {change}")),
+                    Err(error) if error.is_final() => unmet.refused.push(error.to_string()),
+                    Err(error) => unmet.waits.push(error.to_string()),
+                },
+            }
+        }
+        Ok(unmet)
+    }
+
     /// What has to change so that topics are as declared, by name and in order, seen from this state of the cluster.
     ///
     /// # Errors
     /// Settings cannot be asked for.
-    pub async fn todo(
+    async fn todo(
         &mut self,
-        topics: &BTreeMap<String, NewTopic>,
+        topics: &BTreeMap<String, Topic>,
         cluster: &Cluster,
         ongoing: &[Ongoing],
     ) -> Result<Vec<(String, Change)>, ClientError> {
@@ -58,7 +91,7 @@ impl Client {
         let keys: Vec<&str> = keys.into_iter().collect();
         let configs =
             if keys.is_empty() { BTreeMap::new() } else { self.topic_configs(&there, Some(&keys)).await? };
-        let of = |(name, wanted): (&String, &NewTopic)| {
+        let of = |(name, wanted): (&String, &Topic)| {
             let name = name.clone();
             let todo = changes(&name, wanted, cluster, configs.get(&name), ongoing);
             todo.into_iter().map(move |change| (name.clone(), change))
@@ -70,14 +103,14 @@ impl Client {
     ///
     /// # Errors
     /// As Kafka says.
-    pub async fn carry_out(
+    pub(crate) async fn carry_out(
         &mut self,
         name: &str,
-        wanted: &NewTopic,
+        wanted: &Topic,
         change: &Change,
     ) -> Result<(), ClientError> {
         match change {
-            Change::Create => self.create_topic(name, wanted).await,
+            Change::Create => self.create_topic(name, wanted, &[]).await,
             Change::Grow(count) => self.grow_topic(name, *count).await,
             Change::Configure(values) => self.alter_topic(name, values).await,
             Change::Replicate(moves) => self.reassign(moves).await,
@@ -86,27 +119,10 @@ impl Client {
     }
 }
 
-impl ClientError {
-    /// Kafka would say the same of a topic next time.
-    pub fn is_final(&self) -> bool {
-        matches!(
-            self.code(),
-            Some(
-                ResponseError::InvalidConfig
-                    | ResponseError::InvalidPartitions
-                    | ResponseError::InvalidTopicException
-                    | ResponseError::PolicyViolation
-                    | ResponseError::TopicAuthorizationFailed
-                    | ResponseError::ClusterAuthorizationFailed
-            )
-        )
-    }
-}
-
 /// Everything to do for one topic, in order. `configs`: its settings in effect.
-pub fn changes(
+pub(crate) fn changes(
     name: &str,
-    wanted: &NewTopic,
+    wanted: &Topic,
     cluster: &Cluster,
     configs: Option<&BTreeMap<String, ConfigEntry>>,
     ongoing: &[Ongoing],
@@ -123,7 +139,7 @@ pub fn changes(
     changes
 }
 
-fn partitions(name: &str, wanted: &NewTopic, there: &TopicState) -> Option<Change> {
+fn partitions(name: &str, wanted: &Topic, there: &TopicState) -> Option<Change> {
     let has = u32::try_from(there.partitions.len()).unwrap_or(u32::MAX);
     match wanted.partitions {
         n if n > has => Some(Change::Grow(n)),
@@ -135,7 +151,7 @@ fn partitions(name: &str, wanted: &NewTopic, there: &TopicState) -> Option<Chang
     }
 }
 
-fn settings(wanted: &NewTopic, configs: Option<&BTreeMap<String, ConfigEntry>>) -> Option<Change> {
+fn settings(wanted: &Topic, configs: Option<&BTreeMap<String, ConfigEntry>>) -> Option<Change> {
     let changed = differing(&wanted.config, configs?);
     (!changed.is_empty()).then_some(Change::Configure(changed))
 }
@@ -158,7 +174,7 @@ fn same(a: &str, b: &str) -> bool {
         || matches!((a.trim().parse::<f64>(), b.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.to_bits() == b.to_bits())
 }
 
-fn replication(name: &str, wanted: &NewTopic, cluster: &Cluster, ongoing: &[Ongoing]) -> Option<Change> {
+fn replication(name: &str, wanted: &Topic, cluster: &Cluster, ongoing: &[Ongoing]) -> Option<Change> {
     let copies = wanted.replication as usize;
     let of_topic: Vec<Assignment> =
         current(cluster, ongoing).into_iter().filter(|a| a.topic == name).collect();
@@ -180,7 +196,7 @@ fn replicate(of_topic: &[Assignment], brokers: &Brokers, copies: usize) -> Resul
 }
 
 /// Whether a topic differs from its declaration, in words; for REST.
-pub fn differs(wanted: &NewTopic, there: &TopicState) -> Option<String> {
+pub(crate) fn differs(wanted: &Topic, there: &TopicState) -> Option<String> {
     let (partitions, copies) = (there.partitions.len(), there.replication());
     if partitions == wanted.partitions as usize && copies == wanted.replication as usize {
         return None;

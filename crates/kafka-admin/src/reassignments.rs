@@ -1,6 +1,7 @@
 //! Moving partitions between brokers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -12,11 +13,13 @@ use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, BrokerId, ElectLeadersRequest, ListPartitionReassignmentsRequest,
 };
 
+use serde::Serialize;
+
 use super::topics::topic_name;
 use super::{CHANGE_MS, Client, ClientError, Cluster, error};
 
 /// Brokers of one partition as they should be; the first becomes the preferred leader.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assignment {
     /// Topic.
     pub topic: String,
@@ -37,6 +40,12 @@ pub struct Ongoing {
     pub adding: Vec<i32>,
     /// Brokers that are to lose theirs.
     pub removing: Vec<i32>,
+}
+
+impl fmt::Display for Ongoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {:?} -> {:?}", self.topic, self.partition, self.removing, self.adding)
+    }
 }
 
 /// What has not changed for so long is taken for the truth.
@@ -92,15 +101,17 @@ impl Client {
 
     /// The cluster and the moves under way, once both stand still: brokers show a finished move a little later than the
     /// controller tells that it is over, and a plan made in between would take the copy that goes for one that stays.
-    /// `None`: it changes right now.
-    pub async fn steady(&mut self) -> Result<Option<(Cluster, Vec<Ongoing>)>, ClientError> {
+    ///
+    /// # Errors
+    /// It changes right now, or cannot be asked.
+    pub async fn steady(&mut self) -> Result<(Cluster, Vec<Ongoing>), ClientError> {
         let before = (self.cluster().await?, self.reassignments().await?);
         tokio::time::sleep(STEADY).await;
         let after = (self.cluster().await?, self.reassignments().await?);
         let replicas =
             |c: &Cluster| -> Vec<Vec<i32>> { c.partitions().map(|(_, _, p)| p.replicas.clone()).collect() };
         let same = replicas(&before.0) == replicas(&after.0) && before.1 == after.1;
-        Ok(same.then_some(after))
+        if same { Ok(after) } else { Err(ClientError::Busy) }
     }
 
     /// Gives these partitions (by topic) back to their preferred leaders, where those are in sync.

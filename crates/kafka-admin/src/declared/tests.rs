@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, changes};
-use crate::{Cluster, ConfigEntry, NewTopic, Node, Ongoing, PartitionState};
+use crate::{Cluster, ConfigEntry, Node, Ongoing, PartitionState, Topic};
 
 fn cluster(partitions: &[&[i32]]) -> Cluster {
     let mut cluster = Cluster::default();
@@ -17,9 +17,9 @@ fn cluster(partitions: &[&[i32]]) -> Cluster {
     cluster
 }
 
-fn topic(partitions: u32, replication: u32, config: &[(&str, &str)]) -> NewTopic {
+fn topic(partitions: u32, replication: u32, config: &[(&str, &str)]) -> Topic {
     let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-    NewTopic { partitions, replication, config, placed: Vec::new() }
+    Topic { partitions, replication, config }
 }
 
 fn configs(entries: &[(&str, &str)]) -> BTreeMap<String, ConfigEntry> {
@@ -36,7 +36,7 @@ fn what_is_as_declared_is_left_alone() {
 
 #[test]
 fn a_topic_is_created_grown_and_configured() {
-    assert_eq!(changes("new", &NewTopic::default(), &cluster(&[]), None, &[]), [Change::Create]);
+    assert_eq!(changes("new", &Topic::default(), &cluster(&[]), None, &[]), [Change::Create]);
     let wanted = topic(3, 1, &[("retention.ms", "5")]);
     let there = configs(&[("retention.ms", "1000")]);
     let configure = Change::Configure([("retention.ms".to_owned(), Some("5".to_owned()))].into());
