@@ -64,6 +64,9 @@ pub struct ContainerRecord {
     pub(crate) parent: String,
     #[prost(bool, tag = "14")]
     pub(crate) default_executor: bool,
+    /// Its executor has been sent a task.
+    #[prost(bool, tag = "15")]
+    pub(crate) sent: bool,
 }
 
 /// One task of a container.

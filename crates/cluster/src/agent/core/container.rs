@@ -167,12 +167,19 @@ pub(crate) struct Container {
     /// The framework is gone: nobody wants to hear of the tasks.
     pub(crate) forget: bool,
     pub(crate) tasks: Vec<TaskEntry>,
+    /// Its executor has been sent a task.
+    pub(crate) sent: bool,
     pub(crate) acknowledged: VecDeque<Vec<u8>>,
 }
 
 impl Container {
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// Its executor never had a task and gets none: all were killed before.
+    pub(crate) fn is_useless(&self) -> bool {
+        !self.sent && self.tasks.iter().all(TaskEntry::is_over)
     }
 
     /// Whether events can be sent to its executor.
@@ -221,6 +228,7 @@ impl Container {
             acknowledged: self.acknowledged.iter().cloned().collect(),
             parent: self.parent.clone().unwrap_or_default(),
             default_executor: self.kind == Kind::Default,
+            sent: self.sent,
         }
     }
 
@@ -254,6 +262,7 @@ impl Container {
             process,
             verdict: None,
             forget: record.forget,
+            sent: record.sent,
             tasks: record.tasks.into_iter().filter_map(recovered_task).collect(),
             acknowledged: record.acknowledged.into(),
         })

@@ -38,6 +38,10 @@ impl Core {
             self.deliver_lost(&id, &subscribe.unacknowledged_tasks, cx);
         }
         self.deliver(&id, cx);
+        // Its tasks may have been killed while the agent was away.
+        if self.containers.get(&id).is_some_and(Container::is_useless) {
+            self.shut_down(&id, None, cx);
+        }
     }
 
     pub(super) fn executor(&mut self, key: &Key, call: Call, cx: &mut Context<'_>) {
@@ -95,6 +99,7 @@ impl Core {
             owner.tasks[index - 1].delivered = true;
         }
         if !events.is_empty() {
+            owner.sent = true;
             cx.save(id);
         }
         for event in events {

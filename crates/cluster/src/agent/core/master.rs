@@ -216,6 +216,7 @@ impl Core {
             verdict: None,
             forget: false,
             tasks: Vec::new(),
+            sent: false,
             acknowledged: std::collections::VecDeque::new(),
         }
     }

@@ -320,6 +320,28 @@ fn kill(agent: &mut Agent) -> Vec<Effect> {
 }
 
 #[test]
+fn an_executor_that_comes_back_to_no_task_at_all_is_shut_down() {
+    let mut agent = Agent::new();
+    agent.register();
+    let plan = agent.run("t").unwrap();
+    agent.started(&plan);
+    let record = agent.core.container_record(&plan.container).unwrap();
+    let (mut agent, _) = Agent::recover(agent.core.agent_record(), vec![record]);
+    agent.register();
+    assert_eq!(last_status(&kill(&mut agent)).state(), TaskState::TaskKilled);
+    assert_eq!(words(&agent.subscribe()), ["executor SUBSCRIBED", "executor SHUTDOWN"]);
+
+    // One that has had a task may get another.
+    let (mut agent, container) = Agent::running();
+    agent.update(status(TaskState::TaskFinished, 1));
+    agent.acknowledge(1);
+    let record = agent.core.container_record(&container).unwrap();
+    let (mut agent, _) = Agent::recover(agent.core.agent_record(), vec![record]);
+    agent.register();
+    assert_eq!(words(&agent.subscribe()), ["executor SUBSCRIBED"]);
+}
+
+#[test]
 fn a_kill_before_the_delivery_needs_no_executor() {
     let mut agent = Agent::new();
     agent.register();
