@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{AgentInfo, ExecutorId, ExecutorInfo};
 
-use super::allocator::{Amounts, Sorter};
+use super::allocator::{Amounts, Leaf, Sorter, Unwanted};
 use super::event::{LinkKey, Time};
 use super::pool::Pool;
 
@@ -49,6 +49,8 @@ pub(crate) struct Agent {
     changed: bool,
     /// How often it has been told of destroyed volumes and has not said that it has stored that.
     destroying: u32,
+    /// What nobody wanted when offers were last made.
+    unwanted: Unwanted,
 }
 
 impl Agent {
@@ -67,6 +69,7 @@ impl Agent {
             counted: Amounts::default(),
             changed: true,
             destroying: 0,
+            unwanted: Unwanted::default(),
         }
     }
 
@@ -188,8 +191,18 @@ impl Agent {
         self.changed
     }
 
-    /// Something besides the resources makes it worth looking at this agent again.
-    pub(crate) fn touch(&mut self) {
+    /// What is known to be wanted by nobody.
+    pub(crate) fn unwanted(&self) -> &Unwanted {
+        &self.unwanted
+    }
+
+    pub(crate) fn set_unwanted(&mut self, unwanted: Unwanted) {
+        self.unwanted = unwanted;
+    }
+
+    /// This seeker may want something of what it has refused.
+    pub(crate) fn doubt(&mut self, seeker: Leaf) {
+        self.unwanted.doubt(seeker);
         self.changed = true;
     }
 
@@ -211,6 +224,7 @@ impl Agent {
             let leaf = sorter.leaf(&role, &framework);
             if back {
                 sorter.give_back(leaf, &amounts);
+                self.unwanted.doubt(leaf);
             } else {
                 sorter.take(leaf, &amounts);
             }

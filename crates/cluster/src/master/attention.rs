@@ -1,36 +1,30 @@
-//! Whose wishes have changed since offers were last made.
-//!
-//! After offers have been made, nobody wants what is left. So an agent where nothing has changed need only be shown to those
-//! who want something else by now, unless something has happened that concerns everybody.
+//! Whether offers are to be made for other reasons than that something of an agent has become free or taken.
 
-use std::collections::BTreeSet;
-
-/// Who is to be considered for agents that have not changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Attention {
-    everybody: bool,
-    frameworks: BTreeSet<String>,
+/// Who may want what nobody wanted when offers were last made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Attention {
+    #[default]
+    Nobody,
+    /// Those whose wishes have changed since.
+    Some,
+    /// Something has happened that concerns all.
+    Everybody,
 }
 
 impl Attention {
-    pub(crate) fn framework(&mut self, id: &str) {
-        self.frameworks.insert(id.to_owned());
+    pub(crate) fn somebody(&mut self) {
+        *self = (*self).max(Self::Some);
     }
 
     pub(crate) fn everybody(&mut self) {
-        self.everybody = true;
+        *self = Self::Everybody;
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.everybody || !self.frameworks.is_empty()
+    pub(crate) fn is_wanted(self) -> bool {
+        self != Self::Nobody
     }
 
-    pub(crate) fn is_for_everybody(&self) -> bool {
-        self.everybody
-    }
-
-    /// Those that may want something else than before.
-    pub(crate) fn frameworks(&self) -> impl Iterator<Item = &String> {
-        self.frameworks.iter()
+    pub(crate) fn is_for_everybody(self) -> bool {
+        self == Self::Everybody
     }
 }

@@ -1,5 +1,6 @@
 //! What frameworks do not want to be offered again for a while. There may be one for each framework on each agent, so they are
-//! small, and stand where they are looked at: by agent.
+//! small, and stand where they are looked at: by agent. Whoever takes back what it has refused begins a new [`Lives`]; what is left of
+//! the old one goes by and by, so that nobody has to look for it on all agents.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,18 +12,44 @@ use super::pool::Pool;
 /// How many filters of one seeker are kept for one agent; the oldest goes first.
 const MAX_FILTERS: usize = 16;
 
+/// How often each seeker has taken back all that it had refused.
+#[derive(Debug, Clone, Default)]
+struct Lives(Vec<u32>);
+
+impl Lives {
+    fn of(&self, seeker: Leaf) -> u32 {
+        self.0.get(Sorter::index(seeker)).copied().unwrap_or_default()
+    }
+
+    fn begin_another(&mut self, seeker: Leaf) {
+        let index = Sorter::index(seeker);
+        if index >= self.0.len() {
+            self.0.resize(index + 1, 0);
+        }
+        self.0[index] = self.0[index].wrapping_add(1);
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Filter {
     /// The framework in a role that has refused.
     seeker: Leaf,
+    /// In which of its lives that was.
+    life: u32,
     refused: Arc<Pool>,
     until: Time,
 }
 
+impl Filter {
+    fn counts(&self, lives: &Lives) -> bool {
+        self.life == lives.of(self.seeker)
+    }
+}
+
 /// The filters on one agent.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OnAgent {
-    /// By seeker, those of one seeker as they came.
+struct OnAgent {
+    /// By seeker, those of one seeker as they came; also some that do not count any more.
     filters: Vec<Filter>,
     /// What was refused last: most refuse the same, and share it.
     latest: Option<Arc<Pool>>,
@@ -44,32 +71,54 @@ impl OnAgent {
         }
     }
 
-    fn add(&mut self, seeker: Leaf, refused: Pool, until: Time) {
+    fn add(&mut self, seeker: Leaf, refused: Pool, until: Time, lives: &Lives) {
+        self.make_room(lives);
         let place = self.place(seeker);
         let mut kept = self.filters[place.clone()].to_vec();
-        kept.retain(|old| old.until > until || !refused.contains(&old.refused));
+        kept.retain(|old| old.counts(lives) && (old.until > until || !refused.contains(&old.refused)));
         let oldest = kept.len().saturating_sub(MAX_FILTERS - 1);
         kept.drain(..oldest);
-        kept.push(Filter { seeker, refused: self.share(refused), until });
-        if place.is_empty() {
-            self.filters.reserve_exact(1 + self.filters.len() / 8);
-        }
+        kept.push(Filter { seeker, life: lives.of(seeker), refused: self.share(refused), until });
         drop(self.filters.splice(place, kept));
         self.next = Some(self.next.map_or(until, |next| next.min(until)));
     }
 
-    /// Whether an offer of this would be no more than what the seeker has refused.
-    pub(crate) fn blocks(&self, seeker: Leaf, offer: &Pool, now: Time) -> bool {
-        let filters = &self.filters[self.place(seeker)];
-        filters.iter().any(|filter| filter.until > now && filter.refused.contains(offer))
+    /// Before more memory is taken, what does not count any more goes.
+    fn make_room(&mut self, lives: &Lives) {
+        if self.filters.len() == self.filters.capacity() {
+            self.filters.retain(|filter| filter.counts(lives));
+            self.filters.reserve_exact(1 + self.filters.len() / 8);
+        }
     }
 
-    /// Whether something has expired, and is dropped.
-    fn expire(&mut self, now: Time) -> bool {
-        let before = self.filters.len();
-        self.filters.retain(|filter| filter.until > now);
+    /// Drop what has expired; of whom that was, as far as it counted.
+    fn expire(&mut self, now: Time, lives: &Lives) -> Vec<Leaf> {
+        let mut expired = Vec::new();
+        self.filters.retain(|filter| {
+            let counts = filter.counts(lives);
+            if counts && filter.until <= now {
+                expired.push(filter.seeker);
+            }
+            counts && filter.until > now
+        });
         self.next = self.filters.iter().map(|filter| filter.until).min();
-        self.filters.len() < before
+        expired
+    }
+}
+
+/// What is refused on one agent.
+#[derive(Clone, Copy)]
+pub(crate) struct Refusals<'a> {
+    here: &'a OnAgent,
+    lives: &'a Lives,
+}
+
+impl Refusals<'_> {
+    /// Whether an offer of this would be no more than what the seeker has refused.
+    pub(crate) fn block(&self, seeker: Leaf, offer: &Pool, now: Time) -> bool {
+        let filters = &self.here.filters[self.here.place(seeker)];
+        let mut standing = filters.iter().filter(|filter| filter.until > now && filter.counts(self.lives));
+        standing.any(|filter| filter.refused.contains(offer))
     }
 }
 
@@ -79,13 +128,14 @@ pub(crate) struct Filters {
     agents: HashMap<Arc<str>, OnAgent>,
     /// When to look at which agent; each that has filters is in it once.
     due: BTreeSet<(Time, Arc<str>)>,
+    lives: Lives,
 }
 
 impl Filters {
     pub(crate) fn refuse(&mut self, seeker: Leaf, agent: &Arc<str>, refused: Pool, until: Time) {
         let filters = self.agents.entry(Arc::clone(agent)).or_default();
         let before = filters.next;
-        filters.add(seeker, refused, until);
+        filters.add(seeker, refused, until, &self.lives);
         let after = filters.next;
         if before != after {
             self.postpone(agent, before, after);
@@ -101,12 +151,12 @@ impl Filters {
         }
     }
 
-    pub(crate) fn on(&self, agent: &str) -> Option<&OnAgent> {
-        self.agents.get(agent)
+    pub(crate) fn on(&self, agent: &str) -> Option<Refusals<'_>> {
+        self.agents.get(agent).map(|here| Refusals { here, lives: &self.lives })
     }
 
-    /// Drop what has expired; the agents where that was.
-    pub(crate) fn expire(&mut self, now: Time) -> Vec<Arc<str>> {
+    /// Drop what has expired; the agents where that was, and of whom.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<(Arc<str>, Vec<Leaf>)> {
         let mut expired = Vec::new();
         while let Some((due, agent)) = self.due.pop_first() {
             if due > now {
@@ -114,8 +164,9 @@ impl Filters {
                 break;
             }
             let Some(filters) = self.agents.get_mut(&agent) else { continue };
-            if filters.expire(now) {
-                expired.push(Arc::clone(&agent));
+            let seekers = filters.expire(now, &self.lives);
+            if !seekers.is_empty() {
+                expired.push((Arc::clone(&agent), seekers));
             }
             match filters.next {
                 Some(next) => drop(self.due.insert((next, agent))),
@@ -129,14 +180,7 @@ impl Filters {
     /// What the framework has refused in this role does not count any more.
     pub(crate) fn clear_of(&mut self, sorter: &Sorter, role: &str, framework: &str) {
         if let Some(seeker) = sorter.find(role, framework) {
-            self.clear(seeker);
-        }
-    }
-
-    fn clear(&mut self, seeker: Leaf) {
-        for filters in self.agents.values_mut() {
-            let place = filters.place(seeker);
-            filters.filters.drain(place);
+            self.lives.begin_another(seeker);
         }
     }
 
@@ -160,7 +204,7 @@ mod tests {
     use super::*;
 
     fn blocks(filters: &Filters, seeker: Leaf, agent: &str, offer: &Pool, now: Time) -> bool {
-        filters.on(agent).is_some_and(|filters| filters.blocks(seeker, offer, now))
+        filters.on(agent).is_some_and(|filters| filters.block(seeker, offer, now))
     }
 
     fn cpus(cores: f64) -> Pool {
@@ -190,7 +234,7 @@ mod tests {
                 && !blocks(&filters, one, "b", &cpus(1.0), at(4))
         );
         filters.refuse(other, &agent, cpus(2.0), at(9));
-        filters.clear(one);
+        filters.lives.begin_another(one);
         assert!(
             !blocks(&filters, one, "a", &cpus(1.0), at(4)) && blocks(&filters, other, "a", &cpus(1.0), at(4))
         );
@@ -207,12 +251,42 @@ mod tests {
         filters.refuse(other, &b, cpus(1.0), at(7));
         filters.refuse(one, &a, cpus(1.0), at(6));
         assert_eq!((filters.next_expiry(), filters.expire(at(4))), (Some(at(5)), vec![]));
-        assert_eq!(filters.expire(at(6)), [a, Arc::clone(&b)]);
+        assert_eq!(filters.expire(at(6)), [(a, vec![one]), (Arc::clone(&b), vec![one])]);
         assert!(
             !blocks(&filters, one, "b", &cpus(1.0), at(5)) && blocks(&filters, other, "b", &cpus(1.0), at(6))
         );
-        assert_eq!((filters.next_expiry(), filters.expire(at(7))), (Some(at(7)), vec![b]));
+        assert_eq!((filters.next_expiry(), filters.expire(at(7))), (Some(at(7)), vec![(b, vec![other])]));
         assert_eq!(filters.next_expiry(), None);
+    }
+
+    #[test]
+    fn what_was_refused_before_it_was_taken_back_neither_counts_nor_expires() {
+        let [one, other] = two();
+        let agent: Arc<str> = "a".into();
+        let mut filters = Filters::default();
+        filters.refuse(one, &agent, cpus(2.0), at(5));
+        filters.refuse(other, &agent, cpus(2.0), at(6));
+        filters.lives.begin_another(one);
+        filters.refuse(one, &agent, cpus(1.0), at(9));
+        let block = |cores| blocks(&filters, one, "a", &cpus(cores), at(4));
+        assert!(block(1.0) && !block(2.0));
+        filters.lives.begin_another(other);
+        assert_eq!(filters.expire(at(8)), []);
+        assert_eq!(filters.expire(at(9)), [(agent, vec![one])]);
+        assert!(filters.agents.is_empty());
+    }
+
+    #[test]
+    fn what_does_not_count_any_more_does_not_pile_up() {
+        let mut sorter = Sorter::default();
+        let agent: Arc<str> = "a".into();
+        let mut filters = Filters::default();
+        for come in 0..1000 {
+            let seeker = sorter.leaf("r", &format!("f{come}"));
+            filters.refuse(seeker, &agent, cpus(1.0), at(1_000_000));
+            filters.lives.begin_another(seeker);
+        }
+        assert!(filters.agents["a"].filters.capacity() < 10);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agent;
-use super::allocator::Sorter;
+use super::allocator::{Sorter, Unwanted};
 use super::pool::Pool;
 
 /// An agent, and whether it is among those that may have changed.
@@ -120,6 +120,13 @@ impl Fleet {
     /// Those that have something to offer to whoever wants it now and did not before.
     pub(crate) fn spare(&self) -> &BTreeSet<Arc<str>> {
         &self.spare
+    }
+
+    /// What has been found out about what nobody wants of the agent.
+    pub(crate) fn set_unwanted(&mut self, id: &str, unwanted: Unwanted) {
+        if let Some(berth) = self.by_id.get_mut(id) {
+            berth.agent.set_unwanted(unwanted);
+        }
     }
 
     /// Whether the agent has something left that nobody wants.

@@ -31,9 +31,9 @@ impl Master {
         self.expire_agents(now);
         self.rescind_expired_offers(now);
         self.ask_to_leave(now);
-        for agent in self.filters.expire(now) {
+        for (agent, seekers) in self.filters.expire(now) {
             if let Some(agent) = self.agents.get_mut(&agent) {
-                agent.touch();
+                seekers.into_iter().for_each(|seeker| agent.doubt(seeker));
             }
         }
     }

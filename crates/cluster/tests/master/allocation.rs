@@ -93,6 +93,42 @@ fn suppressed_roles_of_a_subscription_get_nothing() {
     assert_eq!(scene.one_offer(&client)["allocation_info"]["role"], "d");
 }
 
+/// Two frameworks that have refused all there is, for so many seconds each.
+fn two_that_refuse(scene: &mut Scene, seconds: [f64; 2]) -> [Client; 2] {
+    let clients = ["a", "b"].map(|role| scene.subscribe(capable(role, role)));
+    for (client, seconds) in clients.iter().zip(seconds) {
+        let offer = scene.one_offer(client);
+        scene.call(client, decline(&offer, seconds));
+    }
+    clients
+}
+
+#[test]
+fn who_asks_while_another_holds_everything_is_next_when_it_comes_back() {
+    let mut scene = Scene::new();
+    scene.add_agent();
+    let [holder, waiting] = two_that_refuse(&mut scene, [600.0, 600.0]);
+    scene.call(&holder, json!({"type": "REVIVE"}));
+    let held = scene.one_offer(&holder);
+    scene.call(&waiting, json!({"type": "REVIVE"}));
+    assert!(scene.offers(&waiting).is_empty());
+    scene.call(&holder, decline(&held, 600.0));
+    scene.one_offer(&waiting);
+}
+
+#[test]
+fn a_refusal_that_ends_while_another_holds_everything_has_ended() {
+    let mut scene = Scene::new();
+    scene.add_agent();
+    let [holder, waiting] = two_that_refuse(&mut scene, [600.0, 10.0]);
+    scene.call(&holder, json!({"type": "REVIVE"}));
+    let held = scene.one_offer(&holder);
+    scene.pass(11.0);
+    assert!(scene.offers(&waiting).is_empty());
+    scene.call(&holder, decline(&held, 600.0));
+    scene.one_offer(&waiting);
+}
+
 #[test]
 fn frameworks_that_decline_take_turns() {
     let mut scene = Scene::new();

@@ -172,6 +172,15 @@ impl Storm {
         }
     }
 
+    /// When weights are set everybody is asked about everything: whoever takes something should have got it before.
+    fn nobody_was_passed_over(&mut self, seed: u64) {
+        let weights = json!({"weight_infos": [{"role": "nobody", "weight": 1.0}]});
+        self.scene.operator(json!({"type": "UPDATE_WEIGHTS", "update_weights": weights}));
+        let before = self.offers.len();
+        self.collect();
+        assert_eq!(self.offers.len(), before, "seed {seed}: somebody wanted what was left");
+    }
+
     fn check(&mut self, seed: u64) {
         let now = self.scene.now;
         if let Some(deadline) = self.scene.master.next_deadline().filter(|deadline| *deadline <= now) {
@@ -182,6 +191,9 @@ impl Storm {
                 "seed {seed}: the timer of {deadline:?} does not end"
             );
             self.collect();
+        }
+        if self.dice.roll(4) == 0 {
+            self.nobody_was_passed_over(seed);
         }
         let state = self.scene.operator(json!({"type": "GET_STATE"}));
         let agents = list(&state["get_state"]["get_agents"]["agents"]);

@@ -1,5 +1,6 @@
 //! Who is offered what. It runs after every event that may have freed something, not on a tick, and looks only at the
-//! agents where something has changed, and at those with something to spare for whoever wants more than before.
+//! agents where something has changed, and at those with something to spare for whoever wants more than before. What is
+//! known to be [`unwanted`] is not asked about again.
 //!
 //! An offer is the whole free rest of an agent for one role of one framework, as far as quota lets it. Whose turn it is
 //! says the [`sorter`].
@@ -8,6 +9,7 @@ mod amounts;
 mod quota;
 mod seekers;
 mod sorter;
+mod unwanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,32 +22,26 @@ pub(crate) use self::quota::Quota;
 use self::seekers::Seeker;
 pub(crate) use self::seekers::Seekers;
 pub(crate) use self::sorter::{Leaf, Sorter};
+pub(crate) use self::unwanted::Unwanted;
+use self::unwanted::Who;
 use super::agent::Agent;
 use super::attention::Attention;
 use super::core::Master;
 use super::event::Time;
-use super::filters::OnAgent;
+use super::filters::Refusals;
 use super::pool::Pool;
 
 /// Below both of these nothing is offered, unless some of it is reserved for the role.
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 
-/// Whom an agent is to be shown to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
-    All,
-    /// Those whose wishes have changed: nobody else wants what is there.
-    Changed,
-}
-
-/// An agent in a round of offers, and what is left of it.
+/// An agent in a round of offers, what is left of it, and whom it is shown to.
 struct Stall<'a> {
     agent: &'a Agent,
-    who: Who,
     left: Pool,
+    who: Who,
     /// What is not wanted of it.
-    refusals: Option<&'a OnAgent>,
+    refusals: Option<Refusals<'a>>,
 }
 
 /// What somebody is to be offered.
@@ -61,17 +57,15 @@ struct Round<'a> {
     sorter: &'a mut Sorter,
     /// What roles may still have.
     ledger: Ledger,
-    /// Those whose wishes have changed.
-    changed: Vec<Leaf>,
     now: Time,
 }
 
 impl Round<'_> {
     /// The first in order of whom `wants` holds.
-    fn first(&self, who: Who, wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
+    fn first(&self, who: &Who, wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
         match who {
             Who::All => self.sorter.first(wants),
-            Who::Changed => self.sorter.first_of(&self.changed, wants),
+            Who::These(these) => self.sorter.first_of(these, wants),
         }
     }
 }
@@ -80,8 +74,16 @@ impl Round<'_> {
 #[derive(Default)]
 struct Plan {
     grants: Vec<Grant>,
-    /// Whether each of them has something left that nobody wants.
-    spare: Vec<(Arc<str>, bool)>,
+    seen: Vec<Seen>,
+}
+
+/// What is known of an agent that has been looked at.
+struct Seen {
+    agent: Arc<str>,
+    /// Whether it has something left that nobody wants.
+    spare: bool,
+    /// `None`: what was known before still holds.
+    unwanted: Option<Unwanted>,
 }
 
 impl Master {
@@ -91,16 +93,19 @@ impl Master {
         let mut sorter = std::mem::take(&mut self.sorter);
         let changed = self.agents.settle(&mut sorter);
         sorter.set_weights(&self.sharing.weights);
-        let agents = self.to_be_shown(changed, &attention);
+        let agents = self.to_be_shown(changed, attention);
         let plan = if agents.is_empty() {
             Plan::default()
         } else {
             self.counters.add("allocator/mesos/allocation_runs");
-            self.plan(&mut sorter, &agents, &attention, now)
+            self.plan(&mut sorter, agents, attention, now)
         };
         self.sorter = sorter;
-        for (id, spare) in &plan.spare {
-            self.agents.set_spare(id, *spare);
+        for Seen { agent, spare, unwanted } in plan.seen {
+            self.agents.set_spare(&agent, spare);
+            if let Some(unwanted) = unwanted {
+                self.agents.set_unwanted(&agent, unwanted);
+            }
         }
         let mut offers: BTreeMap<Arc<str>, Vec<Offer>> = BTreeMap::new();
         for grant in plan.grants {
@@ -117,50 +122,65 @@ impl Master {
         self.attention.is_wanted() || self.agents.is_changed()
     }
 
-    /// Which agents are to be shown to whom. With quotas, what one role may have depends on what the others have, so
+    /// The agents that are worth looking at. With quotas, what one role may have depends on what the others have, so
     /// whoever's wishes change, all are considered.
-    fn to_be_shown(&self, changed: BTreeSet<Arc<str>>, attention: &Attention) -> BTreeMap<Arc<str>, Who> {
+    fn to_be_shown(&self, changed: BTreeSet<Arc<str>>, attention: Attention) -> Vec<Arc<str>> {
         if attention.is_for_everybody() || (attention.is_wanted() && !self.sharing.quotas.is_empty()) {
-            return self.agents.ids().into_iter().map(|id| (id, Who::All)).collect();
+            return self.agents.ids();
         }
-        let spare = if attention.is_wanted() { Some(self.agents.spare()) } else { None };
-        let mut shown: BTreeMap<_, _> =
-            spare.into_iter().flatten().map(|id| (Arc::clone(id), Who::Changed)).collect();
-        shown.extend(changed.into_iter().map(|id| (id, Who::All)));
-        shown
+        if attention.is_wanted() {
+            return changed.union(self.agents.spare()).cloned().collect();
+        }
+        changed.into_iter().collect()
     }
 
     /// Who gets what of these agents. Nothing but the sorter changes.
-    fn plan(
-        &self,
-        sorter: &mut Sorter,
-        agents: &BTreeMap<Arc<str>, Who>,
-        attention: &Attention,
-        now: Time,
-    ) -> Plan {
+    fn plan(&self, sorter: &mut Sorter, agents: Vec<Arc<str>>, attention: Attention, now: Time) -> Plan {
         if !self.seekers.is_empty() {
             sorter.refresh();
         }
-        let changed = self.seekers.of(attention.frameworks());
-        let mut round = Round { ledger: self.ledger(sorter), sorter, changed, now };
+        let mut round = Round { ledger: self.ledger(sorter), sorter, now };
+        // What is unwanted because of quotas may be wanted as soon as something happens anywhere.
+        let quotas = !round.ledger.is_empty();
+        let ask_all = quotas || attention.is_for_everybody();
         let mut plan = Plan::default();
-        for (id, who) in agents {
-            let Some(agent) = self.agents.get(id).filter(|agent| agent.is_open()) else { continue };
-            if !self.in_use(id) {
+        for id in agents {
+            let Some(agent) = self.agents.get(&id).filter(|agent| agent.is_open()) else { continue };
+            if !self.in_use(&id) {
                 continue;
             }
-            let mut stall = Stall { agent, who: *who, left: agent.free(), refusals: self.filters.on(id) };
-            while let Some((leaf, resources)) = self.next(&round, &stall) {
-                let Some(Seeker { framework, role, .. }) = self.seekers.get(leaf) else { break };
-                round.sorter.serve(leaf, &resources.amounts());
-                round.ledger.spend(role, &resources.unreserved_amounts());
-                stall.left.subtract(&resources);
-                let (framework, role) = (Arc::clone(framework), role.clone());
-                plan.grants.push(Grant { framework, role, agent: Arc::clone(id), resources });
+            let left = agent.free();
+            if !worth_offering(&left) {
+                let unwanted = ask_all.then(Unwanted::default);
+                plan.seen.push(Seen { agent: id, spare: false, unwanted });
+                continue;
             }
-            plan.spare.push((Arc::clone(id), worth_offering(&stall.left)));
+            let who = if ask_all { Who::All } else { agent.unwanted().whom_to_ask(&left, &self.seekers) };
+            let mut stall = Stall { agent, left, who, refusals: self.filters.on(&id) };
+            let before = plan.grants.len();
+            self.deal(&id, &mut stall, &mut round, &mut plan.grants);
+            let Stall { left, who, .. } = stall;
+            let (spare, granted) = (worth_offering(&left), plan.grants.len() > before);
+            let unwanted = if quotas {
+                Unwanted::default()
+            } else {
+                agent.unwanted().after(who, left, granted, self.seekers.now())
+            };
+            plan.seen.push(Seen { agent: id, spare, unwanted: Some(unwanted) });
         }
         plan
+    }
+
+    /// Grant what there is of an agent to whoever is next, until nobody wants what is left.
+    fn deal(&self, id: &Arc<str>, stall: &mut Stall<'_>, round: &mut Round<'_>, grants: &mut Vec<Grant>) {
+        while let Some((leaf, resources)) = self.next(round, stall) {
+            let Some(Seeker { framework, role, .. }) = self.seekers.get(leaf) else { break };
+            round.sorter.serve(leaf, &resources.amounts());
+            round.ledger.spend(role, &resources.unreserved_amounts());
+            stall.left.subtract(&resources);
+            let (framework, role) = (Arc::clone(framework), role.clone());
+            grants.push(Grant { framework, role, agent: Arc::clone(id), resources });
+        }
     }
 
     /// The framework has come, gone, woken up or fallen asleep in some role.
@@ -176,7 +196,7 @@ impl Master {
     /// The framework may want what it did not want before.
     pub(crate) fn wake(&mut self, id: &str) {
         self.place_seekers(id);
-        self.attention.framework(id);
+        self.attention.somebody();
     }
 
     fn ledger(&self, sorter: &Sorter) -> Ledger {
@@ -184,7 +204,7 @@ impl Master {
             return Ledger::default();
         }
         let (mut free, mut reserved) = (Amounts::default(), Vec::new());
-        let usable = self.agents.iter().filter(|(id, agent)| agent.link().is_some() && self.in_use(id));
+        let usable = self.agents.iter().filter(|(id, agent)| agent.is_open() && self.in_use(id));
         for (_, agent) in usable {
             let pool = agent.free();
             free.add(&pool.unreserved_amounts());
@@ -212,7 +232,7 @@ impl Master {
         let gpus = agent.total().scalar("gpus") > 0.0;
         let reserved = left.has_reserved();
         let blocked =
-            |leaf, offer: &Pool| refusals.is_some_and(|filters| filters.blocks(leaf, offer, round.now));
+            |leaf, offer: &Pool| refusals.as_ref().is_some_and(|all| all.block(leaf, offer, round.now));
         let mut found = None;
         let mut wants = |leaf, only_owed: bool| {
             let Some(seeker) = self.seekers.get(leaf) else { return false };
@@ -234,8 +254,8 @@ impl Master {
             }
             good
         };
-        let owed = if ledger.is_empty() { None } else { round.first(*who, |leaf| wants(leaf, true)) };
-        let leaf = owed.or_else(|| round.first(*who, |leaf| wants(leaf, false)))?;
+        let owed = if ledger.is_empty() { None } else { round.first(who, |leaf| wants(leaf, true)) };
+        let leaf = owed.or_else(|| round.first(who, |leaf| wants(leaf, false)))?;
         Some((leaf, found.unwrap_or_else(|| left.clone())))
     }
 

@@ -1,6 +1,7 @@
 //! Who may be offered something: frameworks that are connected, in the roles in which they are awake.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use cairn_mesos::v1::FrameworkInfo;
@@ -8,6 +9,10 @@ use cairn_mesos::v1::framework_info::capability::Type as Capability;
 
 use super::sorter::{Leaf, Sorter};
 use crate::master::framework::has_capability;
+
+/// A point in the order of changes of wishes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
 
 /// A framework in a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(crate) struct Seeker {
     pub(crate) region_aware: bool,
     /// It can use agents with GPUs.
     pub(crate) uses_gpus: bool,
+    /// When its wishes may have changed last.
+    changed: Moment,
 }
 
 /// All seekers, to be found by their places in the order.
@@ -25,10 +32,14 @@ pub(crate) struct Seeker {
 pub(crate) struct Seekers {
     by_leaf: Vec<Option<Seeker>>,
     by_framework: BTreeMap<Arc<str>, Vec<Leaf>>,
+    /// In the order in which their wishes have changed last.
+    by_change: BTreeMap<Moment, Leaf>,
+    now: Moment,
 }
 
 impl Seekers {
-    /// The framework seeks offers in these roles and no others; each has its place in the order from now on.
+    /// The framework seeks offers in these roles and no others; each has its place in the order from now on. Its wishes may be
+    /// others than before.
     pub(crate) fn place<'a>(
         &mut self,
         framework: &str,
@@ -41,11 +52,14 @@ impl Seekers {
         let mut leaves = Vec::new();
         for role in roles {
             let leaf = sorter.leaf(role, framework);
+            self.now.0 += 1;
+            self.by_change.insert(self.now, leaf);
             let seeker = Seeker {
                 framework: Arc::clone(&id),
                 role: role.clone(),
                 region_aware: has_capability(info, Capability::RegionAware),
                 uses_gpus: has_capability(info, Capability::GpuResources),
+                changed: self.now,
             };
             let index = Sorter::index(leaf);
             if index >= self.by_leaf.len() {
@@ -62,7 +76,9 @@ impl Seekers {
     /// The framework seeks nothing.
     pub(crate) fn remove(&mut self, framework: &str) {
         for leaf in self.by_framework.remove(framework).into_iter().flatten() {
-            self.by_leaf[Sorter::index(leaf)] = None;
+            if let Some(seeker) = self.by_leaf[Sorter::index(leaf)].take() {
+                self.by_change.remove(&seeker.changed);
+            }
         }
     }
 
@@ -74,9 +90,13 @@ impl Seekers {
         self.by_leaf.get(Sorter::index(leaf)).and_then(Option::as_ref)
     }
 
-    /// The places of these frameworks.
-    pub(crate) fn of<'a>(&self, frameworks: impl Iterator<Item = &'a String>) -> Vec<Leaf> {
-        frameworks.filter_map(|id| self.by_framework.get(id.as_str())).flatten().copied().collect()
+    pub(crate) fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Those whose wishes may have changed after this.
+    pub(crate) fn changed_since(&self, moment: Moment) -> impl Iterator<Item = Leaf> {
+        self.by_change.range((Bound::Excluded(moment), Bound::Unbounded)).map(|(_, leaf)| *leaf)
     }
 }
 
@@ -94,12 +114,15 @@ mod tests {
         let [a, b] = ["a".to_owned(), "b".to_owned()];
         seekers.place("f", &info, [&a, &b].into_iter(), &mut sorter);
         let (first, second) = (sorter.leaf("a", "f"), sorter.leaf("b", "f"));
-        assert_eq!(seekers.of(["f".to_owned()].iter()), [first, second]);
+        assert!(seekers.changed_since(Moment::default()).eq([first, second]));
+        let before = seekers.now();
         assert!(seekers.get(first).is_some_and(|seeker| seeker.uses_gpus && !seeker.region_aware));
         seekers.place("f", &info, [&b].into_iter(), &mut sorter);
         assert_eq!((seekers.get(first), seekers.get(second).map(|seeker| &*seeker.role)), (None, Some("b")));
+        assert!(seekers.changed_since(before).eq([second]));
+        assert_eq!(seekers.changed_since(seekers.now()).next(), None);
         seekers.remove("f");
         assert!(seekers.is_empty() && seekers.get(second).is_none());
-        assert!(seekers.of(["f".to_owned()].iter()).is_empty());
+        assert_eq!(seekers.changed_since(Moment::default()).next(), None);
     }
 }
