@@ -7,12 +7,14 @@ use super::agent::Agent;
 use super::allocator::{Sorter, Unwanted};
 use super::pool::Pool;
 
-/// An agent, and whether it is among those that may have changed.
+/// An agent, and which of the lists below it is in.
 #[derive(Debug, Clone)]
 struct Berth {
     id: Arc<str>,
     agent: Agent,
     touched: bool,
+    /// Whether it had something left when offers were last made.
+    spare: bool,
 }
 
 /// Agents by id.
@@ -58,7 +60,7 @@ impl Fleet {
     pub(crate) fn insert(&mut self, id: &str, agent: Agent) {
         let id: Arc<str> = id.into();
         self.touched.push(Arc::clone(&id));
-        self.by_id.insert(Arc::clone(&id), Berth { id, agent, touched: true });
+        self.by_id.insert(Arc::clone(&id), Berth { id, agent, touched: true, spare: false });
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<Agent> {
@@ -122,19 +124,19 @@ impl Fleet {
         &self.spare
     }
 
-    /// What has been found out about what nobody wants of the agent.
-    pub(crate) fn set_unwanted(&mut self, id: &str, unwanted: Unwanted) {
-        if let Some(berth) = self.by_id.get_mut(id) {
+    /// The agent has been looked at: whether it has something left that nobody wants, and what that is, if that is news.
+    pub(crate) fn saw(&mut self, id: &Arc<str>, spare: bool, unwanted: Option<Unwanted>) {
+        let Some(berth) = self.by_id.get_mut(id) else { return };
+        if let Some(unwanted) = unwanted {
             berth.agent.set_unwanted(unwanted);
         }
-    }
-
-    /// Whether the agent has something left that nobody wants.
-    pub(crate) fn set_spare(&mut self, id: &Arc<str>, spare: bool) {
-        if !spare {
-            self.spare.remove(id);
-        } else if !self.spare.contains(id) {
+        if std::mem::replace(&mut berth.spare, spare) == spare {
+            return;
+        }
+        if spare {
             self.spare.insert(Arc::clone(id));
+        } else {
+            self.spare.remove(id);
         }
     }
 }

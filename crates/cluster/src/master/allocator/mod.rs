@@ -57,6 +57,8 @@ struct Round<'a> {
     sorter: &'a mut Sorter,
     /// What roles may still have.
     ledger: Ledger,
+    /// Everybody is to be asked about everything.
+    ask_all: bool,
     now: Time,
 }
 
@@ -70,16 +72,9 @@ impl Round<'_> {
     }
 }
 
-/// What comes of looking at some agents.
-#[derive(Default)]
-struct Plan {
-    grants: Vec<Grant>,
-    seen: Vec<Seen>,
-}
-
-/// What is known of an agent that has been looked at.
+/// What comes of looking at an agent.
 struct Seen {
-    agent: Arc<str>,
+    grants: Vec<Grant>,
     /// Whether it has something left that nobody wants.
     spare: bool,
     /// `None`: what was known before still holds.
@@ -94,27 +89,15 @@ impl Master {
         let changed = self.agents.settle(&mut sorter);
         sorter.set_weights(&self.sharing.weights);
         let agents = self.to_be_shown(changed, attention);
-        let plan = if agents.is_empty() {
-            Plan::default()
-        } else {
+        if !agents.is_empty() {
             self.counters.add("allocator/mesos/allocation_runs");
-            self.plan(&mut sorter, agents, attention, now)
-        };
+            let ledger = self.ledger(&sorter);
+            // What is unwanted because of quotas may be wanted as soon as something happens anywhere.
+            let ask_all = attention.is_for_everybody() || !ledger.is_empty();
+            let offers = self.offer(agents, Round { sorter: &mut sorter, ledger, ask_all, now });
+            self.send_offers(offers);
+        }
         self.sorter = sorter;
-        for Seen { agent, spare, unwanted } in plan.seen {
-            self.agents.set_spare(&agent, spare);
-            if let Some(unwanted) = unwanted {
-                self.agents.set_unwanted(&agent, unwanted);
-            }
-        }
-        let mut offers: BTreeMap<Arc<str>, Vec<Offer>> = BTreeMap::new();
-        for grant in plan.grants {
-            let framework = Arc::clone(&grant.framework);
-            if let Some(offer) = self.make_offer(grant, now) {
-                offers.entry(framework).or_default().push(offer);
-            }
-        }
-        self.send_offers(offers);
     }
 
     /// Whether an allocation would find anything new.
@@ -134,45 +117,49 @@ impl Master {
         changed.into_iter().collect()
     }
 
-    /// Who gets what of these agents. Nothing but the sorter changes.
-    fn plan(&self, sorter: &mut Sorter, agents: Vec<Arc<str>>, attention: Attention, now: Time) -> Plan {
+    /// Make offers of these agents: one after the other, as there may be too many to have what is known of all of them at hand.
+    fn offer(&mut self, agents: Vec<Arc<str>>, mut round: Round<'_>) -> BTreeMap<Arc<str>, Vec<Offer>> {
         if !self.seekers.is_empty() {
-            sorter.refresh();
+            round.sorter.refresh();
         }
-        let mut round = Round { ledger: self.ledger(sorter), sorter, now };
-        // What is unwanted because of quotas may be wanted as soon as something happens anywhere.
-        let quotas = !round.ledger.is_empty();
-        let ask_all = quotas || attention.is_for_everybody();
-        let mut plan = Plan::default();
+        let mut offers: BTreeMap<Arc<str>, Vec<Offer>> = BTreeMap::new();
         for id in agents {
-            let Some(agent) = self.agents.get(&id).filter(|agent| agent.is_open()) else { continue };
-            if !self.in_use(&id) {
-                continue;
+            let Some(seen) = self.consider(&id, &mut round) else { continue };
+            self.agents.saw(&id, seen.spare, seen.unwanted);
+            for grant in seen.grants {
+                let framework = Arc::clone(&grant.framework);
+                if let Some(offer) = self.make_offer(grant, round.now) {
+                    offers.entry(framework).or_default().push(offer);
+                }
             }
-            let left = agent.free();
-            if !worth_offering(&left) {
-                let unwanted = ask_all.then(Unwanted::default);
-                plan.seen.push(Seen { agent: id, spare: false, unwanted });
-                continue;
-            }
-            let who = if ask_all { Who::All } else { agent.unwanted().whom_to_ask(&left, &self.seekers) };
-            let mut stall = Stall { agent, left, who, refusals: self.filters.on(&id) };
-            let before = plan.grants.len();
-            self.deal(&id, &mut stall, &mut round, &mut plan.grants);
-            let Stall { left, who, .. } = stall;
-            let (spare, granted) = (worth_offering(&left), plan.grants.len() > before);
-            let unwanted = if quotas {
-                Unwanted::default()
-            } else {
-                agent.unwanted().after(who, left, granted, self.seekers.now())
-            };
-            plan.seen.push(Seen { agent: id, spare, unwanted: Some(unwanted) });
         }
-        plan
+        offers
+    }
+
+    /// Who gets what of this agent, if it can be used. Nothing but the round changes.
+    fn consider(&self, id: &Arc<str>, round: &mut Round<'_>) -> Option<Seen> {
+        let agent = self.agents.get(id).filter(|agent| agent.is_open() && self.in_use(id))?;
+        let left = agent.free();
+        if !worth_offering(&left) {
+            let unwanted = round.ask_all.then(Unwanted::default);
+            return Some(Seen { grants: Vec::new(), spare: false, unwanted });
+        }
+        let who = if round.ask_all { Who::All } else { agent.unwanted().whom_to_ask(&left, &self.seekers) };
+        let mut stall = Stall { agent, left, who, refusals: self.filters.on(id) };
+        let grants = self.deal(id, &mut stall, round);
+        let Stall { left, who, .. } = stall;
+        let spare = worth_offering(&left);
+        let unwanted = if round.ledger.is_empty() {
+            agent.unwanted().after(who, left, !grants.is_empty(), self.seekers.now())
+        } else {
+            Unwanted::default()
+        };
+        Some(Seen { grants, spare, unwanted: Some(unwanted) })
     }
 
     /// Grant what there is of an agent to whoever is next, until nobody wants what is left.
-    fn deal(&self, id: &Arc<str>, stall: &mut Stall<'_>, round: &mut Round<'_>, grants: &mut Vec<Grant>) {
+    fn deal(&self, id: &Arc<str>, stall: &mut Stall<'_>, round: &mut Round<'_>) -> Vec<Grant> {
+        let mut grants = Vec::new();
         while let Some((leaf, resources)) = self.next(round, stall) {
             let Some(Seeker { framework, role, .. }) = self.seekers.get(leaf) else { break };
             round.sorter.serve(leaf, &resources.amounts());
@@ -181,6 +168,7 @@ impl Master {
             let (framework, role) = (Arc::clone(framework), role.clone());
             grants.push(Grant { framework, role, agent: Arc::clone(id), resources });
         }
+        grants
     }
 
     /// The framework has come, gone, woken up or fallen asleep in some role.
