@@ -9,6 +9,9 @@ use super::seekers::{Moment, Seekers};
 use super::sorter::Leaf;
 use crate::master::pool::Pool;
 
+/// More than these are asked sooner by going through all of them, whose order is known.
+const FEW: usize = 8;
+
 /// Who is to be asked about an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -35,8 +38,9 @@ impl Unwanted {
         if !self.resources.contains(left) {
             return Who::All;
         }
-        let changed: BTreeSet<Leaf> = seekers.changed_since(self.asked).collect();
-        Who::These(self.doubtful.union(&changed).copied().collect())
+        let mut these = self.doubtful.clone();
+        these.extend(seekers.changed_since(self.asked).take(FEW + 1));
+        if these.len() > FEW { Who::All } else { Who::These(these.into_iter().collect()) }
     }
 
     /// They have been asked, and none of them wants anything of what is left now; whether any of them got something before.
@@ -101,6 +105,11 @@ mod tests {
         let new = market.come("h");
         assert_eq!(market.ask(&unwanted, 1.0), these(&[one, new]));
         unwanted = market.after(&unwanted, these(&[one, new]), 1.0, false);
+        for number in 0..=FEW {
+            market.come(&format!("more-{number}"));
+        }
+        assert_eq!(market.ask(&unwanted, 1.0), Who::All);
+        unwanted = market.after(&unwanted, Who::All, 1.0, false);
         assert_eq!((market.ask(&unwanted, 1.0), market.ask(&unwanted, 2.0)), (these(&[]), Who::All));
     }
 
