@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{AgentInfo, ExecutorId, ExecutorInfo};
 
-use super::allocator::{Amounts, Leaf, Sorter, Unwanted};
+use super::allocator::{Amounts, Answer, Leaf, Moment, Sorter, Unwanted};
 use super::event::{LinkKey, Time};
 use super::pool::Pool;
 
@@ -196,8 +196,8 @@ impl Agent {
         &self.unwanted
     }
 
-    pub(crate) fn set_unwanted(&mut self, unwanted: Unwanted) {
-        self.unwanted = unwanted;
+    pub(crate) fn learn(&mut self, answer: Answer, now: Moment) {
+        self.unwanted.learn(answer, now);
     }
 
     /// This seeker may want something of what it has refused.

@@ -2,6 +2,7 @@
 //! small, and stand where they are looked at: by agent. Whoever takes back what it has refused begins a new [`Lives`]; what is left of
 //! the old one goes by and by, so that nobody has to look for it on all agents.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -12,21 +13,32 @@ use super::pool::Pool;
 /// How many filters of one seeker are kept for one agent; the oldest goes first.
 const MAX_FILTERS: usize = 16;
 
-/// How often each seeker has taken back all that it had refused.
+/// How often a seeker has taken back all that it had refused, and whether it has refused anything since.
+#[derive(Debug, Clone, Copy, Default)]
+struct Life {
+    number: u32,
+    has_refused: bool,
+}
+
 #[derive(Debug, Clone, Default)]
-struct Lives(Vec<u32>);
+struct Lives(Vec<Life>);
 
 impl Lives {
-    fn of(&self, seeker: Leaf) -> u32 {
+    fn of(&self, seeker: Leaf) -> Life {
         self.0.get(Sorter::index(seeker)).copied().unwrap_or_default()
     }
 
-    fn begin_another(&mut self, seeker: Leaf) {
+    fn of_mut(&mut self, seeker: Leaf) -> &mut Life {
         let index = Sorter::index(seeker);
         if index >= self.0.len() {
-            self.0.resize(index + 1, 0);
+            self.0.resize(index + 1, Life::default());
         }
-        self.0[index] = self.0[index].wrapping_add(1);
+        &mut self.0[index]
+    }
+
+    fn begin_another(&mut self, seeker: Leaf) {
+        let life = self.of_mut(seeker);
+        *life = Life { number: life.number.wrapping_add(1), has_refused: false };
     }
 }
 
@@ -42,7 +54,7 @@ struct Filter {
 
 impl Filter {
     fn counts(&self, lives: &Lives) -> bool {
-        self.life == lives.of(self.seeker)
+        self.life == lives.of(self.seeker).number
     }
 }
 
@@ -78,7 +90,7 @@ impl OnAgent {
         kept.retain(|old| old.counts(lives) && (old.until > until || !refused.contains(&old.refused)));
         let oldest = kept.len().saturating_sub(MAX_FILTERS - 1);
         kept.drain(..oldest);
-        kept.push(Filter { seeker, life: lives.of(seeker), refused: self.share(refused), until });
+        kept.push(Filter { seeker, life: lives.of(seeker).number, refused: self.share(refused), until });
         drop(self.filters.splice(place, kept));
         self.next = Some(self.next.map_or(until, |next| next.min(until)));
     }
@@ -106,18 +118,23 @@ impl OnAgent {
     }
 }
 
-/// What is refused on one agent.
-#[derive(Clone, Copy)]
+/// What is refused on one agent, which is looked for as soon as it matters.
 pub(crate) struct Refusals<'a> {
-    here: &'a OnAgent,
-    lives: &'a Lives,
+    filters: &'a Filters,
+    agent: &'a str,
+    here: OnceCell<Option<&'a OnAgent>>,
 }
 
 impl Refusals<'_> {
     /// Whether an offer of this would be no more than what the seeker has refused.
     pub(crate) fn block(&self, seeker: Leaf, offer: &Pool, now: Time) -> bool {
-        let filters = &self.here.filters[self.here.place(seeker)];
-        let mut standing = filters.iter().filter(|filter| filter.until > now && filter.counts(self.lives));
+        let lives = &self.filters.lives;
+        if !lives.of(seeker).has_refused {
+            return false;
+        }
+        let Some(here) = self.here.get_or_init(|| self.filters.agents.get(self.agent)) else { return false };
+        let filters = &here.filters[here.place(seeker)];
+        let mut standing = filters.iter().filter(|filter| filter.until > now && filter.counts(lives));
         standing.any(|filter| filter.refused.contains(offer))
     }
 }
@@ -133,6 +150,7 @@ pub(crate) struct Filters {
 
 impl Filters {
     pub(crate) fn refuse(&mut self, seeker: Leaf, agent: &Arc<str>, refused: Pool, until: Time) {
+        self.lives.of_mut(seeker).has_refused = true;
         let filters = self.agents.entry(Arc::clone(agent)).or_default();
         let before = filters.next;
         filters.add(seeker, refused, until, &self.lives);
@@ -151,8 +169,8 @@ impl Filters {
         }
     }
 
-    pub(crate) fn on(&self, agent: &str) -> Option<Refusals<'_>> {
-        self.agents.get(agent).map(|here| Refusals { here, lives: &self.lives })
+    pub(crate) fn on<'a>(&'a self, agent: &'a str) -> Refusals<'a> {
+        Refusals { filters: self, agent, here: OnceCell::new() }
     }
 
     /// Drop what has expired; the agents where that was, and of whom.
@@ -204,7 +222,7 @@ mod tests {
     use super::*;
 
     fn blocks(filters: &Filters, seeker: Leaf, agent: &str, offer: &Pool, now: Time) -> bool {
-        filters.on(agent).is_some_and(|filters| filters.block(seeker, offer, now))
+        filters.on(agent).block(seeker, offer, now)
     }
 
     fn cpus(cores: f64) -> Pool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agent;
-use super::allocator::{Sorter, Unwanted};
+use super::allocator::{Answer, Moment, Sorter};
 use super::pool::Pool;
 
 /// An agent, and which of the lists below it is in.
@@ -42,10 +42,10 @@ impl Fleet {
     }
 
     /// Take this off an agent for an offer, which is no reason to look at the agent again.
-    pub(crate) fn offer(&mut self, id: &str, resources: &Pool) -> Option<&Agent> {
-        let agent = &mut self.by_id.get_mut(id)?.agent;
-        agent.offer_more(resources);
-        Some(agent)
+    pub(crate) fn offer(&mut self, id: &str, resources: &Pool) {
+        if let Some(berth) = self.by_id.get_mut(id) {
+            berth.agent.offer_more(resources);
+        }
     }
 
     pub(crate) fn contains_key(&self, id: &str) -> bool {
@@ -124,12 +124,10 @@ impl Fleet {
         &self.spare
     }
 
-    /// The agent has been looked at: whether it has something left that nobody wants, and what that is, if that is news.
-    pub(crate) fn saw(&mut self, id: &Arc<str>, spare: bool, unwanted: Option<Unwanted>) {
+    /// The agent has been shown, and has something left that nobody wants, or not.
+    pub(crate) fn saw(&mut self, id: &Arc<str>, spare: bool, answer: Answer, now: Moment) {
         let Some(berth) = self.by_id.get_mut(id) else { return };
-        if let Some(unwanted) = unwanted {
-            berth.agent.set_unwanted(unwanted);
-        }
+        berth.agent.learn(answer, now);
         if std::mem::replace(&mut berth.spare, spare) == spare {
             return;
         }

@@ -16,33 +16,38 @@ use super::framework::has_capability;
 use super::open_offers::OpenOffer;
 use super::pool::Pool;
 use super::{format, refusal};
-use crate::packed::Packed;
 
 impl Master {
     /// Take what is granted off an agent and put it into a new offer.
     pub(crate) fn make_offer(&mut self, grant: Grant, now: Time) -> Option<Offer> {
-        let Grant { framework, role, agent: agent_id, resources } = grant;
+        let Grant { framework, role, agent, resources } = grant;
         let id = self.new_offer_id();
-        let info = &self.frameworks.get(&*framework)?.info;
-        let agent = self.agents.offer(&agent_id, &resources)?;
-        let sent = Offer {
-            framework_id: framework_id(&framework),
+        let expires = self.timeouts.offer.map(|timeout| now + timeout);
+        let open = OpenOffer { framework, agent, role, resources, expires };
+        let shown = self.shown_offer(&id, &open)?;
+        self.agents.offer(&open.agent, &open.resources);
+        self.offers.insert(&id, open);
+        Some(shown)
+    }
+
+    /// An offer as its framework is shown it.
+    pub(crate) fn shown_offer(&self, id: &str, offer: &OpenOffer) -> Option<Offer> {
+        let OpenOffer { framework, agent: agent_id, role, resources, .. } = offer;
+        let info = &self.frameworks.get(&**framework)?.info;
+        let agent = self.agents.get(agent_id)?;
+        Some(Offer {
+            framework_id: framework_id(framework),
             agent_id: AgentId { value: agent_id.to_string() },
             hostname: agent.hostname().to_owned(),
             url: Some(agent_url(agent.hostname(), &agent.ip, agent.info.port)),
-            resources: format::for_framework(info, resources.list_allocated_to(&role)),
+            resources: format::for_framework(info, resources.list_allocated_to(role)),
             attributes: agent.info.attributes.clone(),
-            executor_ids: agent.executors_of(&framework),
+            executor_ids: agent.executors_of(framework),
             allocation_info: shows_allocation(info).then(|| AllocationInfo { role: Some(role.clone()) }),
             domain: agent.info.domain.clone(),
             unavailability: self.maintenance.unavailability(agent),
-            id: OfferId { value: id },
-        };
-        let expires = self.timeouts.offer.map(|timeout| now + timeout);
-        let packed = Packed::new(&sent);
-        let open = OpenOffer { framework, agent: agent_id, role, resources, sent: packed, expires };
-        self.offers.insert(&sent.id.value, open);
-        Some(sent)
+            id: OfferId { value: id.to_owned() },
+        })
     }
 
     pub(crate) fn send_offers(&mut self, offers: BTreeMap<Arc<str>, Vec<Offer>>) {

@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cairn_mesos::v1::Offer;
-
 use super::event::Time;
 use super::pool::Pool;
-use crate::packed::Packed;
 
 /// An offer that is not answered yet.
 #[derive(Debug, Clone)]
@@ -17,8 +14,6 @@ pub(crate) struct OpenOffer {
     pub(crate) role: String,
     /// What is in it, without allocation.
     pub(crate) resources: Pool,
-    /// As it was sent.
-    pub(crate) sent: Packed<Offer>,
     pub(crate) expires: Option<Time>,
 }
 
@@ -83,9 +78,10 @@ impl OpenOffers {
         self.by_agent.get(agent).into_iter().flatten().cloned().collect()
     }
 
-    /// What the framework is offered.
-    pub(crate) fn of(&self, framework: &str) -> impl Iterator<Item = &OpenOffer> {
-        self.by_framework.get(framework).into_iter().flatten().filter_map(|id| self.by_id.get(id))
+    /// What the framework is offered, with the ids.
+    pub(crate) fn of(&self, framework: &str) -> impl Iterator<Item = (&Arc<str>, &OpenOffer)> {
+        let ids = self.by_framework.get(framework).into_iter().flatten();
+        ids.filter_map(|id| Some((id, self.by_id.get(id)?)))
     }
 
     /// What is offered of the agent.
@@ -130,7 +126,6 @@ mod tests {
             agent: agent.into(),
             role: "r".to_owned(),
             resources: Pool::default(),
-            sent: Packed::new(&Offer::default()),
             expires: expires.map(Duration::from_secs),
         }
     }

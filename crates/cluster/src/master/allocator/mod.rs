@@ -20,10 +20,10 @@ pub(crate) use self::amounts::{Amounts, thousandths, whole};
 use self::quota::Ledger;
 pub(crate) use self::quota::Quota;
 use self::seekers::Seeker;
-pub(crate) use self::seekers::Seekers;
+pub(crate) use self::seekers::{Moment, Seekers};
 pub(crate) use self::sorter::{Leaf, Sorter};
-pub(crate) use self::unwanted::Unwanted;
 use self::unwanted::Who;
+pub(crate) use self::unwanted::{Answer, Unwanted};
 use super::agent::Agent;
 use super::attention::Attention;
 use super::core::Master;
@@ -41,7 +41,7 @@ struct Stall<'a> {
     left: Pool,
     who: Who,
     /// What is not wanted of it.
-    refusals: Option<Refusals<'a>>,
+    refusals: Refusals<'a>,
 }
 
 /// What somebody is to be offered.
@@ -77,8 +77,7 @@ struct Seen {
     grants: Vec<Grant>,
     /// Whether it has something left that nobody wants.
     spare: bool,
-    /// `None`: what was known before still holds.
-    unwanted: Option<Unwanted>,
+    answer: Answer,
 }
 
 impl Master {
@@ -125,7 +124,7 @@ impl Master {
         let mut offers: BTreeMap<Arc<str>, Vec<Offer>> = BTreeMap::new();
         for id in agents {
             let Some(seen) = self.consider(&id, &mut round) else { continue };
-            self.agents.saw(&id, seen.spare, seen.unwanted);
+            self.agents.saw(&id, seen.spare, seen.answer, self.seekers.now());
             for grant in seen.grants {
                 let framework = Arc::clone(&grant.framework);
                 if let Some(offer) = self.make_offer(grant, round.now) {
@@ -141,30 +140,36 @@ impl Master {
         let agent = self.agents.get(id).filter(|agent| agent.is_open() && self.in_use(id))?;
         let left = agent.free();
         if !worth_offering(&left) {
-            let unwanted = round.ask_all.then(Unwanted::default);
-            return Some(Seen { grants: Vec::new(), spare: false, unwanted });
+            let answer = if round.ask_all { Answer::Void } else { Answer::NotAsked };
+            return Some(Seen { grants: Vec::new(), spare: false, answer });
         }
         let who = if round.ask_all { Who::All } else { agent.unwanted().whom_to_ask(&left, &self.seekers) };
         let mut stall = Stall { agent, left, who, refusals: self.filters.on(id) };
         let grants = self.deal(id, &mut stall, round);
         let Stall { left, who, .. } = stall;
         let spare = worth_offering(&left);
-        let unwanted = if round.ledger.is_empty() {
-            agent.unwanted().after(who, left, !grants.is_empty(), self.seekers.now())
+        let answer = if round.ledger.is_empty() {
+            Answer::Asked { who, left, granted: !grants.is_empty() }
         } else {
-            Unwanted::default()
+            Answer::Void
         };
-        Some(Seen { grants, spare, unwanted: Some(unwanted) })
+        Some(Seen { grants, spare, answer })
     }
 
     /// Grant what there is of an agent to whoever is next, until nobody wants what is left.
     fn deal(&self, id: &Arc<str>, stall: &mut Stall<'_>, round: &mut Round<'_>) -> Vec<Grant> {
         let mut grants = Vec::new();
-        while let Some((leaf, resources)) = self.next(round, stall) {
+        while let Some((leaf, part)) = self.next(round, stall) {
             let Some(Seeker { framework, role, .. }) = self.seekers.get(leaf) else { break };
+            let resources = match part {
+                Some(part) => {
+                    stall.left.subtract(&part);
+                    part
+                }
+                None => std::mem::take(&mut stall.left),
+            };
             round.sorter.serve(leaf, &resources.amounts());
             round.ledger.spend(role, &resources.unreserved_amounts());
-            stall.left.subtract(&resources);
             let (framework, role) = (Arc::clone(framework), role.clone());
             grants.push(Grant { framework, role, agent: Arc::clone(id), resources });
         }
@@ -210,8 +215,8 @@ impl Master {
         })
     }
 
-    /// Who is next on an agent, and with what. Who has not got what it was promised comes first.
-    fn next(&self, round: &Round<'_>, stall: &Stall<'_>) -> Option<(Leaf, Pool)> {
+    /// Who is next on an agent, and with what; `None`: with all that is left. Who has not got what it was promised comes first.
+    fn next(&self, round: &Round<'_>, stall: &Stall<'_>) -> Option<(Leaf, Option<Pool>)> {
         let (Stall { agent, who, left, refusals }, ledger) = (stall, &round.ledger);
         if self.seekers.is_empty() || !worth_offering(left) {
             return None;
@@ -219,8 +224,7 @@ impl Master {
         let foreign = self.identity.is_foreign(agent.info.domain.as_ref());
         let gpus = agent.total().scalar("gpus") > 0.0;
         let reserved = left.has_reserved();
-        let blocked =
-            |leaf, offer: &Pool| refusals.as_ref().is_some_and(|all| all.block(leaf, offer, round.now));
+        let blocked = |leaf, offer: &Pool| refusals.block(leaf, offer, round.now);
         let mut found = None;
         let mut wants = |leaf, only_owed: bool| {
             let Some(seeker) = self.seekers.get(leaf) else { return false };
@@ -244,7 +248,7 @@ impl Master {
         };
         let owed = if ledger.is_empty() { None } else { round.first(who, |leaf| wants(leaf, true)) };
         let leaf = owed.or_else(|| round.first(who, |leaf| wants(leaf, false)))?;
-        Some((leaf, found.unwrap_or_else(|| left.clone())))
+        Some((leaf, found))
     }
 
     /// Offers to roles that have more than their quota allows, or that hold what others are promised.

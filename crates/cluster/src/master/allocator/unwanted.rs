@@ -19,6 +19,22 @@ pub(crate) enum Who {
     These(Vec<Leaf>),
 }
 
+/// What came of showing an agent.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// There was nothing to ask about.
+    NotAsked,
+    /// It says nothing about any later time.
+    Void,
+    /// In the end none of them wanted anything of what was left.
+    Asked {
+        who: Who,
+        left: Pool,
+        /// Whether some of them got something before.
+        granted: bool,
+    },
+}
+
 /// Nobody wants anything of this, but for those whose wishes have changed since, and those in doubt.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unwanted {
@@ -43,15 +59,18 @@ impl Unwanted {
         if these.len() > FEW { Who::All } else { Who::These(these.into_iter().collect()) }
     }
 
-    /// They have been asked, and none of them wants anything of what is left now; whether any of them got something before.
-    #[must_use]
-    pub(crate) fn after(&self, who: Who, left: Pool, granted: bool, asked: Moment) -> Self {
-        match who {
-            Who::These(these) if granted => {
-                let resources = self.resources.clone();
-                Self { resources, asked, doubtful: these.into_iter().collect() }
+    /// The agent has been shown.
+    pub(crate) fn learn(&mut self, answer: Answer, now: Moment) {
+        match answer {
+            Answer::NotAsked => {}
+            Answer::Void => *self = Self::default(),
+            Answer::Asked { who: Who::These(these), granted: true, .. } => {
+                self.asked = now;
+                self.doubtful = these.into_iter().collect();
             }
-            Who::These(_) | Who::All => Self { resources: left, asked, doubtful: BTreeSet::new() },
+            Answer::Asked { left, .. } => {
+                *self = Self { resources: left, asked: now, doubtful: BTreeSet::new() };
+            }
         }
     }
 }
@@ -84,8 +103,8 @@ mod tests {
             unwanted.whom_to_ask(&cpus(cores), &self.seekers)
         }
 
-        fn after(&self, unwanted: &Unwanted, who: Who, left: f64, granted: bool) -> Unwanted {
-            unwanted.after(who, cpus(left), granted, self.seekers.now())
+        fn answer(&self, unwanted: &mut Unwanted, who: Who, left: f64, granted: bool) {
+            unwanted.learn(Answer::Asked { who, left: cpus(left), granted }, self.seekers.now());
         }
     }
 
@@ -99,27 +118,32 @@ mod tests {
         let [one, _] = ["f", "g"].map(|name| market.come(name));
         let mut unwanted = Unwanted::default();
         assert_eq!(market.ask(&unwanted, 1.0), Who::All);
-        unwanted = market.after(&unwanted, Who::All, 2.0, true);
+        market.answer(&mut unwanted, Who::All, 2.0, true);
         assert_eq!((market.ask(&unwanted, 2.0), market.ask(&unwanted, 2.5)), (these(&[]), Who::All));
         unwanted.doubt(one);
         let new = market.come("h");
         assert_eq!(market.ask(&unwanted, 1.0), these(&[one, new]));
-        unwanted = market.after(&unwanted, these(&[one, new]), 1.0, false);
+        market.answer(&mut unwanted, these(&[one, new]), 1.0, false);
         for number in 0..=FEW {
             market.come(&format!("more-{number}"));
         }
         assert_eq!(market.ask(&unwanted, 1.0), Who::All);
-        unwanted = market.after(&unwanted, Who::All, 1.0, false);
+        market.answer(&mut unwanted, Who::All, 1.0, false);
         assert_eq!((market.ask(&unwanted, 1.0), market.ask(&unwanted, 2.0)), (these(&[]), Who::All));
+        unwanted.learn(Answer::NotAsked, market.seekers.now());
+        assert_eq!(market.ask(&unwanted, 1.0), these(&[]));
+        unwanted.learn(Answer::Void, market.seekers.now());
+        assert_eq!(market.ask(&unwanted, 1.0), Who::All);
     }
 
     #[test]
     fn who_has_got_something_is_asked_when_it_comes_back_and_so_is_who_came_meanwhile() {
         let mut market = Market { sorter: Sorter::default(), seekers: Seekers::default() };
         let one = market.come("f");
-        let mut unwanted = market.after(&Unwanted::default(), Who::All, 2.0, false);
+        let mut unwanted = Unwanted::default();
+        market.answer(&mut unwanted, Who::All, 2.0, false);
         let two = market.come("g");
-        unwanted = market.after(&unwanted, these(&[two]), 0.0, true);
+        market.answer(&mut unwanted, these(&[two]), 0.0, true);
         assert_eq!(market.ask(&unwanted, 2.0), these(&[two]));
         let again = market.come("f");
         assert_eq!((again, market.ask(&unwanted, 2.0)), (one, these(&[one, two])));

@@ -80,7 +80,7 @@ impl Master {
         for agent in self.agents.values() {
             agent.used_by(id).into_iter().for_each(|pool| used.add(pool));
         }
-        self.offers.of(id).for_each(|offer| offered.add(&offer.allocated()));
+        self.offers.of(id).for_each(|(_, offer)| offered.add(&offer.allocated()));
         let connected = framework.stream().is_some();
         response::get_frameworks::Framework {
             framework_info: framework.info.clone(),
@@ -89,7 +89,7 @@ impl Master {
             recovered: framework.recovered,
             registered_time: Some(time_info(framework.registered)),
             reregistered_time: Some(time_info(framework.reregistered)),
-            offers: self.offers.of(id).map(|offer| offer.sent.open()).collect(),
+            offers: self.offers.of(id).filter_map(|(id, offer)| self.shown_offer(id, offer)).collect(),
             allocated_resources: format::both(used.list()),
             offered_resources: format::both(offered.list()),
             offer_constraints: Some(OfferConstraints::default()),
