@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
-use super::core::{Core, Effect, Event, Ids, Key, Now, Settings, View};
+use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Settings, View};
 use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
@@ -23,7 +23,7 @@ use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
 use crate::listen::Listener;
-use crate::security::{self, Exposed, SecurityError, exposure};
+use crate::security::{self, Claims, Exposed, SecurityError, exposure};
 use crate::wire::AgentLink;
 
 /// Requests that may wait for the agent.
@@ -77,8 +77,8 @@ pub enum AgentError {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) key: Key,
-    /// The container that its token is for; `None`: no tokens are asked for.
-    pub(crate) container: Option<String>,
+    /// What its token says; `None`: no tokens are asked for.
+    pub(crate) proved: Option<Claims>,
 }
 
 /// A request from outside the core.
@@ -86,9 +86,9 @@ pub(crate) struct Caller {
 pub(crate) enum Input {
     Event(Event),
     /// An executor opens its stream.
-    Subscribe(Caller, Box<Call>, oneshot::Sender<Option<mpsc::Receiver<ExecutorEvent>>>),
-    /// An executor sends something; answered when it is stored. False: the agent does not know the executor.
-    Call(Caller, Box<Call>, oneshot::Sender<bool>),
+    Subscribe(Caller, Box<Call>, oneshot::Sender<Result<mpsc::Receiver<ExecutorEvent>, Denial>>),
+    /// An executor sends something; answered when it is stored.
+    Call(Caller, Box<Call>, oneshot::Sender<Result<(), Denial>>),
     /// Somebody wants to see what the agent has and does.
     Look(oneshot::Sender<View>),
 }
@@ -336,22 +336,22 @@ impl Driver {
         match input {
             Input::Event(event) => self.step(event).await,
             Input::Subscribe(caller, call, reply) => {
-                if !self.knows(&caller) {
-                    let _ = reply.send(None);
+                if let Err(denial) = self.core.admit(&caller.key, caller.proved.as_ref(), true) {
+                    let _ = reply.send(Err(denial));
                     return Ok(());
                 }
                 let key = caller.key;
                 let (sender, receiver) = mpsc::channel(STREAM);
                 self.streams.insert(key.clone(), sender);
-                let _ = reply.send(Some(receiver));
+                let _ = reply.send(Ok(receiver));
                 self.step(Event::Subscribe(key, call)).await
             }
             Input::Call(caller, call, reply) => {
-                let known = self.knows(&caller);
-                if known {
+                let admitted = self.core.admit(&caller.key, caller.proved.as_ref(), false);
+                if admitted.is_ok() {
                     self.step(Event::Executor(caller.key, call)).await?;
                 }
-                let _ = reply.send(known);
+                let _ = reply.send(admitted);
                 Ok(())
             }
             Input::Look(reply) => {
@@ -359,12 +359,6 @@ impl Driver {
                 Ok(())
             }
         }
-    }
-
-    /// Whether this executor runs here, in the container that its token is for.
-    fn knows(&self, caller: &Caller) -> bool {
-        self.core.expects(&caller.key)
-            && caller.container.as_ref().is_none_or(|id| self.core.runs_in(&caller.key, id))
     }
 
     async fn step(&mut self, event: Event) -> Result<(), Ended> {

@@ -19,12 +19,11 @@ use cairn_mesos::v1::task_status::Source;
 use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::core::{Key, View};
+use super::core::{Denial, Key, View};
 use super::driver::{Caller, Input};
 use super::entry::Entry;
 use super::{classic, operator};
 use crate::listen::Listener;
-use crate::security::Claims;
 use crate::web::body::{self, accepted};
 use crate::web::method::allow;
 use crate::web::{gzip, system};
@@ -136,20 +135,11 @@ async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Respo
     let proved = web.entry.executor(headers).map_err(IntoResponse::into_response)?;
     let taken = async {
         let call = read_call(headers, body).await?;
-        carry_out(web, headers, caller(&call, proved)?, call).await
+        let key =
+            Key { framework: call.framework_id.value.clone(), executor: call.executor_id.value.clone() };
+        carry_out(web, headers, Caller { key, proved }, call).await
     };
     taken.await.map_err(|refusal: Refusal| refusal.into_response())
-}
-
-/// The executor that makes a call, and no other than it has proved to be.
-fn caller(call: &Call, proved: Option<Claims>) -> Result<Caller, Refusal> {
-    let key = Key { framework: call.framework_id.value.clone(), executor: call.executor_id.value.clone() };
-    match proved {
-        Some(claims) if claims.fid != key.framework || claims.eid != key.executor => {
-            Err((StatusCode::FORBIDDEN, "The token is another executor's".to_owned()))
-        }
-        proved => Ok(Caller { key, container: proved.map(|claims| claims.cid) }),
-    }
 }
 
 async fn read_call(headers: &HeaderMap, body: &Bytes) -> Result<Call, Refusal> {
@@ -169,25 +159,27 @@ async fn carry_out(web: &Web, headers: &HeaderMap, caller: Caller, call: Call) -
     if call.r#type() == call::Type::Subscribe {
         return subscribe(web, accepted(headers)?, caller, call).await;
     }
-    if call.r#type() == call::Type::Heartbeat {
-        return Ok(StatusCode::ACCEPTED.into_response());
-    }
     let (reply, answer) = oneshot::channel();
     ask(web, Input::Call(caller, Box::new(call), reply)).await?;
-    match answer.await {
-        Ok(true) => Ok(StatusCode::ACCEPTED.into_response()),
-        Ok(false) => Err((StatusCode::BAD_REQUEST, "Executor cannot be found".to_owned())),
-        Err(_) => Err(gone()),
+    answer.await.map_err(|_| gone())?.map_err(denied)?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// What Mesos answers.
+fn denied(denial: Denial) -> Refusal {
+    match denial {
+        Denial::NoFramework => (StatusCode::BAD_REQUEST, "Framework cannot be found".to_owned()),
+        Denial::NoExecutor => (StatusCode::BAD_REQUEST, "Executor cannot be found".to_owned()),
+        Denial::Foreign(missing) => (StatusCode::FORBIDDEN, missing),
+        Denial::NotSubscribed => (StatusCode::FORBIDDEN, "Executor is not subscribed".to_owned()),
+        Denial::NotBack => gone(),
     }
 }
 
 async fn subscribe(web: &Web, media: MediaType, caller: Caller, call: Call) -> Result<Response, Refusal> {
     let (reply, answer) = oneshot::channel();
     ask(web, Input::Subscribe(caller, Box::new(call), reply)).await?;
-    let events = answer
-        .await
-        .map_err(|_| gone())?
-        .ok_or((StatusCode::BAD_REQUEST, "Executor cannot be found".to_owned()))?;
+    let events = answer.await.map_err(|_| gone())?.map_err(denied)?;
     let records = stream::unfold(events, move |mut events| async move {
         let event = match tokio::time::timeout(HEARTBEAT, events.recv()).await {
             Ok(event) => event?,
@@ -240,6 +232,12 @@ fn check(call: &Call) -> Result<(), Refusal> {
             if status.uuid().len() != 16 {
                 return refuse("Expecting 'uuid' to be present".to_owned());
             }
+            if let Some(id) = status.executor_id.as_ref().filter(|id| **id != call.executor_id) {
+                return refuse(format!(
+                    "ExecutorID in Call: {} does not match ExecutorID in TaskStatus: {}",
+                    call.executor_id.value, id.value
+                ));
+            }
             if status.source.is_none() || status.source() != Source::Executor {
                 return refuse(format!(
                     "Received Call from {who} with invalid source, expecting 'SOURCE_EXECUTOR'"
@@ -256,23 +254,27 @@ fn check(call: &Call) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use cairn_mesos::v1::{ExecutorId, FrameworkId};
+    use cairn_mesos::v1::{ExecutorId, FrameworkId, TaskStatus};
 
     use super::*;
 
     #[test]
-    fn an_executor_speaks_for_itself_alone() {
-        let call = Call {
-            framework_id: FrameworkId { value: "F".into() },
-            executor_id: ExecutorId { value: "e".into() },
-            ..Call::default()
+    fn an_update_is_of_the_executor_that_sends_it() {
+        let id = |value: &str| ExecutorId { value: value.into() };
+        let refused = |executor: Option<ExecutorId>| {
+            let status = TaskStatus {
+                uuid: Some(vec![0; 16]),
+                source: Some(Source::Executor as i32),
+                state: TaskState::TaskRunning as i32,
+                executor_id: executor,
+                ..TaskStatus::default()
+            };
+            let framework_id = FrameworkId { value: "F".into() };
+            let (r#type, update) = (Some(call::Type::Update as i32), Some(call::Update { status }));
+            check(&Call { r#type, framework_id, executor_id: id("e"), update, ..Call::default() }).err()
         };
-        let proved =
-            |fid: &str, eid: &str| Some(Claims { fid: fid.into(), eid: eid.into(), cid: "c".into() });
-        assert_eq!(caller(&call, proved("F", "e")).unwrap().container.as_deref(), Some("c"));
-        assert!(caller(&call, None).unwrap().container.is_none());
-        for other in [proved("F", "other"), proved("other", "e")] {
-            assert_eq!(caller(&call, other).unwrap_err().0, StatusCode::FORBIDDEN);
-        }
+        assert_eq!((refused(None), refused(Some(id("e")))), (None, None));
+        let text = "Failed to validate Executor::Call: ExecutorID in Call: e does not match ExecutorID in TaskStatus: x";
+        assert_eq!(refused(Some(id("x"))), Some((StatusCode::BAD_REQUEST, text.to_owned())));
     }
 }

@@ -31,6 +31,25 @@ pub(crate) struct Claims {
     pub(crate) cid: String,
 }
 
+impl Claims {
+    /// What of an executor in a container these do not say, in the words of Mesos.
+    pub(crate) fn missing(&self, framework: &str, executor: &str, container: &str) -> Option<String> {
+        let missing = if self.fid != framework {
+            format!("an 'fid' claim with the framework ID {framework}, which is set in the call")
+        } else if self.eid != executor {
+            format!("an 'eid' claim with the executor ID {executor}, which is set in the call")
+        } else if self.cid != container {
+            "a 'cid' claim with the correct active ContainerID".to_owned()
+        } else {
+            return None;
+        };
+        let Self { fid, eid, cid } = self;
+        Some(format!(
+            "Authenticated principal '{{ cid: {cid}, eid: {eid}, fid: {fid} }}' does not contain {missing}"
+        ))
+    }
+}
+
 impl Key {
     /// From the secret itself.
     pub fn new(secret: &[u8]) -> Self {

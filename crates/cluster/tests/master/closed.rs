@@ -152,16 +152,25 @@ async fn an_executor_gets_a_token_for_itself_that_its_agent_knows_again() {
     let (a, b) = (told(dir.path(), "a").await, told(dir.path(), "b").await);
 
     let json_type = "Content-Type: application/json";
-    let body = |kind: &str, id: &str| {
-        json!({"type": kind, "framework_id": {"value": framework}, "executor_id": {"value": id}, "message": {"data": "eA=="}})
-            .to_string()
-    };
-    let send = async |token: &str, id: &str| {
+    let send = async |token: &str, framework: &str, id: &str| {
         let token = format!("Authorization: Bearer {token}");
-        request(agent, "POST /api/v1/executor", &[json_type, &token], &body("MESSAGE", id)).await.0
+        let body = json!({"type": "MESSAGE", "framework_id": {"value": framework}, "executor_id": {"value": id}, "message": {"data": "eA=="}});
+        let (status, _, text) =
+            request(agent, "POST /api/v1/executor", &[json_type, &token], &body.to_string()).await;
+        (status, text)
     };
-    assert_eq!((send(&a, "a").await, send(&b, "b").await), (202, 202));
-    assert_eq!((send(&a, "b").await, send("x.y.z", "a").await), (403, 401));
+    // It is let in, and only then told what it has not done.
+    let silent = (403, "Executor is not subscribed".to_owned());
+    assert_eq!((send(&a, &framework, "a").await, send(&b, &framework, "b").await), (silent.clone(), silent));
+    let (status, text) = send(&a, &framework, "b").await;
+    assert_eq!(status, 403);
+    assert!(
+        text.ends_with("does not contain an 'eid' claim with the executor ID b, which is set in the call"),
+        "{text}"
+    );
+    assert_eq!(send("x.y.z", &framework, "a").await.0, 401);
+    assert_eq!(send(&a, &framework, "c").await, (400, "Executor cannot be found".to_owned()));
+    assert_eq!(send(&a, "F", "a").await, (400, "Framework cannot be found".to_owned()));
     // It may ask who its neighbours are, and nothing else.
     let bearer = format!("Authorization: Bearer {a}");
     let ask = async |kind: &str| {
@@ -183,7 +192,7 @@ async fn an_executor_gets_a_token_for_itself_that_its_agent_knows_again() {
         }
     };
     tokio::time::timeout(ended, gone).await.unwrap();
-    assert_eq!(send(&a, "a").await, 400);
+    assert_eq!(send(&a, &framework, "a").await.0, 400);
     cluster.shutdown().await;
 }
 

@@ -3,12 +3,48 @@
 use cairn_mesos::v1::executor::{Call, call, event};
 use cairn_mesos::v1::{ContainerId, ExecutorId, FrameworkId, TaskGroupInfo, TaskInfo, TaskState};
 
-use super::container::{Container, Key, Phase};
+use super::container::{Container, Key, Kind, Phase};
 use super::master::{acknowledged_event, executor_event, kill_event};
 use super::{Context, Core, Effect};
+use crate::security::Claims;
 use crate::wire::FromAgent;
 
+/// Why the call of an executor is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Nothing of the framework runs here.
+    NoFramework,
+    /// The framework has no such executor here.
+    NoExecutor,
+    /// Whoever calls has proved to be somebody else: what the token does not say.
+    Foreign(String),
+    /// It has not subscribed since it was started.
+    NotSubscribed,
+    /// It has not subscribed since the agent was.
+    NotBack,
+}
+
 impl Core {
+    /// Whether an executor may call now, asked in the order of Mesos.
+    pub(crate) fn admit(&self, key: &Key, proved: Option<&Claims>, subscribing: bool) -> Result<(), Denial> {
+        if self.containers.values().all(|container| container.key.framework != key.framework) {
+            return Err(Denial::NoFramework);
+        }
+        let container = self.live(key).filter(|container| container.kind == Kind::Custom);
+        let container = container.ok_or(Denial::NoExecutor)?;
+        if let Some(missing) =
+            proved.and_then(|claims| claims.missing(&key.framework, &key.executor, &container.id))
+        {
+            return Err(Denial::Foreign(missing));
+        }
+        match container.phase {
+            _ if subscribing => Ok(()),
+            Phase::Preparing | Phase::Registering { .. } => Err(Denial::NotSubscribed),
+            Phase::Recovering { .. } => Err(Denial::NotBack),
+            Phase::Running | Phase::Stopping { .. } | Phase::Over => Ok(()),
+        }
+    }
+
     /// An executor opened its stream, for the first time or again.
     pub(super) fn subscribe(&mut self, key: &Key, call: Call, cx: &mut Context<'_>) {
         let Some(id) = self.live_id(key) else { return };

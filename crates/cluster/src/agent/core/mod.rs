@@ -37,6 +37,7 @@ use crate::wire::{FromAgent, ToAgent};
 pub use checks::Which;
 pub use container::Key;
 pub(crate) use container::{Container, Kind};
+pub(crate) use executor::Denial;
 use history::History;
 pub(crate) use show::{ExecutorView, View};
 
@@ -337,11 +338,6 @@ impl Core {
     /// Whether an executor may subscribe.
     pub fn expects(&self, key: &Key) -> bool {
         self.live(key).is_some_and(|c| c.kind == Kind::Custom)
-    }
-
-    /// Whether the container is where this executor runs now.
-    pub(crate) fn runs_in(&self, key: &Key, container: &str) -> bool {
-        self.live(key).is_some_and(|c| c.id == container)
     }
 
     /// What the agent says of itself.

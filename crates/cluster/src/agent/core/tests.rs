@@ -8,6 +8,7 @@ use cairn_mesos::v1::{
 };
 
 use super::*;
+use crate::security::Claims;
 
 struct Counter(u8);
 
@@ -198,6 +199,36 @@ fn last_status(effects: &[Effect]) -> &TaskStatus {
             _ => None,
         })
         .unwrap()
+}
+
+#[test]
+fn calls_are_taken_from_an_executor_that_has_subscribed() {
+    let admit = |agent: &Agent, key: &Key| agent.core.admit(key, None, false);
+    let mut agent = Agent::new();
+    agent.register();
+    assert_eq!(agent.core.admit(&key(), None, true), Err(Denial::NoFramework));
+    let plan = agent.run("t").unwrap();
+    assert_eq!(admit(&agent, &Key { executor: "other".into(), ..key() }), Err(Denial::NoExecutor));
+    assert_eq!(admit(&agent, &key()), Err(Denial::NotSubscribed));
+    agent.started(&plan);
+    assert_eq!(
+        (admit(&agent, &key()), agent.core.admit(&key(), None, true)),
+        (Err(Denial::NotSubscribed), Ok(()))
+    );
+    agent.subscribe();
+    assert_eq!(admit(&agent, &key()), Ok(()));
+    let claims = |cid: &str| Claims { fid: "F".into(), eid: "e".into(), cid: cid.into() };
+    assert_eq!(agent.core.admit(&key(), Some(&claims(&plan.container)), false), Ok(()));
+    let text = "Authenticated principal '{ cid: x, eid: e, fid: F }' does not contain a 'cid' claim with the correct active \
+                ContainerID";
+    assert_eq!(agent.core.admit(&key(), Some(&claims("x")), true), Err(Denial::Foreign(text.to_owned())));
+    let (mut back, _) = Agent::recover(
+        agent.core.agent_record(),
+        agent.core.container_record(&plan.container).into_iter().collect(),
+    );
+    assert_eq!(admit(&back, &key()), Err(Denial::NotBack));
+    back.subscribe();
+    assert_eq!(admit(&back, &key()), Ok(()));
 }
 
 #[test]
