@@ -197,7 +197,7 @@ impl Master {
             return Ledger::default();
         }
         let (mut free, mut reserved) = (Amounts::default(), Vec::new());
-        let usable = self.agents.iter().filter(|(id, agent)| agent.is_open() && self.in_use(id));
+        let usable = self.agents.iter().filter(|(id, agent)| agent.link().is_some() && self.in_use(id));
         for (_, agent) in usable {
             let pool = agent.free();
             free.add(&pool.unreserved_amounts());
