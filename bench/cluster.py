@@ -236,9 +236,9 @@ def print_beside_mesos(part):
 
 def print_growth(simulated):
     """The sizes and how each column grows. A pass offers something of every agent: when nobody has refused anything, and when
-    all other frameworks refuse everything. Memory is the most that the whole process has had resident, simulated agents and
-    frameworks included: when all tasks run, when everybody has refused everything, and after the restart of the master. Times are
-    those on the processor."""
+    all other frameworks refuse everything; before each, all agents have registered again. Memory is the most that the whole process
+    has had resident, simulated agents and frameworks included: when all tasks run, when everybody has refused everything, and after
+    the restart of the master. Times are those on the processor."""
     print(f"\n{'agents':>8} {'tasks':>7} {'frameworks':>11} {'pass':>10} {'refused':>10} {'reconciled':>12} {'memory':>8} {'refused':>8} {'restart':>8}")
     for size in simulated["sizes"]:
         times = f"{size['allocation_ms']:>7.1f} ms {size['refused_ms']:>7.1f} ms {size['reconciled_ms']:>9.0f} ms"

@@ -218,12 +218,16 @@ impl World {
         for number in 0..self.clients.len() {
             self.say(number, call::Type::Suppress, Call::default());
         }
+        self.register_again();
+        self.offers.clear();
+    }
+
+    fn register_again(&mut self) {
         for link in self.agents.keys().copied().collect::<Vec<_>>() {
             // An agent that registers again has its offers taken back.
             let message = Box::new(self.agents[&link].register());
             self.step(Input::Agent { link, message });
         }
-        self.offers.clear();
     }
 
     /// Passes over all agents, each of which finds that somebody wants something of every agent.
@@ -252,9 +256,12 @@ impl World {
         }
     }
 
-    /// Passes over all agents for one framework that has changed its mind, when all others refuse everything.
+    /// Passes over all agents for one framework that has changed its mind, when all others refuse everything. As before the
+    /// other passes, every agent has just registered again: else a pass would find in the processor's caches what the one
+    /// before it has left there, which is everything when agents are few, and nothing when they are many.
     fn passes_among_refusals(&mut self) -> Vec<Duration> {
         let pass = |number| {
+            self.register_again();
             let pass = self.revive(number);
             self.refuse_offers();
             pass
