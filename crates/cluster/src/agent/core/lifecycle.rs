@@ -70,6 +70,7 @@ impl Core {
                 let message = format!("Failed to launch container: {why}");
                 let verdict = Verdict::new(Reason::ContainerLaunchFailed, message);
                 owner.verdict.get_or_insert(verdict);
+                self.tell_exit(id, None, cx);
                 self.over(id, None, cx);
             }
         }
@@ -78,18 +79,26 @@ impl Core {
     /// Nothing is left of a container.
     pub(super) fn exited(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
         let Some(owner) = self.containers.get(id) else { return };
-        let (kind, forget, key) = (owner.kind, owner.forget, owner.key.clone());
-        match kind {
-            Kind::Custom | Kind::Default if !forget => cx.tell_master(FromAgent::ExecutorExited {
-                framework_id: FrameworkId { value: key.framework },
-                executor_id: ExecutorId { value: key.executor },
-                // Who is not the parent learns no status; the executor was most likely killed.
-                status: status.unwrap_or(9),
-            }),
-            Kind::Custom | Kind::Default => {}
-            Kind::Command => self.command_exited(id, status, cx),
+        if owner.kind == Kind::Command {
+            self.command_exited(id, status, cx);
         }
+        self.tell_exit(id, status, cx);
         self.over(id, status, cx);
+    }
+
+    /// The master counts what an executor uses until it hears that there is none any more.
+    fn tell_exit(&self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
+        let Some(owner) = self.containers.get(id) else { return };
+        if owner.kind == Kind::Command || owner.forget {
+            return;
+        }
+        let key = owner.key.clone();
+        cx.tell_master(FromAgent::ExecutorExited {
+            framework_id: FrameworkId { value: key.framework },
+            executor_id: ExecutorId { value: key.executor },
+            // Who is not the parent learns no status; the executor was most likely killed.
+            status: status.unwrap_or(9),
+        });
     }
 
     /// Closes a container: its remaining tasks have failed.

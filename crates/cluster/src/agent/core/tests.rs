@@ -322,7 +322,7 @@ fn a_launch_that_fails_says_why() {
     agent.register();
     let plan = agent.run("t").unwrap();
     let effects = agent.step(Event::Started { container: plan.container, result: Err("disk full".into()) });
-    assert_eq!(words(&effects), ["save", "master TASK_FAILED"]);
+    assert_eq!(words(&effects), ["master exited 9", "save", "master TASK_FAILED"]);
     let sent = last_status(&effects);
     assert_eq!(sent.message(), "Failed to launch container: disk full");
     assert_eq!(sent.reason(), Reason::ContainerLaunchFailed);
