@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_framework::planted::planted;
 use cairn_framework::{Artifact, Config, Credentials, Master, View, Wait};
 use cairn_stack::{
-    FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_text, secret_names, secret_places,
+    FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_known, resolve_text, secret_names,
+    secret_places,
 };
 use cairn_task::{ConfigFile, FileMode, HealthSpec, Probe, ProbeKind, ReadySpec, TaskSpec};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::child::Observed;
 use crate::distribution::FACT;
@@ -126,15 +128,18 @@ fn child_config(
     view: &View,
     secrets: &Secrets,
 ) -> Result<Config, Wait> {
-    let Provided { outputs, all_known } = provided(settings, stack, service, view)?;
+    let Provided { outputs, all_known } = provided(stack, service, view)?;
+    let fill = |value: &Value| match all_known {
+        true => resolve(value, &outputs, secrets),
+        false => Ok(resolve_known(value, &outputs, secrets)),
+    };
     let unknown = |missing: Missing| Wait::For(format!("waits for {}", missing.references.join(", ")));
-    let options = resolve(&service.options, &outputs, secrets).map_err(unknown)?;
-    let inputs = service
-        .inputs
-        .iter()
-        .map(|(name, text)| Ok((name.clone(), resolve_text(text, &outputs, secrets)?)))
-        .collect::<Result<_, Missing>>()
-        .map_err(unknown)?;
+    let options = fill(&service.options).map_err(unknown)?;
+    let input = |(name, text): (&String, &String)| {
+        let text = fill(&json!(text))?;
+        Ok((name.clone(), text.as_str().unwrap_or_default().to_owned()))
+    };
+    let inputs = service.inputs.iter().map(input).collect::<Result<_, Missing>>().map_err(unknown)?;
     let distribution = service.distribution.as_ref().map(|own| Artifact {
         uri: own.uri.clone(),
         sha256: own.sha256.to_ascii_lowercase(),
@@ -160,7 +165,7 @@ fn child_config(
 /// What a service is given.
 struct Provided {
     outputs: Outputs,
-    /// None of them is left blank.
+    /// None of them is to be left blank.
     all_known: bool,
 }
 
@@ -170,14 +175,9 @@ struct Provided {
 /// is half done. One that has crashed comes back with the last known ones: it must not stay away because its
 /// provider is busy.
 ///
-/// One whose service is on its way out comes back in any case, since what it rests on goes after it: what nobody knows any
-/// more is left blank then.
-fn provided(
-    settings: &Settings,
-    stack: &StoredStack,
-    service: &Service,
-    view: &View,
-) -> Result<Provided, Wait> {
+/// One whose service is on its way out comes back in any case, since what it rests on goes after it, if it was ever there: what
+/// nobody knows any more is left blank then.
+fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Provided, Wait> {
     let crashed = view
         .instances
         .get(&stack.instance(&service.name))
@@ -195,7 +195,7 @@ fn provided(
                     Some(outputs) if crashed || going || planted(Bug::EarlyOutputs) => outputs,
                     None if going => {
                         provided.all_known = false;
-                        blank(stack.framework(need, &settings.catalog))
+                        continue;
                     }
                     _ => return Err(Wait::For(format!("waits for {need}: {why}"))),
                 }
@@ -204,12 +204,6 @@ fn provided(
         provided.outputs.insert(need.clone(), given);
     }
     Ok(provided)
-}
-
-/// The outputs that a framework promises, all of them empty.
-fn blank(framework: Option<&FrameworkSpec>) -> BTreeMap<String, String> {
-    let names = framework.into_iter().flat_map(FrameworkSpec::outputs);
-    names.map(|name| (name.to_owned(), String::new())).collect()
 }
 
 /// The framework's archives that are at hand, as agents fetch them from this controller.
@@ -283,7 +277,6 @@ pub(crate) fn rendered_config(task: &TaskSpec) -> serde_json::Value {
 mod tests {
     use cairn_framework::{Access, Authorities};
     use cairn_tests::Authority;
-    use serde_json::json;
 
     use super::*;
     use crate::testing::{complete, observe, options, settings, status, view};
@@ -384,15 +377,18 @@ mod tests {
 
     #[test]
     fn a_scheduler_comes_back_to_take_its_service_down_though_nobody_knows_what_it_rests_on() {
-        let mut options = options();
-        options.stacks.get_mut("demo").unwrap().destroying = Some(crate::state::Destroying::default());
+        let mut going = options();
+        going.stacks.get_mut("demo").unwrap().destroying = Some(crate::state::Destroying::default());
         let mut view = view();
         // The provider's scheduler has been started anew and its service does not serve: it says nothing of outputs.
         observe(&mut view, status("demo-zookeeper", 1));
         view.instances.entry("demo-kafka".into()).or_default();
-        let kafka = task(&settings(), &Stacks::new(options), "demo-kafka", &view).unwrap();
+        let kafka = task(&settings(), &Stacks::new(going.clone()), "demo-kafka", &view).unwrap();
         assert_eq!(rendered_config(&kafka)["inputs"], json!({"zookeeper": ""}));
         assert_eq!(rendered_config(&kafka)["revision"], 0, "what it has stored is newer");
+        // It has never run, and is forgotten already.
+        going.stacks.get_mut("demo").unwrap().spec.services.remove("zookeeper");
+        assert_eq!(task(&settings(), &Stacks::new(going), "demo-kafka", &view).unwrap(), kafka);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub use distribution::Distribution;
 pub use framework::{Archive, Bound, Command, Condition, FrameworkSpec, Need, Offer, Rule, SchedulerSpec};
 pub use model::{Checked, Existing, Params, Service, ValidatedStack};
 pub use name::{MAX_FRAMEWORK_NAME, framework_name, is_name};
-pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_text};
+pub use resolve::{Missing, Outputs, Secrets, resolve, resolve_known, resolve_text};
 pub use secrets::{SecretSource, SecretUses, declared_secrets, is_secret_name, secret_names, secret_places};
 pub use source::MAX_BYTES;
 pub use template::{Part, Reference, Target, Template, TemplateError, escape};

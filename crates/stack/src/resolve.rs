@@ -43,6 +43,11 @@ pub fn resolve_text(text: &str, outputs: &Outputs, secrets: &Secrets) -> Result<
     if missing.is_empty() { Ok(resolved) } else { Err(Missing { references: missing }) }
 }
 
+/// [`resolve`] for somebody who cannot wait: what is not known is left blank.
+pub fn resolve_known(value: &Value, outputs: &Outputs, secrets: &Secrets) -> Value {
+    walk(value, &Known { outputs, secrets }, &mut Vec::new())
+}
+
 struct Known<'a> {
     outputs: &'a Outputs,
     secrets: &'a Secrets,
