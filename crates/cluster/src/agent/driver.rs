@@ -155,6 +155,7 @@ impl Agent {
         let driver = Driver {
             registers,
             keeper: Keeper::new(options.housekeeping, work_dir.clone()),
+            early: Vec::new(),
             core,
             store,
             runner,
@@ -276,6 +277,8 @@ struct Driver {
     /// Whether the master has taken the agent in.
     registers: watch::Sender<bool>,
     keeper: Keeper,
+    /// Executors that came before the agent was told that they had been started: they wait for that.
+    early: Vec<Input>,
     core: Core,
     store: Store,
     runner: Arc<dyn Runner>,
@@ -334,7 +337,17 @@ impl Driver {
 
     async fn input(&mut self, input: Input) -> Result<(), Ended> {
         match input {
-            Input::Event(event) => self.step(event).await,
+            Input::Event(event) => {
+                self.step(event).await?;
+                for input in std::mem::take(&mut self.early) {
+                    Box::pin(self.input(input)).await?;
+                }
+                Ok(())
+            }
+            Input::Subscribe(ref caller, ..) if self.core.is_starting(&caller.key) => {
+                self.early.push(input);
+                Ok(())
+            }
             Input::Subscribe(caller, call, reply) => {
                 if let Err(denial) = self.core.admit(&caller.key, caller.proved.as_ref(), true) {
                     let _ = reply.send(Err(denial));

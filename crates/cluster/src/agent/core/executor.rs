@@ -25,6 +25,11 @@ pub(crate) enum Denial {
 }
 
 impl Core {
+    /// Whether an executor is being started, and its process not known yet.
+    pub(crate) fn is_starting(&self, key: &Key) -> bool {
+        self.live(key).is_some_and(|container| container.phase == Phase::Preparing)
+    }
+
     /// Whether an executor may call now, asked in the order of Mesos.
     pub(crate) fn admit(&self, key: &Key, proved: Option<&Claims>, subscribing: bool) -> Result<(), Denial> {
         if self.containers.values().all(|container| container.key.framework != key.framework) {

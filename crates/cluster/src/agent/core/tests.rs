@@ -210,7 +210,9 @@ fn calls_are_taken_from_an_executor_that_has_subscribed() {
     let plan = agent.run("t").unwrap();
     assert_eq!(admit(&agent, &Key { executor: "other".into(), ..key() }), Err(Denial::NoExecutor));
     assert_eq!(admit(&agent, &key()), Err(Denial::NotSubscribed));
+    assert!(agent.core.is_starting(&key()), "what it says now would go without its process");
     agent.started(&plan);
+    assert!(!agent.core.is_starting(&key()));
     assert_eq!(
         (admit(&agent, &key()), agent.core.admit(&key(), None, true)),
         (Err(Denial::NotSubscribed), Ok(()))
