@@ -1,4 +1,7 @@
 //! Bodies like `name=value&name=value`, whatever their media type says: Mesos does not look at it.
+//!
+//! They are read as Mesos reads them, which is stricter than the URL standard and what its readers do: `;` separates too,
+//! and what is no escape or no UTF-8 is refused, not guessed at.
 
 use std::collections::BTreeMap;
 
