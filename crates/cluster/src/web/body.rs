@@ -117,6 +117,13 @@ fn is_length_limit(error: &axum::Error) -> bool {
     false
 }
 
+/// The call that a request brings, and the media type it came in.
+pub(crate) async fn call<M: codec::Body>(headers: &HeaderMap, body: Body) -> Result<(M, MediaType), Refusal> {
+    let media = content_type(headers)?;
+    let body = read(headers, body).await?;
+    Ok((decode(media, &body)?, media))
+}
+
 /// A call from its body. The texts are those of Apache Mesos as far as they say the same.
 pub(crate) fn decode<M: codec::Body>(media: MediaType, body: &[u8]) -> Result<M, Refusal> {
     if media == MediaType::Json {

@@ -16,9 +16,7 @@ pub(crate) async fn handle(
     principal: Option<String>,
 ) -> Result<Response, Refusal> {
     let (head, payload) = request.into_parts();
-    let media = body::content_type(&head.headers)?;
-    let payload = body::read(&head.headers, payload).await?;
-    let call: Call = body::decode(media, &payload)?;
+    let (call, _) = body::call::<Call>(&head.headers, payload).await?;
     validate::operator_call(&call)
         .map_err(|problem| Refusal::bad_request(format!("Failed to validate master::Call: {problem}")))?;
     let media = body::accepted(&head.headers)?;

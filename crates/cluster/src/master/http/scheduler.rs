@@ -20,10 +20,7 @@ pub(crate) async fn handle(
     principal: Option<String>,
 ) -> Result<Response, Refusal> {
     let (head, payload) = request.into_parts();
-    let media = body::content_type(&head.headers)?;
-    let payload = body::read(&head.headers, payload).await?;
-    let call: Call = body::decode(media, &payload)?;
-    drop(payload);
+    let (call, media) = body::call::<Call>(&head.headers, payload).await?;
     validate::scheduler_call(&call)
         .map_err(|problem| Refusal::bad_request(format!("Failed to validate scheduler::Call: {problem}")))?;
     let stream_id = body::header_text(&head.headers, STREAM_ID).map(str::to_owned);
