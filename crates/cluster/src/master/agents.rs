@@ -10,6 +10,7 @@ use super::event::{LinkKey, Time};
 use super::pool::Pool;
 use super::registration::{Registration, Running};
 use super::status;
+use super::told::of;
 use crate::terminal::is_terminal;
 use crate::wire::{FromAgent, ToAgent};
 
@@ -47,14 +48,8 @@ impl Master {
             }
             FromAgent::MessageToFramework { framework_id, executor_id, data } => {
                 let message = event::Message { agent_id: AgentId { value: agent }, executor_id, data };
-                self.send_to(
-                    &framework_id.value,
-                    Event {
-                        r#type: Some(event::Type::Message as i32),
-                        message: Some(message),
-                        ..Event::default()
-                    },
-                );
+                let event = Event { message: Some(message), ..of(event::Type::Message) };
+                self.send_to(&framework_id.value, event);
             }
             FromAgent::Destroyed => {
                 if let Some(agent) = self.agents.get_mut(&agent) {
@@ -126,10 +121,7 @@ impl Master {
         let (executor_id, status) = executor.unzip();
         let failure =
             event::Failure { agent_id: Some(AgentId { value: agent_id.to_owned() }), executor_id, status };
-        self.send_to(
-            owner,
-            Event { r#type: Some(event::Type::Failure as i32), failure: Some(failure), ..Event::default() },
-        );
+        self.send_to(owner, Event { failure: Some(failure), ..of(event::Type::Failure) });
     }
 
     /// The agent may come back; until then nothing of it is on offer.

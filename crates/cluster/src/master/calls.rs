@@ -1,12 +1,13 @@
 //! The scheduler's calls: who may make them, and those that need but a few lines.
 
-use cairn_mesos::v1::scheduler::{Call, call, event};
+use cairn_mesos::v1::scheduler::{Call, Event, call, event};
 use cairn_mesos::v1::{FrameworkInfo, OperationState, OperationStatus, TaskState};
 
 use super::core::Master;
 use super::event::{CallKey, Reply, Time};
 use super::framework::Connection;
 use super::framework_check;
+use super::told::of;
 use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
 
@@ -260,13 +261,8 @@ impl Master {
     }
 
     pub(crate) fn send_operation_status(&mut self, id: &str, status: OperationStatus) {
-        self.send_to(
-            id,
-            cairn_mesos::v1::scheduler::Event {
-                r#type: Some(event::Type::UpdateOperationStatus as i32),
-                update_operation_status: Some(event::UpdateOperationStatus { status }),
-                ..Default::default()
-            },
-        );
+        let update = event::UpdateOperationStatus { status };
+        let event = Event { update_operation_status: Some(update), ..of(event::Type::UpdateOperationStatus) };
+        self.send_to(id, event);
     }
 }

@@ -18,6 +18,7 @@ use super::open_offers::OpenOffers;
 use super::operator::{Counters, Maintenance, Sharing, Standing, Watchers};
 use super::pool::Pool;
 use super::registry::{RegistryState, SCHEMA_VERSION};
+use super::told::of;
 use crate::security::Acls;
 use crate::wire::ToAgent;
 
@@ -263,14 +264,7 @@ impl Master {
 
     pub(crate) fn send_status(&mut self, framework: &str, status: TaskStatus) {
         let update = event::Update { status };
-        self.send_to(
-            framework,
-            scheduler::Event {
-                r#type: Some(event::Type::Update as i32),
-                update: Some(update),
-                ..scheduler::Event::default()
-            },
-        );
+        self.send_to(framework, scheduler::Event { update: Some(update), ..of(event::Type::Update) });
     }
 
     /// Tell an agent something, if it is connected.

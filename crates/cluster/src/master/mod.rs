@@ -36,6 +36,7 @@ mod subscribe;
 mod task_check;
 mod tasks;
 mod timer;
+mod told;
 
 pub use self::core::{Master, Timeouts};
 pub use self::event::{CallKey, Effect, Input, LinkKey, Reply, StreamKey, Time};

@@ -15,6 +15,7 @@ use super::event::Time;
 use super::framework::has_capability;
 use super::open_offers::OpenOffer;
 use super::pool::Pool;
+use super::told::of;
 use super::{format, refusal};
 
 impl Master {
@@ -52,14 +53,8 @@ impl Master {
 
     pub(crate) fn send_offers(&mut self, offers: BTreeMap<Arc<str>, Vec<Offer>>) {
         for (framework, offers) in offers {
-            self.send_to(
-                &framework,
-                Event {
-                    r#type: Some(event::Type::Offers as i32),
-                    offers: Some(event::Offers { offers }),
-                    ..Event::default()
-                },
-            );
+            let offers = event::Offers { offers };
+            self.send_to(&framework, Event { offers: Some(offers), ..of(event::Type::Offers) });
         }
     }
 
@@ -77,14 +72,8 @@ impl Master {
         for id in offer_ids {
             if let Some(offer) = self.close_offer(&id) {
                 let rescind = event::Rescind { offer_id: OfferId { value: id.to_string() } };
-                self.send_to(
-                    &offer.framework,
-                    Event {
-                        r#type: Some(event::Type::Rescind as i32),
-                        rescind: Some(rescind),
-                        ..Event::default()
-                    },
-                );
+                let event = Event { rescind: Some(rescind), ..of(event::Type::Rescind) };
+                self.send_to(&offer.framework, event);
             }
         }
     }

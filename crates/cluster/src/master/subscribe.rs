@@ -9,6 +9,7 @@ use cairn_mesos::v1::{FrameworkInfo, TaskState};
 use super::core::{Master, failover_timeout, framework_id};
 use super::event::{Effect, StreamKey, Time};
 use super::framework::{Connection, Framework, roles_of};
+use super::told::{error, heartbeat, of};
 use super::{framework_check, status};
 use crate::terminal::is_terminal;
 use crate::wire::ToAgent;
@@ -125,15 +126,12 @@ impl Master {
     }
 
     fn subscribed(&self, id: &str) -> Event {
-        Event {
-            r#type: Some(event::Type::Subscribed as i32),
-            subscribed: Some(event::Subscribed {
-                framework_id: framework_id(id),
-                heartbeat_interval_seconds: Some(self.timeouts.heartbeat.as_secs_f64()),
-                master_info: Some(self.identity.master_info()),
-            }),
-            ..Event::default()
-        }
+        let subscribed = event::Subscribed {
+            framework_id: framework_id(id),
+            heartbeat_interval_seconds: Some(self.timeouts.heartbeat.as_secs_f64()),
+            master_info: Some(self.identity.master_info()),
+        };
+        Event { subscribed: Some(subscribed), ..of(event::Type::Subscribed) }
     }
 
     pub(crate) fn stream_closed(&mut self, stream: StreamKey, now: Time) {
@@ -202,17 +200,5 @@ fn kill_all(framework: &mut Framework, now: Time) {
             task.statuses.push(last);
         }
         framework.complete_task(&task);
-    }
-}
-
-pub(crate) fn heartbeat() -> Event {
-    Event { r#type: Some(event::Type::Heartbeat as i32), ..Event::default() }
-}
-
-fn error(message: &str) -> Event {
-    Event {
-        r#type: Some(event::Type::Error as i32),
-        error: Some(event::Error { message: message.to_owned() }),
-        ..Event::default()
     }
 }

@@ -4,7 +4,7 @@ use super::agent::AgentState;
 use super::core::{Master, Unreachable};
 use super::event::Time;
 use super::framework::Connection;
-use super::subscribe::heartbeat;
+use super::told::heartbeat;
 
 impl Master {
     /// When [`super::Input::Timer`] is due next. `None`: not before something else happens.

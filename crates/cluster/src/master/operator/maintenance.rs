@@ -17,6 +17,7 @@ use crate::master::agent::Agent;
 use crate::master::core::{Master, framework_id};
 use crate::master::event::{Reply, Time};
 use crate::master::status::time_info;
+use crate::master::told::of;
 use crate::master::{offers, refusal};
 
 /// An inverse offer that is not answered yet.
@@ -148,14 +149,9 @@ impl Master {
         {
             self.maintenance.open.remove(&id);
             let rescind = event::RescindInverseOffer { inverse_offer_id: OfferId { value: id } };
-            self.send_to(
-                &framework,
-                Event {
-                    r#type: Some(event::Type::RescindInverseOffer as i32),
-                    rescind_inverse_offer: Some(rescind),
-                    ..Event::default()
-                },
-            );
+            let event =
+                Event { rescind_inverse_offer: Some(rescind), ..of(event::Type::RescindInverseOffer) };
+            self.send_to(&framework, event);
         }
     }
 
@@ -197,14 +193,9 @@ impl Master {
             self.maintenance.open.insert(id, OpenInverse { framework, agent });
         }
         for (framework, inverse_offers) in questions {
-            self.send_to(
-                &framework,
-                Event {
-                    r#type: Some(event::Type::InverseOffers as i32),
-                    inverse_offers: Some(event::InverseOffers { inverse_offers }),
-                    ..Event::default()
-                },
-            );
+            let offers = event::InverseOffers { inverse_offers };
+            let event = Event { inverse_offers: Some(offers), ..of(event::Type::InverseOffers) };
+            self.send_to(&framework, event);
         }
     }
 
