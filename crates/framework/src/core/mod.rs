@@ -268,8 +268,7 @@ impl Core {
             Event::Capacities(capacities) => self.capacities = capacities,
             Event::Observe(key, value) => {
                 if note(&mut self.observed, &key, known(value).map(Arc::new)) {
-                    self.touch(&key);
-                    self.hurry_for(&key);
+                    self.touch_and_hurry(&key);
                 }
             }
             Event::Remember(key, value) => {

@@ -32,12 +32,17 @@ pub(crate) enum Stale {
 }
 
 impl Stale {
-    fn add(&mut self, names: BTreeSet<String>) {
-        match self {
-            Self::Nobody => *self = Self::Some(names),
-            Self::Some(known) => known.extend(names),
-            Self::Everybody => {}
-        }
+    /// These too; `None` is everybody.
+    fn add(&mut self, names: Option<BTreeSet<String>>) {
+        let before = std::mem::take(self);
+        *self = match (before, names) {
+            (Self::Everybody, _) | (_, None) => Self::Everybody,
+            (Self::Nobody, Some(names)) => Self::Some(names),
+            (Self::Some(mut known), Some(names)) => {
+                known.extend(names);
+                Self::Some(known)
+            }
+        };
     }
 }
 
@@ -126,10 +131,8 @@ impl Core {
 
     /// What is known of `name`, an instance or an observed fact, has changed: tasks that may rest on it are rendered again.
     pub(crate) fn touch(&mut self, name: &str) {
-        match self.concerned(name) {
-            Some(names) => self.stale.add(names),
-            None => self.stale = Stale::Everybody,
-        }
+        let concerned = self.concerned(name);
+        self.stale.add(concerned);
     }
 
     /// Gates that may rest on what is known of `name` are asked again at once.
@@ -138,6 +141,14 @@ impl Core {
         self.asks.hurry(concerned.as_ref());
     }
 
+    /// Both: tasks and gates that may rest on what is known of `name`.
+    pub(crate) fn touch_and_hurry(&mut self, name: &str) {
+        let concerned = self.concerned(name);
+        self.asks.hurry(concerned.as_ref());
+        self.stale.add(concerned);
+    }
+
+    /// Whom a change of `name` may concern; `None` is everybody.
     fn concerned(&self, name: &str) -> Option<BTreeSet<String>> {
         self.service.concerned(self.state.target.config.as_ref()?, name)
     }

@@ -72,9 +72,10 @@ impl Core {
         if before != phase {
             // What others run may wait for this one to serve.
             if phase == Phase::Ready || before == Phase::Ready {
-                self.touch(name);
+                self.touch_and_hurry(name);
+            } else {
+                self.hurry_for(name);
             }
-            self.hurry_for(name);
         }
     }
 
@@ -116,8 +117,7 @@ impl Core {
         if finished {
             self.ask_followers(name);
         }
-        self.touch(name);
-        self.hurry_for(name);
+        self.touch_and_hurry(name);
     }
 }
 
