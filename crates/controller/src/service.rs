@@ -144,8 +144,9 @@ fn stack_key(options: &ControllerOptions) -> io::Result<Secret> {
 }
 
 impl Controller {
+    /// The stored stacks; else why they cannot be read.
     fn stacks(&self, config: &Config) -> Result<Arc<Stacks>, String> {
-        self.0.decoded.of(config).map_err(|e| format!("the stored stacks cannot be read: {e}"))
+        self.0.decoded.of(config).map_err(|unreadable| unreadable.to_string())
     }
 
     /// What the gate says to a step, in this world.
@@ -180,8 +181,8 @@ impl Service for Controller {
     }
 
     fn model(&self, config: &Config) -> Result<Model, Vec<Problem>> {
-        let stacks = self.0.decoded.of(config).map_err(|e| {
-            vec![Problem::new("", e.to_string()).help("apply the stacks again with this version of cairn")]
+        let stacks = self.stacks(config).map_err(|why| {
+            vec![Problem::new("", why).help("apply the stacks again with this version of cairn")]
         })?;
         model::model(&stacks.options, &self.0.settings.catalog)
     }
@@ -338,9 +339,8 @@ impl Shared {
 /// # Errors
 /// When they cannot be read.
 pub(crate) fn read(published: &Published) -> Answer<Options> {
-    Ok(Options::read(&published.config.options).map_err(|e| {
-        RestProblem::unavailable(format!("the stored stacks cannot be read: {e}"))
-            .hint("run the version of cairn that stored them")
+    Ok(Options::read(&published.config.options).map_err(|unreadable| {
+        RestProblem::unavailable(unreadable.to_string()).hint("run the version of cairn that stored them")
     })?)
 }
 

@@ -78,10 +78,15 @@ impl Options {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn read(options: &Value) -> Result<Self, serde_json::Error> {
-        if options.is_null() { Ok(Self::default()) } else { Self::deserialize(options) }
+    pub fn read(options: &Value) -> Result<Self, Unreadable> {
+        if options.is_null() { Ok(Self::default()) } else { Ok(Self::deserialize(options)?) }
     }
 }
+
+/// Stored stacks that this version does not understand.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored stacks cannot be read: {0}")]
+pub struct Unreadable(#[from] serde_json::Error);
 
 impl StoredStack {
     /// Name of the instance, and of the framework, of a service.
@@ -189,7 +194,7 @@ impl Decoded {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub(crate) fn of(&self, config: &Config) -> Result<Arc<Stacks>, serde_json::Error> {
+    pub(crate) fn of(&self, config: &Config) -> Result<Arc<Stacks>, Unreadable> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
             Some((options, stacks)) if Arc::ptr_eq(options, &config.options) => Ok(Arc::clone(stacks)),
