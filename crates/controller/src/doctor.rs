@@ -121,7 +121,11 @@ impl Findings {
                 &service.message,
                 format!("POST /v1/instances/{}/start at the controller", service.scheduler.name),
             ),
-            _ => {}
+            ServiceState::Waiting
+            | ServiceState::Starting
+            | ServiceState::Deploying
+            | ServiceState::Ready
+            | ServiceState::Removing => {}
         }
         if service.drifted {
             self.warn(
@@ -174,7 +178,15 @@ impl Findings {
             Phase::Stopped => {
                 self.warn(name, "was stopped by an operator", format!("cairn instance start {name}"));
             }
-            _ => {}
+            Phase::Waiting
+            | Phase::Staging
+            | Phase::Starting
+            | Phase::Running
+            | Phase::Ready
+            | Phase::Stopping
+            | Phase::Reconciling
+            | Phase::BackOff
+            | Phase::Finished => {}
         }
     }
 

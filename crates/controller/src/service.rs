@@ -139,7 +139,7 @@ impl Controller {
 fn stack_key(options: &ControllerOptions) -> io::Result<Secret> {
     match &options.state {
         Some(Place::ZooKeeper(_)) => Ok(Secret::from_file(&options.key_file)?.derived("stack key")),
-        _ => Secret::from_file(&options.work_dir.join("stack-key")),
+        Some(Place::Directory(_)) | None => Secret::from_file(&options.work_dir.join("stack-key")),
     }
 }
 

@@ -155,7 +155,7 @@ impl Argument {
             {
                 Some(Problem::new(self.name, "cannot be a name").help(check::PLAIN))
             }
-            _ => None,
+            Kind::Truth | Kind::Name | Kind::Any => None,
         }
     }
 

@@ -140,7 +140,10 @@ impl Survey {
         match evacuation(&self.cluster, &self.ongoing, broker, &staying) {
             Evacuation::Done => Ok(Step::Go),
             Evacuation::Wait(reason) => Err(reason),
-            _ => Ok(Step::Do(Act::Evacuate(broker, staying))),
+            // What cannot be moved is told by the act itself.
+            Evacuation::Move(..) | Evacuation::TooFew(_) | Evacuation::Refuse(_) => {
+                Ok(Step::Do(Act::Evacuate(broker, staying)))
+            }
         }
     }
 

@@ -32,7 +32,11 @@ impl Constraint {
             Operator::Unlike(p) if !anchored(p).is_ok_and(|r| !r.is_match(here)) => {
                 no(format!("the agent has {here}"))
             }
-            _ => Ok(()),
+            Operator::Unique
+            | Operator::AtMost(_)
+            | Operator::Cluster(_)
+            | Operator::Like(_)
+            | Operator::Unlike(_) => Ok(()),
         }
     }
 }

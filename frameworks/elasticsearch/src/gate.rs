@@ -37,7 +37,8 @@ impl Clustered for Elasticsearch {
             (Moment::Before, Action::Remove) | (Moment::After, Action::Launch | Action::Restart) => {
                 Verdict::Wait(why)
             }
-            _ => Verdict::Go,
+            (Moment::Before, Action::Launch | Action::Restart | Action::Stop)
+            | (Moment::After, Action::Stop | Action::Remove) => Verdict::Go,
         }
     }
 

@@ -83,7 +83,8 @@ impl Service for Described {
                 Foreign::registered(&ask.view.master, &name).await
             }
             (Moment::After, Action::Remove) if external => Foreign::gone(&ask.view.master, &[name]).await,
-            _ => Verdict::Go,
+            (Moment::After, Action::Launch | Action::Restart | Action::Stop | Action::Remove)
+            | (Moment::Before, _) => Verdict::Go,
         }
     }
 

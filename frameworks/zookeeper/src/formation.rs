@@ -30,7 +30,7 @@ pub(crate) fn admits(id: ServerId, view: &View) -> Result<(), Wait> {
     match Stage::of(view) {
         Stage::Exists if known || id as usize <= view.target.len() / 2 + 1 => Ok(()),
         Stage::Exists => Err(Wait::For("it joins as soon as the ensemble serves".into())),
-        _ => founding::admits(&name_of(id), view).map(drop),
+        Stage::Unknown | Stage::By(_) => founding::admits(&name_of(id), view).map(drop),
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn initial_members(id: ServerId, view: &View) -> Result<Members, Wait
     }
     let founders = match Stage::of(view) {
         Stage::Exists => view.target.clone(),
-        _ => founding::founders(&name_of(id), view)?,
+        Stage::Unknown | Stage::By(_) => founding::founders(&name_of(id), view)?,
     };
     founding::places(&founders, view)?;
     let line = |name: &String| Some((id_of(name)?, server_line(view.placement(name)?, Role::Participant)?));

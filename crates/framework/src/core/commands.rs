@@ -1,11 +1,12 @@
 //! What operators ask for.
 
+use super::next::Next;
 use super::render::Stale;
 use super::state::Goal;
 use super::{Core, Effect, Link, Millis, Out};
 use crate::driver::{Accepted, Command};
 use crate::rest::Problem;
-use crate::{Config, Phase};
+use crate::{Action, Config, Moment, Phase};
 
 impl Core {
     /// Takes a configuration that the controller gives at the start. The same or an older revision changes nothing, so
@@ -199,11 +200,11 @@ impl Core {
             return Err(self.unknown_instance(&name));
         }
         match self.need(&name, 0) {
-            super::next::Next::Disrupt(_) => self.stop(&name, out),
-            super::next::Next::Launch => self.live_mut(&name).admitted = true,
-            super::next::Next::Verify(action) => self.go(&name, action, crate::Moment::After, 0, out),
-            super::next::Next::Retire => self.go(&name, crate::Action::Remove, crate::Moment::After, 0, out),
-            _ => {
+            Next::Disrupt(_) => self.stop(&name, out),
+            Next::Launch => self.live_mut(&name).admitted = true,
+            Next::Verify(action) => self.go(&name, action, Moment::After, 0, out),
+            Next::Retire => self.go(&name, Action::Remove, Moment::After, 0, out),
+            Next::Nothing | Next::BackOff(_) | Next::Busy | Next::GivenUp | Next::CleanUp => {
                 return Err(Problem::conflict("nothing-to-force", format!("{name} waits for no gate"))
                     .hint("GET /v1/plans shows what each step waits for"));
             }

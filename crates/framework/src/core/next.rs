@@ -80,7 +80,16 @@ fn running(verified: bool, first: bool, phase: Phase, outdated: bool) -> Next {
         _ if outdated => Next::Disrupt(Action::Restart),
         Phase::Ready if !verified => Next::Verify(if first { Action::Launch } else { Action::Restart }),
         Phase::Ready => Next::Nothing,
-        _ => Next::Busy,
+        Phase::Waiting
+        | Phase::Staging
+        | Phase::Starting
+        | Phase::Running
+        | Phase::Unhealthy
+        | Phase::Stopping
+        | Phase::BackOff
+        | Phase::Stopped
+        | Phase::Finished
+        | Phase::Failed => Next::Busy,
     }
 }
 

@@ -99,8 +99,9 @@ impl Core {
     fn purpose(&self, name: &str, now: Millis) -> Option<Purpose> {
         match self.need(name, now) {
             Next::CleanUp => Some(Purpose::CleanUp),
-            Next::Launch if self.state.target.paused && self.first_launch(name) => None,
-            Next::Launch if !self.first_launch(name) => {
+            // Its gate is asked first.
+            Next::Launch if self.first_launch(name) => None,
+            Next::Launch => {
                 let placed = self.state.instances.get(name).is_some_and(Record::is_placed);
                 match self.rendered.get(name)? {
                     Ok(_) => Some(Purpose::Launch { placed }),
@@ -108,7 +109,13 @@ impl Core {
                     Err(_) => None,
                 }
             }
-            _ => None,
+            Next::Nothing
+            | Next::BackOff(_)
+            | Next::Busy
+            | Next::Verify(_)
+            | Next::Disrupt(_)
+            | Next::GivenUp
+            | Next::Retire => None,
         }
     }
 

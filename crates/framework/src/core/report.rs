@@ -193,7 +193,15 @@ impl Core {
         let verb = match next {
             Next::Disrupt(Action::Restart) | Next::Verify(Action::Restart) => "restart",
             Next::Disrupt(Action::Stop) => "stop",
-            _ => "launch",
+            Next::Disrupt(Action::Launch | Action::Remove)
+            | Next::Verify(Action::Launch | Action::Stop | Action::Remove)
+            | Next::Nothing
+            | Next::Launch
+            | Next::BackOff(_)
+            | Next::Busy
+            | Next::GivenUp
+            | Next::CleanUp
+            | Next::Retire => "launch",
         };
         Step { id: format!("{name}:{verb}"), name: name.to_owned(), status, message }
     }

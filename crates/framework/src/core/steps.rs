@@ -77,7 +77,8 @@ impl Core {
                 Some(Next::Verify(a)) => (a, *moment) == (action, Moment::After),
                 Some(Next::Disrupt(a)) => (a, *moment) == (action, Moment::Before),
                 Some(Next::Retire) => (*action, *moment) == (Action::Remove, Moment::After),
-                _ => false,
+                Some(Next::Nothing | Next::BackOff(_) | Next::Busy | Next::GivenUp | Next::CleanUp)
+                | None => false,
             },
         });
     }
@@ -94,7 +95,13 @@ impl Core {
                 Some((*action, Moment::Before))
             }
             Next::Retire => Some((Action::Remove, Moment::After)),
-            _ => None,
+            Next::Launch
+            | Next::Disrupt(_)
+            | Next::Nothing
+            | Next::BackOff(_)
+            | Next::Busy
+            | Next::GivenUp
+            | Next::CleanUp => None,
         }
     }
 
@@ -228,7 +235,13 @@ impl Core {
             match next {
                 Next::Disrupt(_) => self.stop(name, out),
                 Next::Retire => self.retire(name),
-                _ => {}
+                Next::Nothing
+                | Next::Launch
+                | Next::BackOff(_)
+                | Next::Busy
+                | Next::Verify(_)
+                | Next::GivenUp
+                | Next::CleanUp => {}
             }
         }
     }

@@ -123,7 +123,13 @@ async fn plan(State(handle): State<Handle>, Path(name): Path<String>) -> Refused
     let code = match plan.status {
         PlanStatus::Complete => StatusCode::OK,
         PlanStatus::Error => StatusCode::EXPECTATION_FAILED,
-        _ => StatusCode::ACCEPTED,
+        PlanStatus::Waiting
+        | PlanStatus::Pending
+        | PlanStatus::Prepared
+        | PlanStatus::Starting
+        | PlanStatus::Started
+        | PlanStatus::Delayed
+        | PlanStatus::InProgress => StatusCode::ACCEPTED,
     };
     Ok((code, Json(plan)).into_response())
 }
