@@ -118,19 +118,7 @@ pub(crate) fn apply(
     if changed {
         options.revision += 1;
     }
-    let mut stored = StoredStack {
-        spec: wanted.stack,
-        source: wanted.bundle.source(),
-        bundle: Some(wanted.bundle).filter(Bundle::has_several),
-        revisions: old.map(|s| s.revisions.clone()).unwrap_or_default(),
-        leaving: old.map(|s| s.leaving.clone()).unwrap_or_default(),
-        again: old.map(|s| s.again.clone()).unwrap_or_default(),
-        destroying: None,
-        notes: wanted.notes,
-    };
-    if let Some(old) = old.filter(|_| !planted(Bug::ForgetLeaving)) {
-        leave(&mut stored, old, &diff, wanted.delete_data);
-    }
+    let mut stored = kept(wanted, old, &diff);
     options.secrets.extend(fresh.clone());
     let secrets = secret_changes(current, &options.secrets, fresh, &stored);
     let rotated = secrets.iter().flat_map(|secret| &secret.services);
@@ -149,6 +137,24 @@ pub(crate) fn apply(
     };
     options.stacks.insert(name, stored);
     Ok(Applied { options, plan })
+}
+
+/// The stack as it is kept, in the place of an older one.
+fn kept(wanted: Wanted, old: Option<&StoredStack>, diff: &StackDiff) -> StoredStack {
+    let mut stored = StoredStack {
+        spec: wanted.stack,
+        source: wanted.bundle.source(),
+        bundle: Some(wanted.bundle).filter(Bundle::has_several),
+        revisions: old.map(|s| s.revisions.clone()).unwrap_or_default(),
+        leaving: old.map(|s| s.leaving.clone()).unwrap_or_default(),
+        again: old.map(|s| s.again.clone()).unwrap_or_default(),
+        destroying: None,
+        notes: wanted.notes,
+    };
+    if let Some(old) = old.filter(|_| !planted(Bug::ForgetLeaving)) {
+        leave(&mut stored, old, diff, wanted.delete_data);
+    }
+    stored
 }
 
 /// `<stack>-<service>` must be unique over all stacks: `a-b` + `c` and `a` + `b-c` are the same framework.

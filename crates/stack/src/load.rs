@@ -89,44 +89,63 @@ impl Files {
         if known {
             return;
         }
-        let absent = match bundle.files.get(name) {
-            Some(Content::Text(bytes)) => {
-                let node = self.parse(name, bytes, diagnostics);
-                match named {
-                    Named::Stack(name) => {
-                        if let Some(node) = &node {
-                            self.scan(node, bundle, queue, diagnostics);
-                        }
-                        self.stacks.insert(name, node.map_or(Loaded::Broken, Loaded::Ready));
-                    }
-                    Named::Framework(name) => {
-                        let read = node.and_then(|node| {
-                            let value = node.to_json();
-                            let beside = self.beside(&name, &value, bundle);
-                            read_spec(&self.sources, &node, value, &beside, diagnostics)
-                        });
-                        self.frameworks.insert(name, read.map_or(Loaded::Broken, Loaded::Ready));
-                    }
-                }
-                return;
-            }
-            Some(Content::Absent(why)) => why.clone(),
+        match self.content(name, bundle) {
+            Ok(bytes) => self.read(named, bytes, bundle, queue, diagnostics),
+            Err(why) => self.keep_absent(named, why),
+        }
+    }
+
+    /// What is in a file; else why that is not known.
+    fn content<'b>(&mut self, name: &str, bundle: &'b Bundle) -> Result<&'b [u8], String> {
+        match bundle.files.get(name) {
+            Some(Content::Text(bytes)) => Ok(bytes),
+            Some(Content::Absent(why)) => Err(why.clone()),
             None if bundle.files.len() >= MAX_FILES => {
-                format!("a stack may consist of {MAX_FILES} files")
+                Err(format!("a stack may consist of {MAX_FILES} files"))
             }
             None => {
-                if !self.wanted.contains(name) {
-                    self.wanted.push(name.clone());
+                if !self.wanted.iter().any(|wanted| wanted == name) {
+                    self.wanted.push(name.to_owned());
                 }
-                "it was not sent along".to_owned()
+                Err("it was not sent along".to_owned())
             }
-        };
+        }
+    }
+
+    fn read(
+        &mut self,
+        named: Named,
+        bytes: &[u8],
+        bundle: &Bundle,
+        queue: &mut VecDeque<Named>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         match named {
             Named::Stack(name) => {
-                self.stacks.insert(name, Loaded::Absent(absent));
+                let node = self.parse(&name, bytes, diagnostics);
+                if let Some(node) = &node {
+                    self.scan(node, bundle, queue, diagnostics);
+                }
+                self.stacks.insert(name, node.map_or(Loaded::Broken, Loaded::Ready));
             }
             Named::Framework(name) => {
-                self.frameworks.insert(name, Loaded::Absent(absent));
+                let read = self.parse(&name, bytes, diagnostics).and_then(|node| {
+                    let value = node.to_json();
+                    let beside = self.beside(&name, &value, bundle);
+                    read_spec(&self.sources, &node, value, &beside, diagnostics)
+                });
+                self.frameworks.insert(name, read.map_or(Loaded::Broken, Loaded::Ready));
+            }
+        }
+    }
+
+    fn keep_absent(&mut self, named: Named, why: String) {
+        match named {
+            Named::Stack(name) => {
+                self.stacks.insert(name, Loaded::Absent(why));
+            }
+            Named::Framework(name) => {
+                self.frameworks.insert(name, Loaded::Absent(why));
             }
         }
     }
