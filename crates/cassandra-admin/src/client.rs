@@ -54,6 +54,9 @@ pub struct Client {
 
 impl Client {
     /// Connects to `host:port`.
+    ///
+    /// # Errors
+    /// Nobody answers in time, or not as Cassandra does; it wants a password.
     pub async fn connect(endpoint: &str) -> Result<Self, Error> {
         let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(endpoint));
         let late = |_| Error::Timeout(endpoint.to_owned());
@@ -68,6 +71,9 @@ impl Client {
     }
 
     /// Rows of a `SELECT JSON` statement; nothing for others.
+    ///
+    /// # Errors
+    /// The node does not answer in time, or refuses the statement.
     pub async fn query(&mut self, statement: &str) -> Result<Vec<Value>, Error> {
         let body =
             [&length(statement.len()), statement.as_bytes(), &CONSISTENCY_ONE, &[SKIP_METADATA]].concat();

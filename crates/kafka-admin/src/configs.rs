@@ -53,6 +53,9 @@ fn same(one: &str, other: &str) -> bool {
 
 impl Client {
     /// Settings in effect of these topics; `keys`: only these.
+    ///
+    /// # Errors
+    /// The broker does not answer, or refuses for one of them.
     pub async fn topic_configs(
         &mut self,
         topics: &BTreeSet<String>,
@@ -84,6 +87,9 @@ impl Client {
     }
 
     /// `min.insync.replicas` in effect, by topic.
+    ///
+    /// # Errors
+    /// As [`Self::topic_configs`].
     pub async fn min_isr(
         &mut self,
         topics: &BTreeSet<String>,
@@ -94,6 +100,9 @@ impl Client {
     }
 
     /// Sets settings of a topic; no value: back to the default. Others are left as they are.
+    ///
+    /// # Errors
+    /// The controller does not answer, or refuses.
     pub async fn alter_topic(
         &mut self,
         topic: &str,

@@ -81,6 +81,9 @@ impl Client {
     }
 
     /// Brokers and all topics, as the connected broker knows them.
+    ///
+    /// # Errors
+    /// The broker does not answer, or refuses.
     pub async fn cluster(&mut self) -> Result<Cluster, ClientError> {
         // No list of topics means all, from version 1 on.
         let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
@@ -90,6 +93,9 @@ impl Client {
     }
 
     /// Ids of the brokers that the connected broker lists.
+    ///
+    /// # Errors
+    /// The broker does not answer.
     pub async fn members(&mut self) -> Result<BTreeSet<i32>, ClientError> {
         let request = MetadataRequest::default().with_topics(Some(Vec::new()));
         let cluster: Cluster = self.any.call(&request).await?.into();

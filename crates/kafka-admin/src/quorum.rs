@@ -39,6 +39,9 @@ pub fn cluster_id(name: &str) -> String {
 
 impl Client {
     /// The quorum as its leader sees it.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or there is no such quorum.
     pub async fn quorum(&mut self) -> Result<Quorum, ClientError> {
         let topic = TopicData::default()
             .with_topic_name(topic_name(METADATA_TOPIC))
@@ -57,6 +60,9 @@ impl Client {
     }
 
     /// Makes the cluster forget a broker that will not come back.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or refuses.
     pub async fn unregister(&mut self, broker: i32) -> Result<(), ClientError> {
         let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(broker));
         let answer = self.any.call(&request).await?;

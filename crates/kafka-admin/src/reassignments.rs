@@ -56,6 +56,9 @@ const PREFERRED: i8 = 0;
 
 impl Client {
     /// Starts moves. Kafka carries them out by and by.
+    ///
+    /// # Errors
+    /// The controller does not answer, or refuses one of them; others may have begun.
     pub async fn reassign(&mut self, assignments: &[Assignment]) -> Result<(), ClientError> {
         let mut topics: BTreeMap<&str, Vec<ReassignablePartition>> = BTreeMap::new();
         for a in assignments {
@@ -82,6 +85,9 @@ impl Client {
     }
 
     /// All moves under way.
+    ///
+    /// # Errors
+    /// The controller does not answer, or refuses.
     pub async fn reassignments(&mut self) -> Result<Vec<Ongoing>, ClientError> {
         let request =
             ListPartitionReassignmentsRequest::default().with_timeout_ms(CHANGE_MS).with_topics(None);
@@ -115,6 +121,9 @@ impl Client {
     }
 
     /// Gives these partitions (by topic) back to their preferred leaders, where those are in sync.
+    ///
+    /// # Errors
+    /// The controller does not answer, or refuses.
     pub async fn elect_preferred(
         &mut self,
         partitions: &BTreeMap<String, Vec<i32>>,

@@ -91,6 +91,9 @@ impl Client {
     }
 
     /// Deletes a topic with all its records.
+    ///
+    /// # Errors
+    /// The controller does not answer or refuses, or brokers do not take it up in time.
     pub async fn delete_topic(&mut self, name: &str) -> Result<(), ClientError> {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name(name)])
@@ -103,6 +106,9 @@ impl Client {
     }
 
     /// Raises the number of partitions of a topic to `count`.
+    ///
+    /// # Errors
+    /// The controller does not answer or refuses, or brokers do not take it up in time.
     pub async fn grow_topic(&mut self, name: &str, count: u32) -> Result<(), ClientError> {
         let wanted = CreatePartitionsTopic::default()
             .with_name(topic_name(name))

@@ -54,6 +54,9 @@ impl MediaType {
     }
 
     /// Writes a message.
+    ///
+    /// # Errors
+    /// It holds what JSON cannot say.
     pub fn encode<M: Body>(self, message: &M) -> Result<Vec<u8>, CodecError> {
         match self {
             Self::Json => Ok(serde_json::to_vec(message)?),
@@ -62,6 +65,9 @@ impl MediaType {
     }
 
     /// Reads a message.
+    ///
+    /// # Errors
+    /// It is none of this type.
     pub fn decode<M: Body>(self, body: &[u8]) -> Result<M, CodecError> {
         match self {
             Self::Json => Ok(serde_json::from_slice(body)?),

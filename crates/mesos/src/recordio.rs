@@ -48,7 +48,10 @@ impl Decoder {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// The next whole record, or `None` until more is fed. An error stays: the stream cannot be read on.
+    /// The next whole record, or `None` until more is fed.
+    ///
+    /// # Errors
+    /// A length is none, or above the cap. An error stays: the stream cannot be read on.
     pub fn next_record(&mut self) -> Result<Option<Bytes>, RecordError> {
         if self.awaited.is_none() {
             self.awaited = self.take_length()?;

@@ -148,6 +148,9 @@ impl MasterServer {
     }
 
     /// Wait until the master ends by itself, which it does only when it cannot store what it must.
+    ///
+    /// # Errors
+    /// Why it cannot.
     pub async fn ended(&mut self) -> Result<(), RegistryError> {
         (&mut self.driver).await.unwrap_or(Ok(()))
     }

@@ -230,6 +230,9 @@ async fn act(
 }
 
 /// Starts nodes, also those that were only configured.
+///
+/// # Errors
+/// The scheduler refuses the change of its options, or the command.
 pub async fn start(handle: &Handle, nodes: &Nodes, ids: &BTreeSet<u32>) -> Refused<Accepted> {
     if !idle(&handle.published().config.options).is_disjoint(ids) {
         handle.edit(|view, options| nodes.wake(options, view, ids)).await?;

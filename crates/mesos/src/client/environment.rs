@@ -53,11 +53,17 @@ pub struct ExecutorEnvironment {
 
 impl ExecutorEnvironment {
     /// From the environment of this process.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
     pub fn from_process() -> Result<Self, EnvironmentError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
     /// From any environment.
+    ///
+    /// # Errors
+    /// Which variable is missing, or says what cannot be.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let present = |name: &str| variable(name).filter(|value| !value.is_empty());
         let required = |name: &'static str| {

@@ -77,8 +77,11 @@ impl fmt::Debug for Shared {
 }
 
 impl ExecutorClient {
-    /// Starts to subscribe, as the one that the environment says, and gives the events through a bounded channel. `unacknowledged` is asked at each subscription
-    /// for the tasks and updates that the agent has not acknowledged.
+    /// Starts to subscribe, as the one that the environment says, and gives the events through a bounded channel.
+    /// `unacknowledged` is asked at each subscription for the tasks and updates that the agent has not acknowledged.
+    ///
+    /// # Errors
+    /// The client cannot be made as the options say. That the agent does not answer comes as an event.
     pub fn connect(
         environment: ExecutorEnvironment,
         mut options: Options,
@@ -95,6 +98,9 @@ impl ExecutorClient {
     }
 
     /// Tells the agent of a status. Keep it until it is acknowledged: when this fails, the next subscription tells it.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
     pub async fn update(&self, status: TaskStatus) -> Result<(), ClientError> {
         let mut call = self.0.shared.blank_call(CallType::Update);
         call.update = Some(Update { status });
@@ -102,6 +108,9 @@ impl ExecutorClient {
     }
 
     /// Sends bytes to the scheduler. They may be lost.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
     pub async fn message(&self, data: Vec<u8>) -> Result<(), ClientError> {
         let mut call = self.0.shared.blank_call(CallType::Message);
         call.message = Some(Message { data });
@@ -109,6 +118,9 @@ impl ExecutorClient {
     }
 
     /// Makes any call.
+    ///
+    /// # Errors
+    /// The agent does not answer, or refuses the call.
     pub async fn call(&self, call: &Call) -> Result<(), ClientError> {
         let shared = &self.0.shared;
         shared.http.call(&shared.url, call, None).await.map(drop)

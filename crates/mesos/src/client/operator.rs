@@ -23,16 +23,25 @@ pub struct OperatorClient {
 
 impl OperatorClient {
     /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The client cannot be made as the options say, for example because they have authorities and an address is not `https`.
     pub fn new(masters: Masters, options: Options) -> Result<Self, ClientError> {
         Ok(Self { http: Http::new(masters.urls(), options)?, masters, choice: AtomicUsize::new(0) })
     }
 
     /// Calls that only do something give an empty response.
+    ///
+    /// # Errors
+    /// No master answers, it refuses the call, or its answer cannot be read.
     pub async fn call(&self, call: &master::Call) -> Result<master::Response, ClientError> {
         self.ask(call).await?.decode()
     }
 
     /// Where the leading master is, as redirects tell.
+    ///
+    /// # Errors
+    /// No master answers, or it refuses to be asked.
     pub async fn leader(&self) -> Result<Url, ClientError> {
         let mut call = master::Call::default();
         call.set_type(master::call::Type::GetHealth);
@@ -77,6 +86,9 @@ pub struct Piece {
 
 impl AgentClient {
     /// `address` is `host:port` or a URL. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The address cannot be used, or the client cannot be made as the options say.
     pub fn new(address: &str, options: Options) -> Result<Self, ClientError> {
         let mut url = parse_address(address)?;
         url.set_path(PATH);
@@ -84,10 +96,16 @@ impl AgentClient {
     }
 
     /// Calls that only do something give an empty response.
+    ///
+    /// # Errors
+    /// The agent does not answer, refuses the call, or its answer cannot be read.
     pub async fn call(&self, call: &agent::Call) -> Result<agent::Response, ClientError> {
         self.http.call(&self.url, call, None).await?.decode()
     }
     /// A piece of a file, by the path under which agents serve it; an offset of -1 asks for the length only.
+    ///
+    /// # Errors
+    /// As [`Self::call`]; a file that is not there is refused with status 404.
     pub async fn read(&self, path: &str, offset: i64, length: u64) -> Result<Piece, ClientError> {
         let mut url = self.url.clone();
         url.set_path("/files/read");

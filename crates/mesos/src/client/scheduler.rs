@@ -81,6 +81,9 @@ struct Session {
 impl SchedulerClient {
     /// Starts to subscribe and gives the events through a bounded channel. An id in `framework` makes it a failover:
     /// keep the one from [`SchedulerEvent::Subscribed`] before anything else, and give it again after a restart.
+    ///
+    /// # Errors
+    /// The client cannot be made as the options say. That no master answers comes as an event.
     pub fn connect(
         masters: Masters,
         framework: FrameworkInfo,
@@ -95,6 +98,9 @@ impl SchedulerClient {
     }
 
     /// Makes a call over the present subscription; the framework id is filled in.
+    ///
+    /// # Errors
+    /// There is no subscription, the master does not answer, or it refuses the call.
     pub async fn call(&self, mut call: Call) -> Result<(), ClientError> {
         let shared = &self.0.shared;
         let (session, framework_id) = {

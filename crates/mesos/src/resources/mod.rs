@@ -54,6 +54,9 @@ pub enum ResourceError {
 }
 
 /// Whether a resource makes sense. Servers ask before they believe a call.
+///
+/// # Errors
+/// It has no value of its type, or one that cannot be: below zero, or a range that ends before it begins.
 pub fn validate(resource: &Resource) -> Result<(), ResourceError> {
     Quantity::of(resource).map(|_| ())
 }

@@ -67,6 +67,9 @@ impl fmt::Display for Resources {
 }
 
 /// Reads the attributes of an agent: numbers are scalars, `[…]` ranges, `{…}` sets, anything else text.
+///
+/// # Errors
+/// Which piece cannot be read, and why.
 pub fn parse_attributes(text: &str) -> Result<Vec<Attribute>, ResourceError> {
     let mut attributes = Vec::new();
     for (piece, name, value) in pairs(text)? {
