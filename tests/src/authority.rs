@@ -20,7 +20,7 @@ impl Default for Authority {
     }
 }
 
-#[allow(clippy::unwrap_used, reason = "a test without certificates is over")]
+#[expect(clippy::unwrap_used, reason = "a test without certificates is over")]
 impl Authority {
     /// A new one.
     ///
@@ -64,7 +64,7 @@ impl Authority {
     }
 }
 
-#[allow(clippy::unwrap_used, reason = "a test without certificates is over")]
+#[expect(clippy::unwrap_used, reason = "a test without certificates is over")]
 fn params(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap()
 }

@@ -29,7 +29,7 @@ impl Output {
     ///
     /// # Panics
     /// When it is not.
-    #[allow(clippy::panic, reason = "a test's failure is a panic")]
+    #[expect(clippy::panic, reason = "a test's failure is a panic")]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self:#?}"))
     }
@@ -38,7 +38,7 @@ impl Output {
     ///
     /// # Panics
     /// When it is another.
-    #[allow(clippy::return_self_not_must_use, reason = "often the exit code is all that matters")]
+    // Often the exit code is all that matters.
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
@@ -117,7 +117,7 @@ pub fn free_port() -> u16 {
     listener.map(|a| a.port()).unwrap_or_default()
 }
 
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test's failure is a panic")]
 impl Cairn {
     /// Nothing runs yet.
     pub fn new(agents: usize) -> Self {

@@ -81,7 +81,7 @@ impl Drop for Session {
 ///
 /// # Panics
 /// When one fails.
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 pub fn execute(points: &str, statements: &[String]) -> Vec<Value> {
     let mut session = Session::open(points, Duration::from_secs(30));
     let run = |statement: &String| session.execute(statement).unwrap_or_else(|e| panic!("{statement}: {e}"));

@@ -35,7 +35,7 @@ impl Http {
     ///
     /// # Panics
     /// When the machine has no threads left.
-    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
+    #[expect(clippy::unwrap_used, reason = "a test without a client is over")]
     pub fn within(time: Duration, base: &str, token: Option<String>) -> Self {
         // reqwest is built without a provider of its own; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -49,7 +49,7 @@ impl Http {
     /// # Panics
     /// When that is no certificate.
     #[must_use]
-    #[allow(clippy::unwrap_used, reason = "a test without a client is over")]
+    #[expect(clippy::unwrap_used, reason = "a test without a client is over")]
     pub fn trusting(self, authority: &str) -> Self {
         let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
         let client = builder(SLOWEST).tls_certs_only([authority]);
@@ -72,7 +72,7 @@ impl Http {
     ///
     /// # Panics
     /// When nobody answers.
-    #[allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
+    #[expect(clippy::unwrap_used, reason = "a test's failure is a panic")]
     pub fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.try_send(method, path, body).unwrap()
     }
@@ -81,7 +81,7 @@ impl Http {
     ///
     /// # Panics
     /// When nobody answers.
-    #[allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
+    #[expect(clippy::unwrap_used, reason = "a test's failure is a panic")]
     pub fn send_as(&self, method: &str, path: &str, media_type: &str, text: &str) -> (u16, Value) {
         self.try_send_as(method, path, media_type, text).unwrap()
     }

@@ -6,11 +6,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Panics
 /// When the deadline has passed, with what was waited for.
-#[allow(
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test's deadline is real time, and its failure a panic"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test's deadline is real time, and its failure a panic")]
 pub fn until<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

@@ -21,7 +21,7 @@ pub struct ZooKeeperServer {
     process: Option<Child>,
 }
 
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::unwrap_used, reason = "a test's failure is a panic")]
 impl ZooKeeperServer {
     /// Starts it from the archive that `make dist` puts together, and waits until it serves.
     pub fn start() -> Self {

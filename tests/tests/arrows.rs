@@ -83,7 +83,7 @@ fn root() -> &'static Path {
 }
 
 /// Crates of ours that a manifest's `[dependencies]` names. Tests may use more: they show how rooms work together.
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 fn dependencies(folder: &str) -> BTreeSet<String> {
     let manifest = root().join(folder).join("Cargo.toml");
     let text = std::fs::read_to_string(&manifest).unwrap_or_else(|e| panic!("{}: {e}", manifest.display()));

@@ -160,7 +160,7 @@ impl Survey {
     pub fn has_room_without(&self, leaving: &str, disk_mib: u64) -> Result<(), String> {
         let ring = self.ring();
         let load = ring.get(leaving).map_or(0.0, |m| m.load);
-        #[allow(clippy::cast_precision_loss, reason = "disks have far fewer than 2^52 MiB")]
+        // Disks have far fewer than 2^52 MiB.
         let disk = disk_mib as f64 * 1_048_576.0;
         let others = ring.iter().filter(|(endpoint, _)| *endpoint != leaving);
         let free: f64 = others.map(|(_, member)| (disk - member.load).max(0.0)).sum();

@@ -240,7 +240,6 @@ pub fn owns(ring: &BTreeMap<String, Member>) -> BTreeMap<&str, f64> {
         for (token, endpoint) in tokens.iter().copied() {
             // The ring has 2^64 places and closes on itself; one token alone owns all of it.
             let range = token.wrapping_sub(before) as u64;
-            #[allow(clippy::cast_precision_loss, reason = "percent, for people")]
             let share = if token == last && before == last && tokens.len() == 1 {
                 1.0
             } else {

@@ -7,7 +7,7 @@
 //! Times are those of the thread on the processor: the master computes and waits for nothing, so on a machine that does nothing
 //! else they are the time that passes, and on a busy one they are not those of others.
 
-#![allow(clippy::unwrap_used, reason = "a measurement may fail")]
+#![expect(clippy::unwrap_used, reason = "a measurement may fail")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};

@@ -32,7 +32,7 @@ pub const LINK_CAPACITY: usize = 16_384;
 
 /// What the master tells one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
     reason = "messages are few at a time, and the large ones are the frequent ones"
 )]
@@ -122,7 +122,7 @@ pub enum ToAgent {
 
 /// What an agent tells the master.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
     reason = "messages are few at a time, and the large ones are the frequent ones"
 )]
@@ -208,7 +208,6 @@ mod state {
     use cairn_mesos::v1::TaskState;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(state: &TaskState, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_i32(*state as i32)
     }

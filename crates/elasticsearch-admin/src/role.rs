@@ -9,7 +9,7 @@ use serde_json::Value;
 /// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names are Elasticsearch's own")]
+#[expect(missing_docs, reason = "the names are Elasticsearch's own")]
 pub enum Role {
     Master,
     Data,

@@ -15,7 +15,7 @@ pub(crate) fn let_go_of_start_up() {
         let start = std::ptr::without_provenance_mut(from);
         // SAFETY: the range is one mapping of a file that is never written to (`r-xp`): a page that is let go is read from
         // the file when it is touched next, with the same content.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "no safe function lets pages go")]
         let advised = unsafe { madvise(start, length, Advice::LinuxDontNeed) };
         if let Err(error) = advised {
             tracing::debug!(%error, "the pages of start-up stay mapped");

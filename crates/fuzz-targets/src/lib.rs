@@ -4,7 +4,7 @@
 //! panics when something is wrong, and so does what it calls, if it can. `fuzz/` runs the targets under libFuzzer; the
 //! test of this crate runs each for a bounded number of [`change`]d inputs.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a target that finds something panics")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a target that finds something panics")]
 
 pub mod change;
 mod corpus;

@@ -3,7 +3,7 @@
 //!
 //! `SIDE-KIND.NAME.ENCODING.EXT`: `.json` is the message, `.bin` the same in protobuf, `.stream` a RecordIO body with
 //! its messages in `.events`.
-#![allow(clippy::unwrap_used, clippy::panic)] // The lint knows only #[test] functions, not what they share.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the lint spares tests, not what they share")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -35,6 +35,9 @@ pub enum AskError {
 }
 
 /// Sends a word to `host:port` and reads until the server closes.
+///
+/// # Errors
+/// Nobody listens, the connection breaks, or the answer does not come in time.
 pub async fn ask(endpoint: &str, word: &'static str) -> Result<String, AskError> {
     match timeout(LIMIT, exchange(endpoint, word)).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -94,11 +97,7 @@ pub fn mntr(answer: &str) -> Monitor {
     let mut monitor = Monitor::default();
     for (name, value) in answer.lines().filter_map(|l| l.split_once('\t')) {
         // Gauges may be written as `2` or `2.0`.
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates, counts are small"
-        )]
+        // Saturates, counts are small.
         let number = || value.trim().parse::<f64>().map_or(0, |n| n as u32);
         match name {
             "zk_peer_state" => monitor.peer_state = value.trim().to_owned(),

@@ -169,7 +169,7 @@ impl Drop for Fleet {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test that waits for real processes")]
+#[expect(clippy::disallowed_methods, reason = "a test that waits for real processes")]
 fn now() -> Instant {
     Instant::now()
 }

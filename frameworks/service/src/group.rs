@@ -35,7 +35,6 @@ pub(crate) fn instances(
     let mem = filler.mib(&at("mem"), &group.mem);
     let one = InstanceSpec {
         cpus,
-        #[allow(clippy::cast_precision_loss, reason = "MiB")]
         mem: mem as f64,
         volumes: volumes(name, group, filler),
         constraints: constraints(&at("constraints"), &group.constraints, filler),

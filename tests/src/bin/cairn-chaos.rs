@@ -1,7 +1,7 @@
 //! `make chaos`: hurts real services under load until the time is over. Arguments: minutes, stack, file for the table,
 //! seed, and which faults may come, as words with commas between of which a fault's name in the table must have one.
 
-#![allow(clippy::disallowed_methods, reason = "without a seed, each run is another one")]
+#![expect(clippy::disallowed_methods, reason = "without a seed, each run is another one")]
 
 use std::path::Path;
 use std::process::ExitCode;

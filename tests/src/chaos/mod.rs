@@ -85,7 +85,7 @@ struct World {
 ///
 /// # Panics
 /// When the stack does not come up, or no fault may come.
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 pub fn run(run: &Run<'_>) -> Report {
     let mut world = World::up(run);
     let dealer = Dealer::new(run.seed, world.topology.clone(), run.only);
@@ -112,7 +112,7 @@ pub fn run(run: &Run<'_>) -> Report {
 }
 
 impl Ground {
-    #[allow(clippy::panic, reason = "a test's failure is a panic")]
+    #[expect(clippy::panic, reason = "a test's failure is a panic")]
     fn new(homes: bool) -> Self {
         let cairn = Cairn::new(0).tell("cluster", &["--agent-timeout", AGENT_TIMEOUT]);
         let homes = homes.then(|| Homes::make(&cairn.folder(), AGENTS));
@@ -134,7 +134,7 @@ impl Drop for Ground {
 }
 
 impl World {
-    #[allow(clippy::panic, reason = "a test's failure is a panic")]
+    #[expect(clippy::panic, reason = "a test's failure is a panic")]
     fn up(run: &Run<'_>) -> Self {
         let ground = Ground::new(run.homes);
         let cairn = &ground.cairn;
@@ -198,7 +198,7 @@ impl World {
     }
 }
 
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 fn patient(mut subject: Box<dyn Subject>) -> Patient {
     subject.prepare().unwrap_or_else(|reason| panic!("{}: {reason}", subject.service()));
     let recorder = Recorder::start(subject.writer());

@@ -45,7 +45,7 @@ fn destroy(cairn: &Cairn, stack: &str, programs: &[&str]) {
 }
 
 /// An output of a stack.
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 fn output(cairn: &Cairn, stack: &str, name: &str) -> String {
     let outputs = &cairn.http().get(&format!("/v1/stacks/{stack}"))["outputs"];
     outputs[name].as_str().unwrap_or_else(|| panic!("no output {name}: {outputs:#}")).to_owned()

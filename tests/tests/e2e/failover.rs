@@ -48,7 +48,7 @@ impl Drop for World {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test measures real time")]
+#[expect(clippy::disallowed_methods, reason = "a test measures real time")]
 fn now() -> Instant {
     Instant::now()
 }

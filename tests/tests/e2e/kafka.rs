@@ -39,7 +39,7 @@ fn up(cairn: &mut Cairn) -> String {
     bootstrap(cairn)
 }
 
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
+#[expect(clippy::panic, reason = "a test's failure is a panic")]
 fn bootstrap(cairn: &Cairn) -> String {
     let endpoints = cairn.run(&["endpoints", "kafka/kafka", "-o", "json"]).expect(0).json();
     endpoints["bootstrap"].as_str().unwrap_or_else(|| panic!("{endpoints:#}")).to_owned()

@@ -63,7 +63,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "the one place where the master's driver asks the clock")]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the master's driver asks the clock")]
     pub(crate) fn start() -> Self {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { start: Instant::now(), epoch }

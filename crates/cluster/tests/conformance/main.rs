@@ -1,6 +1,6 @@
 //! Recorded conversations with Apache Mesos, played against the cluster.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod executor;
 mod names;

@@ -305,7 +305,6 @@ pub(crate) fn sum(lists: &[Value]) -> BTreeMap<String, String> {
             key.into_iter().map(|(name, value)| format!("{name}={}", canonical(value))).collect();
         let key = key.join(" ");
         if let Some(value) = scalar.and_then(|s| s["value"].as_f64()) {
-            #[allow(clippy::cast_possible_truncation, reason = "amounts are small")]
             let thousandths = (value * 1000.0).round() as i64;
             *scalars.entry(key).or_default() += thousandths;
         } else if let Some(found) = range.and_then(|r| r["range"].as_array()) {

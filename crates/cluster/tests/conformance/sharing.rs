@@ -89,7 +89,6 @@ fn amounts(offer: &Value) -> Amounts {
     let resources = offer["resources"].as_array().cloned().unwrap_or_default();
     ["cpus", "mem"].map(|name| {
         let found = resources.iter().filter(|resource| resource["name"] == name);
-        #[allow(clippy::cast_possible_truncation, reason = "amounts are small")]
         found.map(|r| (r["scalar"]["value"].as_f64().unwrap_or_default() * 1000.0).round() as i64).sum()
     })
 }

@@ -1,6 +1,6 @@
 //! The master's state machine, driven by hand, against what Apache Mesos was recorded to do.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, reason = "a test may fail")]
 
 mod allocation;
 mod apart;

@@ -1,7 +1,6 @@
 //! The executor under a real agent, with a stand-in for the master: real processes, small services.
 
-// The lints spare tests, but not what tests share.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the lints spare tests, not what they share")]
 
 mod actions;
 mod harness;

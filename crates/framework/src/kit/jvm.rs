@@ -209,7 +209,7 @@ impl<S: JvmService> Jvm<S> {
     pub fn place(&self) -> InstanceSpec {
         InstanceSpec {
             cpus: self.cpus,
-            #[allow(clippy::cast_precision_loss, reason = "amounts of memory are far below 2^52 MiB")]
+            // Amounts of memory are far below 2^52 MiB.
             mem: self.memory().mib() as f64,
             constraints: check::read_constraints(&self.constraints),
             ..InstanceSpec::default()

@@ -41,7 +41,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(odd)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn odd(error: serde_json::Error) -> Problem {
     Problem::bad_request(format!("the body is not what this resource takes: {error}"))
         .hint("send a JSON object; /openapi.json lists the fields")
@@ -53,7 +53,6 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only its shape matters")]
     struct Count {
         count: u32,
     }

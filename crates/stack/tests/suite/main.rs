@@ -1,5 +1,5 @@
 //! Specs as files: bad ones and what is said of them, good ones and what becomes of them.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the lints spare tests, not what they share")]
 
 mod bad_frameworks;
 mod bad_specs;

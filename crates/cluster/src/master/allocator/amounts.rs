@@ -10,12 +10,12 @@ pub(crate) const NAMES: [&str; 4] = ["cpus", "mem", "disk", "gpus"];
 pub(crate) struct Amounts([i64; NAMES.len()]);
 
 /// Thousandths of an amount; what is no amount counts as none.
-#[allow(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
+// A cast of a float saturates.
 pub(crate) fn thousandths(value: f64) -> i64 {
     (value * 1000.0).round() as i64
 }
 
-#[allow(clippy::cast_precision_loss, reason = "no cluster has 2^53 thousandths of anything")]
+// No cluster has 2^53 thousandths of anything.
 pub(crate) fn whole(thousandths: i64) -> f64 {
     thousandths as f64 / 1000.0
 }

@@ -126,7 +126,7 @@ async fn look(web: &Web) -> Result<State, Refusal> {
 }
 
 fn seconds(time: Option<&TimeInfo>) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "JSON has no more than that")]
+    // JSON has no more than that.
     time.map_or(0.0, |time| time.nanoseconds as f64 / 1e9)
 }
 

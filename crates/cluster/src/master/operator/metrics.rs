@@ -74,7 +74,7 @@ impl Counters {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+// No count comes near 2^53.
 fn number(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or(u64::MAX) as f64
 }

@@ -39,7 +39,7 @@ impl Lease {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a lease is about the time that passes outside")]
+#[expect(clippy::disallowed_methods, reason = "a lease is about the time that passes outside")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }
