@@ -18,7 +18,7 @@ pub(crate) struct Live {
     pub(crate) failures: u32,
     /// No launch before this.
     pub(crate) retry_at: Millis,
-    /// Ready since.
+    /// When it became ready, as long as it is.
     pub(crate) ready_since: Option<Millis>,
     /// When the current task was launched or last heard of.
     pub(crate) heard: Millis,

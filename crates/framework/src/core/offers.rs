@@ -121,41 +121,15 @@ impl Core {
 
     /// Every offer gets its answer in this very step.
     pub(crate) fn offers(&mut self, offers: &[v1::Offer], now: Millis, out: &mut Out) {
-        let sorted: Vec<&v1::Offer> = offers.iter().collect();
-        let mut supplies: Vec<Supply> =
-            sorted.iter().map(|o| task::supply(o, &self.setup.framework)).collect();
-        for supply in &mut supplies {
-            supply.taken = self.taken.get(&supply.agent_id).cloned().unwrap_or_default();
-        }
+        let mut supplies: Vec<Supply> = offers.iter().map(|offer| self.supply(offer)).collect();
         let holding: Vec<bool> = supplies.iter().map(|s| !s.own.is_empty()).collect();
         let mut uses: Vec<Use> = supplies.iter().map(|_| Use::default()).collect();
         self.give_up(&supplies, &mut uses);
-        let mut placed = BTreeSet::new();
-        for (name, purpose) in self.purposes(now) {
-            match purpose {
-                Purpose::CleanUp => self.clean_up(&name, &supplies, &mut uses),
-                Purpose::Launch { .. } if placed.contains(&name) => {}
-                Purpose::Launch { .. } => match self.gang_to_launch(&name) {
-                    None => {
-                        self.place(&name, &mut supplies, &mut uses, now);
-                    }
-                    Some(gang) => {
-                        self.place_gang(&gang, &mut supplies, &mut uses, now);
-                        placed.extend(gang);
-                    }
-                },
-            }
-        }
+        self.place_all(&mut supplies, &mut uses, now);
         self.render_stale();
-        for used in &mut uses {
-            for (name, _, task_id) in &mut used.fits {
-                if self.gang_is_rendered(name) {
-                    *task_id = self.launch(name, now);
-                }
-            }
-        }
+        self.launch_placed(&mut uses, now);
         let idle = self.purposes(now).is_empty();
-        for ((offer, used), holds) in sorted.iter().zip(&uses).zip(holding) {
+        for ((offer, used), holds) in offers.iter().zip(&uses).zip(holding) {
             if holds || !used.fits.is_empty() {
                 self.doubt.answered(&offer.agent_id.value);
             }
@@ -168,6 +142,43 @@ impl Core {
                 true => SOON,
             };
             out.calls.push(self.answer(offer, used, refuse_seconds));
+        }
+    }
+
+    fn supply(&self, offer: &v1::Offer) -> Supply {
+        let mut supply = task::supply(offer, &self.setup.framework);
+        supply.taken = self.taken.get(&supply.agent_id).cloned().unwrap_or_default();
+        supply
+    }
+
+    /// Says for each offer what it is used for.
+    fn place_all(&mut self, supplies: &mut Vec<Supply>, uses: &mut Vec<Use>, now: Millis) {
+        let mut placed = BTreeSet::new();
+        for (name, purpose) in self.purposes(now) {
+            match purpose {
+                Purpose::CleanUp => self.clean_up(&name, supplies, uses),
+                Purpose::Launch { .. } if placed.contains(&name) => {}
+                Purpose::Launch { .. } => match self.gang_to_launch(&name) {
+                    None => {
+                        self.place(&name, supplies, uses, now);
+                    }
+                    Some(gang) => {
+                        self.place_gang(&gang, supplies, uses, now);
+                        placed.extend(gang);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gives each placed instance its task, if it can be launched now.
+    fn launch_placed(&mut self, uses: &mut [Use], now: Millis) {
+        for used in uses {
+            for (name, _, task_id) in &mut used.fits {
+                if self.gang_is_rendered(name) {
+                    *task_id = self.launch(name, now);
+                }
+            }
         }
     }
 

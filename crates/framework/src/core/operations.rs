@@ -58,20 +58,7 @@ impl Core {
         if instances.is_empty() {
             return Err(Problem::bad_request("it is on no instance").hint("GET /v1/instances lists them"));
         }
-        for instance in instances {
-            if !self.in_target(instance) {
-                return Err(self.unknown_instance(instance));
-            }
-            let same =
-                |o: &&Operation| o.operation == name && o.steps.iter().any(|s| s.instance == *instance);
-            if let Some(other) = self.state.operations.values().find(|o| o.ended_ms.is_none() && same(o)) {
-                let message = format!("{name} is under way on {instance} already");
-                return Err(Problem::conflict("operation-running", message).hint(format!(
-                    "GET /v1/operations/{} shows how far it is; POST …/abort ends it",
-                    other.id
-                )));
-            }
-        }
+        instances.iter().try_for_each(|instance| self.check_instance(name, instance))?;
         let step = |i: &String| OperationStep { instance: i.clone(), ..OperationStep::default() };
         let operation = Operation {
             id: id.clone(),
@@ -84,6 +71,20 @@ impl Core {
         };
         self.state.operations.insert(id, operation);
         Ok(())
+    }
+
+    /// An instance that there is, and on which the same is not under way.
+    fn check_instance(&self, name: &str, instance: &str) -> Result<(), Problem> {
+        if !self.in_target(instance) {
+            return Err(self.unknown_instance(instance));
+        }
+        let same = |o: &&Operation| o.operation == name && o.steps.iter().any(|s| s.instance == instance);
+        let Some(other) = self.state.operations.values().find(|o| o.ended_ms.is_none() && same(o)) else {
+            return Ok(());
+        };
+        let message = format!("{name} is under way on {instance} already");
+        Err(Problem::conflict("operation-running", message)
+            .hint(format!("GET /v1/operations/{} shows how far it is; POST …/abort ends it", other.id)))
     }
 
     fn offered(&self, name: &str) -> Result<OperationSpec, Problem> {
