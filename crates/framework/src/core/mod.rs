@@ -1,7 +1,7 @@
 //! The pure state machine: `step(event, now) -> effects`. No I/O, no clock, no randomness, no hash order.
 //!
-//! One file a decision: [`next`] what an instance needs, [`matching`] which offers do, [`updates`] what a status means,
-//! [`steps`] which change may go on, [`operations`] which work inside instances does, [`report`] what people see.
+//! One file a decision: `next` what an instance needs, `matching` which offers do, `updates` what a status means,
+//! `steps` which change may go on, `operations` which work inside instances does, `report` what people see.
 
 mod agents;
 mod asks;
