@@ -174,7 +174,7 @@ impl Driver {
                     Effect::Start(task, agent) => self.launch(&task, &agent).await,
                     Effect::Stop(task, wish) => {
                         if let Some(stops) = self.stops.get(&task) {
-                            let _ = stops.try_send(wish.into());
+                            let _ = stops.try_send(wish);
                         }
                     }
                     Effect::Exit => return Flow::Break(()),

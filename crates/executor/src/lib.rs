@@ -27,8 +27,8 @@ use cairn_mesos::client::ExecutorEnvironment;
 /// The executor's state machine, for whoever drives it in a driver's place: a simulation.
 pub mod simulation {
     pub use crate::ports::PortTaken;
-    pub use crate::service::{End, Report};
-    pub use crate::session::{Effect, Input, Now, Session, StopWish};
+    pub use crate::service::{End, Report, Stop};
+    pub use crate::session::{Effect, Input, Now, Session};
 }
 
 /// Runs the executor of this process, and gives its exit status. Must be called on the main thread, which lives as long

@@ -73,12 +73,12 @@ impl From<String> for Unfit {
 }
 
 /// A wish to stop the service.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stop {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stop {
     /// Time between SIGTERM and SIGKILL; the spec's when absent.
-    pub(crate) grace: Option<Duration>,
+    pub grace: Option<Duration>,
     /// Upper bound on whatever grace applies.
-    pub(crate) at_most: Option<Duration>,
+    pub at_most: Option<Duration>,
 }
 
 impl Stop {

@@ -65,24 +65,9 @@ pub enum Effect {
     /// Start a task.
     Start(Box<TaskInfo>, Box<AgentInfo>),
     /// Stop a task.
-    Stop(String, StopWish),
+    Stop(String, Stop),
     /// There is nothing left to do.
     Exit,
-}
-
-/// [`Stop`], comparable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StopWish {
-    /// Time between SIGTERM and SIGKILL; the spec's when absent.
-    pub grace: Option<Duration>,
-    /// Upper bound on whatever grace applies.
-    pub at_most: Option<Duration>,
-}
-
-impl From<StopWish> for Stop {
-    fn from(wish: StopWish) -> Self {
-        Self { grace: wish.grace, at_most: wish.at_most }
-    }
 }
 
 #[derive(Debug)]
@@ -266,14 +251,14 @@ impl Session {
         let Some(task) = self.tasks.get(id).filter(|t| !t.over) else { return Vec::new() };
         let grace = policy.or(task.info.kill_policy).and_then(|p| p.grace_period);
         let grace = grace.map(|d| Duration::from_nanos(u64::try_from(d.nanoseconds).unwrap_or_default()));
-        vec![Effect::Stop(id.to_owned(), StopWish { grace, at_most: None })]
+        vec![Effect::Stop(id.to_owned(), Stop { grace, at_most: None })]
     }
 
     /// Stops everything, and then goes.
     fn leave(&mut self, at_most: Option<Duration>) -> Vec<Effect> {
         self.leaving = true;
         let running = self.tasks.iter().filter(|(_, t)| !t.over);
-        running.map(|(id, _)| Effect::Stop(id.clone(), StopWish { grace: None, at_most })).collect()
+        running.map(|(id, _)| Effect::Stop(id.clone(), Stop { grace: None, at_most })).collect()
     }
 
     fn acknowledged(&mut self, id: &str, uuid: &[u8]) {
@@ -478,6 +463,6 @@ mod tests {
         launch(&mut session);
         let effects = session.step(Input::Event(Box::new(of(event::Type::Shutdown))), now(1));
         let at_most = Some(Duration::from_millis(4500));
-        assert_eq!(effects, [Effect::Stop("t".into(), StopWish { grace: None, at_most })]);
+        assert_eq!(effects, [Effect::Stop("t".into(), Stop { grace: None, at_most })]);
     }
 }
