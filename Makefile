@@ -33,9 +33,10 @@ examples: setup ## What the services in examples/ need: packages, distributions,
 	@scripts/dist --examples
 	@examples/spark/setup
 
-lint: setup ## Format and clippy
+lint: setup ## Format, clippy and the links of the crates' pages
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --exclude cairn-simulation --no-deps --quiet
 
 check: lint ## What is fast: format, clippy, unit and simulation tests
 	cargo test --locked --workspace --exclude cairn-tests --exclude cairn-simulation --quiet
