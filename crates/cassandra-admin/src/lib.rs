@@ -2,12 +2,14 @@
 //!
 //! - [`Client`]: the native protocol, one statement at a time;
 //! - [`Report`]: what a node says of itself and of the ring; [`Survey`]: what all of them say, and how the ring stands by it;
-//! - [`Keyspace`]: how keyspaces are replicated, and the [`statements`] that make it so.
+//! - [`Keyspace`]: how keyspaces are replicated, and the [`statements`] that make it so;
+//! - [`tokens`]: how a new node comes to its ranges.
 
 mod client;
 mod keyspaces;
 mod ring;
 mod survey;
+pub mod tokens;
 
 pub use client::{Client, Error};
 pub use keyspaces::{Keyspace, Sizes, change, is_keyspace_name, shrink, statements};

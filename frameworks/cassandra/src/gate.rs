@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::options::Options;
 use crate::service::{CQL, Cassandra, NODES, STORAGE};
-use crate::task::rack_of;
+use crate::task::site;
 
 /// What has to be done first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Clustered for Cassandra {
             return Ok(Decision::refuse(reason));
         }
         steady(me, look)?;
-        let rack = |name: &str| Some(rack_of(look.options, name, look.view.placement(name)?).to_owned());
+        let rack = |name: &str| Some(site(look.options, name, look.view.placement(name)?).1.to_owned());
         let pending =
             look.view.target.iter().filter(|name| look.view.restarts(name) && look.view.serves(name));
         match pending.min_by_key(|name| rack(name)) {

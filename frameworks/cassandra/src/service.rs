@@ -63,8 +63,9 @@ impl Service for Cassandra {
 
     fn outputs(&self, config: &Config, view: &View) -> BTreeMap<String, String> {
         let options = config.read::<Options>().unwrap_or_default();
-        let place = view.target.first().and_then(|name| view.placement(name));
-        let datacenter = place.map_or(options.datacenter.as_str(), |place| task::datacenter(&options, place));
+        let first = view.target.first();
+        let site = first.and_then(|name| Some(task::site(&options, name, view.placement(name)?)));
+        let datacenter = site.map_or(options.datacenter.as_str(), |(datacenter, _)| datacenter);
         BTreeMap::from([
             ("cql".to_owned(), view.endpoints(CQL).join(",")),
             ("datacenter".to_owned(), datacenter.to_owned()),

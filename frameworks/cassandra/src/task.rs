@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cairn_cassandra_admin::tokens;
 use cairn_framework::kit::java::{self, SMALL_HEAP};
 use cairn_framework::kit::{Entries, IN_USE, founding, listens, sh};
 use cairn_framework::{Placement, View, Wait, files};
@@ -24,24 +25,25 @@ pub(crate) fn node(options: &Options, instance: &str, view: &View) -> Result<Tas
     let seeds = founding::seeds_for(instance, view, STORAGE)?;
     let place = view.place(instance)?;
     // As GossipingPropertyFileSnitch reads them.
-    let (dc, rack) = (datacenter(options, place), rack_of(options, instance, place));
+    let (dc, rack) = site(options, instance, place);
     let cluster = options.cluster_name.as_ref().unwrap_or(&view.framework);
     let jdk = match options.jvm.version.starts_with("4.") {
         true => concat!(include_str!("files/jdk.options"), include_str!("files/jdk-4.options")),
         false => include_str!("files/jdk.options"),
     };
+    let node = include_str!("files/node.options");
     let (ready, health) = listens(CQL);
-    let mut task = jvm(options, place);
+    let mut task = jvm(options);
     task.prepare.push(sh(&["prepare.sh"]));
     task.files
         .extend(files!("files": "logback.xml", "logback-tools.xml", "nodetool.sh", "prepare.sh", "leave.sh"));
     task.files.extend([
         ConfigFile::filled("node.yaml", yaml(options, cluster)),
-        ConfigFile::filled("node.options", include_str!("files/node.options")),
+        ConfigFile::filled("node.options", node.replace("{{ loopback }}", place.loopback())),
         // Nodes come and go while this one runs: that must not restart it, hence `kept`. The sandbox is new for every
         // task, so what is written is always what was known at its launch.
         ConfigFile::raw("seeds", seeds.join(",") + "\n").kept(),
-        ConfigFile::raw("launch.options", joining(instance, view)).kept(),
+        ConfigFile::raw("launch.options", joining(options, instance, view)).kept(),
         ConfigFile::raw("cassandra-rackdc.properties", format!("dc={dc}\nrack={rack}\n")),
         ConfigFile::raw("jdk.options", jdk),
         ConfigFile::filled("jmx", format!("{}:{{{{ ports.{JMX} }}}}\n", place.loopback())),
@@ -50,16 +52,11 @@ pub(crate) fn node(options: &Options, instance: &str, view: &View) -> Result<Tas
     Ok(TaskSpec { env, ready, health, grace_ms: GRACE_MS, ..task })
 }
 
-fn jvm(options: &Options, place: &Placement) -> TaskSpec {
-    let (heap, jmx) = (options.jvm.heap().mib(), place.loopback());
+fn jvm(options: &Options) -> TaskSpec {
+    let heap = options.jvm.heap().mib();
     let flags = [
         format!("-Xms{heap}m"),
         format!("-XX:MaxDirectMemorySize={}m", (heap / 2).max(64)),
-        // JMX can do anything to a node and asks nobody for a password, so it never leaves the host. The JVM's own server can
-        // be bound to an address; Cassandra's always takes the same one of the host, where several agents would meet.
-        format!("-Dcom.sun.management.jmxremote.host={jmx}"),
-        format!("-Djava.rmi.server.hostname={jmx}"),
-        format!("-Dcom.sun.management.jmxremote.port={{{{ ports.{JMX} }}}}"),
         "@jdk.options".to_owned(),
         "@node.options".to_owned(),
         "@launch.options".to_owned(),
@@ -90,24 +87,22 @@ const EMPTY: &str = "-Dcassandra.auto_bootstrap=false\n-Dcassandra.skip_wait_for
 
 /// How it joins the ring; a node that is a member already ignores it. Who takes a place always bootstraps: Cassandra
 /// refuses to replace a node without that.
-fn joining(instance: &str, view: &View) -> String {
-    match gate::replaces(instance, view) {
-        Some(address) => format!("-Dcassandra.replace_address_first_boot={address}\n"),
-        None if view.facts.contains_key(IN_USE) => String::new(),
-        None => EMPTY.to_owned(),
+fn joining(options: &Options, instance: &str, view: &View) -> String {
+    if let Some(address) = gate::replaces(instance, view) {
+        return format!("-Dcassandra.replace_address_first_boot={address}\n");
     }
+    let empty = if view.facts.contains_key(IN_USE) { "" } else { EMPTY };
+    let at = |name: &str| Some(site(options, name, view.placement(name)?));
+    let others = view.others_deployed(instance).into_iter().filter_map(|name| at(name));
+    format!("{empty}{}", at(instance).map_or("", |mine| tokens::choice(mine, others)))
 }
 
-/// Data centre of a node.
-pub(crate) fn datacenter<'a>(options: &'a Options, place: &'a Placement) -> &'a str {
-    place.attribute(options.datacenter_attribute.as_deref()).unwrap_or(&options.datacenter)
-}
-
-/// Rack of a node.
-pub(crate) fn rack_of<'a>(options: &'a Options, instance: &str, place: &'a Placement) -> &'a str {
+/// Data centre and rack of a node.
+pub(crate) fn site<'a>(options: &'a Options, instance: &str, place: &'a Placement) -> tokens::Site<'a> {
+    let dc = place.attribute(options.datacenter_attribute.as_deref()).unwrap_or(&options.datacenter);
     let id = NODES.id(instance).unwrap_or_default() as usize;
     let declared = options.racks.get(id % options.racks.len().max(1));
-    declared.or_else(|| place.attributes.get(&options.rack_attribute)).map_or("rack1", String::as_str)
+    (dc, declared.or_else(|| place.attributes.get(&options.rack_attribute)).map_or("rack1", String::as_str))
 }
 
 #[cfg(test)]
@@ -183,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn who_joins_three_others_chooses_its_ranges() {
+        let file = |seeds: &[&str]| {
+            let task = task(&Options::default(), &view(seeds));
+            task.files.into_iter().find(|f| f.path == "launch.options").expect("it is there").content
+        };
+        assert_eq!(file(&["127.0.0.1", "127.0.0.3"]), "");
+        let three = file(&["127.0.0.1", "127.0.0.3", "127.0.0.4"]);
+        assert!(three.ends_with("allocate_tokens_for_local_replication_factor=3\n"), "{three}");
+    }
+
+    #[test]
     fn config_and_racks_are_the_operators_and_old_versions_get_their_flags() {
         let options = Options {
             jvm: Jvm { version: "4.1.10".into(), ..Jvm::default() },
@@ -201,7 +207,8 @@ mod tests {
     fn jmx_never_leaves_the_host() {
         let mut outside = view(&["10.0.0.1"]);
         outside.instances.get_mut("node-1").expect("it is there").placement = Some(place("10.0.0.2"));
-        let command = task(&Options::default(), &outside).command;
-        assert!(command.contains(&"-Dcom.sun.management.jmxremote.host=127.0.0.1".to_owned()));
+        let task = task(&Options::default(), &outside);
+        let file = task.files.iter().find(|f| f.path == "node.options").expect("it is there");
+        assert!(file.content.contains("-Dcom.sun.management.jmxremote.host=127.0.0.1\n"));
     }
 }
