@@ -71,10 +71,7 @@ fn annotate_message(
         let map = is_map(&path, field, message);
         let name = format!("{path}.{}", field.name());
         if ALWAYS_WRITTEN.contains(&name.as_str()) {
-            config.field_attribute(
-                name,
-                "#[serde(default, deserialize_with = \"crate::json::null_as_default\")]",
-            );
+            config.field_attribute(name, "#[serde(default, deserialize_with = \"crate::json::list\")]");
             continue;
         }
         config.field_attribute(name, serde_attribute(field, map));
@@ -119,9 +116,7 @@ fn serde_attribute(field: &FieldDescriptorProto, map: bool) -> String {
         (Label::Repeated, Type::Enum) => {
             skip("Vec::is_empty", format!("with = \"{json}::EnumList::<{}>\"", enumeration()))
         }
-        (Label::Repeated, _) => {
-            skip("Vec::is_empty", format!("deserialize_with = \"{json}::null_as_default\""))
-        }
+        (Label::Repeated, _) => skip("Vec::is_empty", format!("deserialize_with = \"{json}::list\"")),
         (Label::Required, Type::Enum) => {
             format!("#[serde(with = \"{json}::EnumName::<{}>\")]", enumeration())
         }

@@ -9,7 +9,8 @@ use std::marker::PhantomData;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// An enum of the protocol, which JSON writes by its name.
@@ -65,12 +66,69 @@ impl<E: NamedEnum> EnumList<E> {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<i32>, D::Error> {
-        let names: Vec<String> = null_as_default(from)?;
+        let names: Vec<String> = list(from)?;
         Ok(names.iter().filter_map(|name| E::number_of(name)).collect())
     }
 }
 
-/// Lists and maps: `null` is an empty one.
+/// Lists: `null` is an empty one, what is no list is the only one in it, and a `null` in a list counts for nothing.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    from.deserialize_any(ListVisitor(PhantomData))
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> ListVisitor<T> {
+    fn one<E: de::Error>(value: impl IntoDeserializer<'de, E>) -> Result<Vec<T>, E> {
+        Ok(vec![T::deserialize(value.into_deserializer())?])
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<Option<T>>()? {
+            list.extend(item);
+        }
+        Ok(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Vec<T>, A::Error> {
+        Ok(vec![T::deserialize(MapAccessDeserializer::new(fields))?])
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Vec<T>, E> {
+        Ok(vec![T::deserialize(value.to_owned().into_deserializer())?])
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Vec<T>, E> {
+        Self::one(value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Vec<T>, E> {
+        Self::one(value)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Vec<T>, E> {
+        Self::one(value)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Vec<T>, E> {
+        Self::one(value)
+    }
+}
+
+/// Maps: `null` is an empty one.
 pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
@@ -232,6 +290,19 @@ mod tests {
         assert_eq!(call.revive, Some(call::Revive::default()));
         let accept = call.accept.unwrap();
         assert_eq!((accept.offer_ids.len(), accept.operations[0].r#type, accept.filters), (0, None, None));
+    }
+
+    #[test]
+    fn what_is_no_list_is_the_only_one_in_it() {
+        let framework: FrameworkInfo = read(
+            r#"{"user": "u", "name": "n", "roles": "one", "capabilities": {"type": "MULTI_ROLE"},
+                "offer_filters": {}, "labels": {"labels": [null, {"key": "k"}, null]}}"#,
+        );
+        assert_eq!((framework.roles, framework.capabilities.len()), (vec!["one".to_owned()], 1));
+        assert_eq!(framework.labels.unwrap().labels.len(), 1);
+        for bad in [r#"{"roles": 1}"#, r#"{"roles": [1]}"#, r#"{"roles": {"a": 1}}"#, r#"{"roles": true}"#] {
+            assert!(serde_json::from_str::<call::Revive>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
