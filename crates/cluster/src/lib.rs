@@ -15,6 +15,7 @@ pub mod security;
 pub mod sim;
 mod solo;
 mod terminal;
+mod update_id;
 mod web;
 pub mod wire;
 

@@ -198,7 +198,8 @@ impl SimAgent {
 
     fn update(&mut self, mut task: Task, state: TaskState) -> FromAgent {
         self.last_uuid += 1;
-        let mut uuid = vec![0; 8];
+        // Of version 4, as updates of Mesos have them.
+        let mut uuid = vec![0, 0, 0, 0, 0, 0, 0x40, 0];
         uuid.extend_from_slice(&self.last_uuid.to_be_bytes());
         let status = TaskStatus {
             task_id: TaskId { value: task.task_id.value.clone() },

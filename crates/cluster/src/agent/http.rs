@@ -24,6 +24,7 @@ use super::driver::{Caller, Input};
 use super::entry::Entry;
 use super::{classic, operator};
 use crate::listen::Listener;
+use crate::update_id;
 use crate::web::body::{self, accepted};
 use crate::web::method::allow;
 use crate::web::{gzip, system};
@@ -229,8 +230,11 @@ fn check(call: &Call) -> Result<(), Refusal> {
             };
             let status = &update.status;
             let who = format!("executor {} of framework {}", call.executor_id.value, call.framework_id.value);
-            if status.uuid().len() != 16 {
+            if status.uuid.is_none() {
                 return refuse("Expecting 'uuid' to be present".to_owned());
+            }
+            if !update_id::is_valid(status.uuid()) {
+                return refuse(update_id::INVALID.to_owned());
             }
             if let Some(id) = status.executor_id.as_ref().filter(|id| **id != call.executor_id) {
                 return refuse(format!(
@@ -263,7 +267,7 @@ mod tests {
         let id = |value: &str| ExecutorId { value: value.into() };
         let refused = |executor: Option<ExecutorId>| {
             let status = TaskStatus {
-                uuid: Some(vec![0; 16]),
+                uuid: Some(vec![0x44; 16]),
                 source: Some(Source::Executor as i32),
                 state: TaskState::TaskRunning as i32,
                 executor_id: executor,

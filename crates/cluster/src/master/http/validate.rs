@@ -2,6 +2,8 @@
 
 use cairn_mesos::v1::{master, scheduler};
 
+use crate::update_id;
+
 fn expect(present: bool, name: &str) -> Result<(), String> {
     if present { Ok(()) } else { Err(format!("Expecting '{name}' to be present")) }
 }
@@ -62,7 +64,7 @@ fn update(call: &scheduler::Call) -> Result<(), String> {
 }
 
 fn uuid(bytes: &[u8]) -> Result<(), String> {
-    if bytes.len() == 16 { Ok(()) } else { Err("Not a valid UUID".to_owned()) }
+    if update_id::is_valid(bytes) { Ok(()) } else { Err(update_id::INVALID.to_owned()) }
 }
 
 /// A call of the operator API.
