@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::core::{ExecutorView, View};
 use super::files;
 use super::http::{Refusal, Web, look};
-use super::operator::{self, blocking, frameworks_of, metrics, statistics};
+use super::metrics;
+use super::operator::{self, blocking, frameworks_of, statistics};
 use crate::classic;
 use crate::master::{PROTOCOL_VERSION, format};
 
@@ -34,7 +35,7 @@ pub(crate) async fn state(State(web): State<Web>) -> Result<Json<Value>, Refusal
     Ok(Json(json!({
         "version": PROTOCOL_VERSION,
         "build_user": "cairn",
-        "start_time": web.started,
+        "start_time": web.around.started,
         "id": view.info.id.as_ref().map(|id| &id.value),
         "pid": format!("slave(1)@{}:{}", view.ip, view.info.port.unwrap_or_default()),
         "hostname": view.info.hostname,
@@ -131,7 +132,7 @@ pub(crate) async fn monitor(State(web): State<Web>) -> Result<Json<Value>, Refus
 }
 
 pub(crate) async fn snapshot(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
-    let values = metrics(&look(&web).await?);
+    let values = metrics::of(&look(&web).await?, &web.around);
     Ok(Json(values.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into()))
 }
 

@@ -19,6 +19,7 @@ use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Settings, View};
 use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
+use super::metrics::Around;
 use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
@@ -147,9 +148,15 @@ impl Agent {
             authorities: options.trust.map(|trust| trust.path().to_owned()),
             timeouts: options.timeouts,
         };
-        let (agent, containers) = store.load()?;
         let clock = Clock::start();
+        let (agent, containers) = store.load()?;
         let (core, recovery) = Core::recover(settings, agent, containers, clock.now());
+        let around = Around {
+            started: clock.now().wall,
+            recovery: clock.now().at,
+            work_dir: work_dir.clone(),
+            gc_delay: options.housekeeping.gc_delay,
+        };
         let (sender, inbox) = mpsc::channel(INBOX);
         let (registers, registered) = watch::channel(false);
         let driver = Driver {
@@ -171,7 +178,7 @@ impl Agent {
         let web = Web {
             agent: sender.clone(),
             work_dir,
-            started: clock.now().wall,
+            around,
             entry: Arc::new(Entry {
                 credentials: options.credentials,
                 key: secret,

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Denial, Key, View};
 use super::driver::{Caller, Input};
 use super::entry::Entry;
+use super::metrics::Around;
 use super::{classic, operator};
 use crate::listen::Listener;
 use crate::update_id;
@@ -39,8 +40,7 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 pub(crate) struct Web {
     pub(crate) agent: mpsc::Sender<Input>,
     pub(crate) work_dir: PathBuf,
-    /// When the agent started, in seconds since the epoch.
-    pub(crate) started: f64,
+    pub(crate) around: Around,
     /// Who may come in.
     pub(crate) entry: Arc<Entry>,
 }

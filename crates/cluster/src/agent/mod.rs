@@ -17,6 +17,7 @@ mod housekeeping;
 mod http;
 mod isolation;
 mod local;
+mod metrics;
 mod operator;
 mod options;
 mod probe;

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::v1::agent::{self, call, response};
-use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, TaskState, VersionInfo};
+use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, VersionInfo};
 
 use super::core::{ExecutorView, View};
 use super::entry::Visitor;
 use super::http::{Refusal, Web, decoded, look};
+use super::metrics::{self, Around};
 use super::{files, usage};
 use crate::master::PROTOCOL_VERSION;
 use crate::web::body::accepted;
@@ -46,7 +47,7 @@ async fn answer(
         call::Type::SetLoggingLevel => return Ok(StatusCode::OK.into_response()),
         call::Type::ListFiles => list_files(web, call.list_files.unwrap_or_default().path).await?,
         call::Type::ReadFile => read_file(web, call.read_file.unwrap_or_default()).await?,
-        kind => show(kind, &look(web).await?).ok_or_else(|| {
+        kind => show(kind, &look(web).await?, &web.around).ok_or_else(|| {
             let why = format!("Call {} is not supported", kind.as_str_name());
             (StatusCode::NOT_IMPLEMENTED, why)
         })?,
@@ -79,7 +80,7 @@ fn of(kind: response::Type) -> agent::Response {
 }
 
 /// The answer to a call that asks for what the agent has and does.
-fn show(kind: call::Type, view: &View) -> Option<agent::Response> {
+fn show(kind: call::Type, view: &View, around: &Around) -> Option<agent::Response> {
     use call::Type;
     use response::Type as Kind;
     Some(match kind {
@@ -97,7 +98,9 @@ fn show(kind: call::Type, view: &View) -> Option<agent::Response> {
             agent::Response { get_version, ..of(Kind::GetVersion) }
         }
         Type::GetMetrics => {
-            let metrics = metrics(view).into_iter().map(|(name, value)| Metric { name, value: Some(value) });
+            let metrics = metrics::of(view, around)
+                .into_iter()
+                .map(|(name, value)| Metric { name, value: Some(value) });
             let get_metrics = Some(response::GetMetrics { metrics: metrics.collect() });
             agent::Response { get_metrics, ..of(Kind::GetMetrics) }
         }
@@ -224,7 +227,7 @@ pub(crate) fn statistics(executor: &ExecutorView) -> ResourceStatistics {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a measurement is made now")]
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
@@ -233,7 +236,7 @@ pub(crate) fn flags(view: &View) -> Vec<(String, String)> {
     let port = view.info.port.unwrap_or_default().to_string();
     let resources = cairn_mesos::resources::Resources::from(view.info.resources.clone());
     let attributes = cairn_mesos::resources::format_attributes(&view.info.attributes);
-    [
+    let own = [
         ("attributes", attributes),
         ("containerizers", "mesos".to_owned()),
         ("hostname", view.info.hostname.clone()),
@@ -241,45 +244,11 @@ pub(crate) fn flags(view: &View) -> Vec<(String, String)> {
         ("launcher", "posix".to_owned()),
         ("port", port),
         ("resources", resources.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
-}
-
-/// The names are those of Apache Mesos.
-#[allow(clippy::cast_precision_loss, reason = "counts are small")]
-pub(crate) fn metrics(view: &View) -> Vec<(String, f64)> {
-    let total = cairn_mesos::resources::Resources::from(view.resources.clone());
-    let used = view.executors.iter().flat_map(ExecutorView::used);
-    let used = cairn_mesos::resources::Resources::from(used.cloned().collect::<Vec<_>>());
-    let mut values = Vec::new();
-    for name in ["cpus", "gpus", "mem", "disk"] {
-        let (total, used) = (total.total(name), used.total(name));
-        values.push((format!("slave/{name}_total"), total));
-        values.push((format!("slave/{name}_used"), used));
-        values.push((format!("slave/{name}_percent"), if total > 0.0 { used / total } else { 0.0 }));
-    }
-    let states = [
-        ("staging", TaskState::TaskStaging),
-        ("starting", TaskState::TaskStarting),
-        ("running", TaskState::TaskRunning),
-        ("killing", TaskState::TaskKilling),
-        ("finished", TaskState::TaskFinished),
-        ("failed", TaskState::TaskFailed),
-        ("killed", TaskState::TaskKilled),
-        ("lost", TaskState::TaskLost),
-        ("gone", TaskState::TaskGone),
+        // Where tools look for sandboxes.
+        ("work_dir", view.work_dir.display().to_string()),
     ];
-    values.extend(states.map(|(name, state)| (format!("slave/tasks_{name}"), view.count(state) as f64)));
-    let counts = [
-        ("slave/registered", f64::from(view.registered)),
-        ("slave/executors_running", view.executors.len() as f64),
-        ("slave/executors_terminated", view.past.len() as f64),
-        ("slave/frameworks_active", frameworks_of(view).0.len() as f64),
-    ];
-    values.extend(counts.map(|(name, value)| (name.to_owned(), value)));
-    values.sort_by(|(left, _), (right, _)| left.cmp(right));
-    values
+    let all = own.into_iter().chain(view.timeouts.clone());
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 async fn list_files(web: &Web, path: String) -> Result<agent::Response, Refusal> {

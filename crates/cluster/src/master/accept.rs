@@ -59,6 +59,9 @@ impl Master {
                 && let Some(offer) = self.close_offer(&id.value)
             {
                 pool.add(&offer.resources);
+                if let Some(known) = self.frameworks.get_mut(framework) {
+                    known.tally.accepted += 1;
+                }
             }
         }
         let (agent, role) = checked?;
@@ -123,6 +126,7 @@ impl Master {
                 }
                 let update =
                     status::from_master(&task.task_id.value, state, Reason::InvalidOffers, &message, now);
+                self.counters.add_end(state, &update);
                 self.send_status(framework, status::on_agent(update, &task.agent_id.value));
             }
         }
@@ -157,6 +161,11 @@ impl Master {
             Ok(()) => (OperationState::OperationFinished, None),
             Err(problem) => (OperationState::OperationError, Some(problem)),
         };
+        let kind = operation.r#type();
+        self.counters.add_operation(kind, state);
+        if let Some(known) = self.frameworks.get_mut(&work.framework).filter(|_| message.is_none()) {
+            known.tally.operations(kind, 1);
+        }
         let agent = work.agent.clone();
         self.end_operation(&work.framework, Some(&agent), operation.id.clone(), state, message);
     }

@@ -47,6 +47,11 @@ impl Master {
                 self.executor_exited(&agent, &framework_id.value, executor_id, status);
             }
             FromAgent::MessageToFramework { framework_id, executor_id, data } => {
+                self.counters.add("master/messages_executor_to_framework");
+                self.counters.add(match self.frameworks.contains_key(&framework_id.value) {
+                    true => "master/valid_executor_to_framework_messages",
+                    false => "master/invalid_executor_to_framework_messages",
+                });
                 let message = event::Message { agent_id: AgentId { value: agent }, executor_id, data };
                 let event = Event { message: Some(message), ..of(event::Type::Message) };
                 self.send_to(&framework_id.value, event);
@@ -74,24 +79,31 @@ impl Master {
             } else {
                 framework.complete_task(&task);
             }
+            framework.tally.end(ending.state);
         }
-        self.counters.add_end(ending.state);
+        self.counters.add_end(ending.state, &update);
         self.publish_update(owner, &update, update.state);
         self.send_status(owner, update);
     }
 
     fn update(&mut self, agent_id: &str, owner: &str, status: TaskStatus, latest: TaskState) {
+        self.counters.add("master/messages_status_update");
         let Some(framework) = self.frameworks.get_mut(owner) else {
+            self.counters.add("master/invalid_status_updates");
             return self.stop_if_removed(agent_id, owner);
         };
-        self.counters.add("master/messages_status_update");
         let noted = framework.tasks.change(&status.task_id.value, |task| note(task, &status, latest));
+        self.counters.add(match noted {
+            Some(_) => "master/valid_status_updates",
+            None => "master/invalid_status_updates",
+        });
         if let Some(Noted { freed, is_news }) = noted {
             if let Some(freed) = freed {
+                framework.tally.end(latest);
                 if let Some(agent) = self.agents.get_mut(agent_id) {
                     agent.use_less(owner, &freed);
                 }
-                self.counters.add_end(latest);
+                self.counters.add_end(latest, &status);
             }
             if is_news {
                 self.publish_update(owner, &status, latest as i32);
@@ -163,7 +175,10 @@ impl Master {
         let total = self.agents.get(id).map(|agent| agent.total().clone());
         let Some(info) = self.drop_agent(id) else { return };
         self.unreachable.insert(id.to_owned(), Unreachable { info, since: now, total });
+        self.counters.add("master/slave_unreachable_scheduled");
         self.counters.add("master/slave_unreachable_completed");
+        self.counters.add("master/slave_removals");
+        self.counters.add("master/slave_removals/reason_unhealthy");
         self.publish_agent_removed(id);
         for (owner, task) in self.take_tasks_on(id) {
             if is_terminal(status::state_of(&task)) {
@@ -182,6 +197,7 @@ impl Master {
         let text = format!("Agent {} removed: the agent unregistered", info.hostname);
         self.counters.add("master/messages_unregister_slave");
         self.counters.add("master/slave_removals");
+        self.counters.add("master/slave_removals/reason_unregistered");
         self.standings.remove(id);
         self.publish_agent_removed(id);
         self.persist();

@@ -63,7 +63,7 @@ impl Master {
 
     fn dispatch(&mut self, id: &str, call: Call, now: Time) -> Reply {
         use call::Type;
-        self.count_call(&call);
+        self.count_call(id, &call);
         match call.r#type.and_then(|kind| Type::try_from(kind).ok()) {
             Some(Type::Teardown) => self.remove_framework(id, now),
             Some(Type::Accept) => self.accept(id, call.accept.unwrap_or_default(), now),
@@ -75,9 +75,7 @@ impl Master {
             Some(Type::Acknowledge) => self.acknowledge(id, call.acknowledge.unwrap_or_default(), now),
             Some(Type::AcknowledgeOperationStatus) => {
                 let operation = call.acknowledge_operation_status.unwrap_or_default().operation_id.value;
-                if let Some(framework) = self.frameworks.get_mut(id) {
-                    framework.forget_operation(&operation);
-                }
+                self.acknowledge_operation(id, &operation);
             }
             Some(Type::Reconcile) => self.reconcile(id, &call.reconcile.unwrap_or_default().tasks, now),
             Some(Type::ReconcileOperations) => {
@@ -104,15 +102,19 @@ impl Master {
         Reply::Accepted
     }
 
-    fn count_call(&mut self, call: &Call) {
+    fn count_call(&mut self, id: &str, call: &Call) {
         use call::Type;
+        if let Some(framework) = self.frameworks.get_mut(id) {
+            framework.tally.call(call.r#type());
+        }
         let name = match call.r#type() {
-            Type::Accept => "master/messages_launch_tasks",
+            Type::Accept => return self.count_accept(call),
             Type::Decline => "master/messages_decline_offers",
             Type::Revive => "master/messages_revive_offers",
             Type::Suppress => "master/messages_suppress_offers",
             Type::Kill => "master/messages_kill_task",
             Type::Acknowledge => "master/messages_status_update_acknowledgement",
+            Type::AcknowledgeOperationStatus => "master/messages_operation_status_update_acknowledgement",
             Type::Reconcile => "master/messages_reconcile_tasks",
             Type::ReconcileOperations => "master/messages_reconcile_operations",
             Type::Message => "master/messages_framework_to_executor",
@@ -121,6 +123,17 @@ impl Master {
             _ => return,
         };
         self.counters.add(name);
+    }
+
+    /// Each LAUNCH is counted; one of no tasks declines.
+    fn count_accept(&mut self, call: &Call) {
+        let operations = call.accept.iter().flat_map(|accept| &accept.operations);
+        for launch in operations.filter_map(|operation| operation.launch.as_ref()) {
+            let declines = launch.task_infos.is_empty();
+            let name =
+                if declines { "master/messages_decline_offers" } else { "master/messages_launch_tasks" };
+            self.counters.add(name);
+        }
     }
 
     fn revive(&mut self, id: &str, roles: &[String]) {
@@ -170,6 +183,11 @@ impl Master {
     }
 
     fn message(&mut self, id: &str, message: call::Message) {
+        let reached = self.agents.get(&message.agent_id.value).is_some_and(|agent| agent.link().is_some());
+        self.counters.add(match reached {
+            true => "master/valid_framework_to_executor_messages",
+            false => "master/invalid_framework_to_executor_messages",
+        });
         self.tell(
             &message.agent_id.value.clone(),
             ToAgent::MessageToExecutor {
@@ -180,9 +198,24 @@ impl Master {
         );
     }
 
+    fn acknowledge_operation(&mut self, id: &str, operation: &str) {
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        let name = match framework.forget_operation(operation) {
+            true => "master/valid_operation_status_update_acknowledgements",
+            false => "master/invalid_operation_status_update_acknowledgements",
+        };
+        self.counters.add(name);
+    }
+
     /// Pass an acknowledgement on. A task whose end is acknowledged is forgotten.
     fn acknowledge(&mut self, id: &str, acknowledge: call::Acknowledge, now: Time) {
         let task_id = acknowledge.task_id.value.clone();
+        let reached =
+            self.agents.get(&acknowledge.agent_id.value).is_some_and(|agent| agent.link().is_some());
+        self.counters.add(match reached {
+            true => "master/valid_status_update_acknowledgements",
+            false => "master/invalid_status_update_acknowledgements",
+        });
         self.tell(
             &acknowledge.agent_id.value.clone(),
             ToAgent::Acknowledge {

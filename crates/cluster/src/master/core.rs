@@ -184,6 +184,11 @@ impl Master {
         std::mem::take(&mut self.out)
     }
 
+    /// How often it has looked who may be offered what.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.counters.get("allocator/mesos/allocation_runs")
+    }
+
     /// What the master is.
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -252,6 +257,10 @@ impl Master {
     }
 
     pub(crate) fn send(&mut self, stream: StreamKey, event: scheduler::Event) {
+        let owner = self.streams.get(&stream).and_then(|id| self.frameworks.get_mut(id));
+        if let Some(framework) = owner {
+            framework.tally.event(event.r#type());
+        }
         self.effect(Effect::Send { stream, event: Box::new(event) });
     }
 

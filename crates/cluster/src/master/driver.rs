@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use cairn_mesos::codec::{Body, MediaType};
 use cairn_mesos::v1::{master, scheduler};
+use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::measured::Measured;
 use super::registry::{Registry, RegistryError, RegistryState};
 use super::stream::EventStream;
 use super::{CallKey, Effect, Input, LinkKey, Master, Reply, StreamKey, Time};
@@ -89,6 +91,7 @@ pub(crate) struct Driver {
     registry: Option<Box<dyn Registry>>,
     stored: RegistryState,
     clock: Clock,
+    measured: Measured,
     inbox: mpsc::Receiver<Command>,
     sender: mpsc::Sender<Command>,
     streams: BTreeMap<StreamKey, OpenStream>,
@@ -107,6 +110,7 @@ impl Driver {
         registry: Box<dyn Registry>,
         stored: RegistryState,
         clock: Clock,
+        measured: Measured,
     ) -> (Self, mpsc::Sender<Command>) {
         let (sender, inbox) = mpsc::channel(INBOX);
         let driver = Self {
@@ -114,6 +118,7 @@ impl Driver {
             registry: Some(registry),
             stored,
             clock,
+            measured,
             inbox,
             sender: sender.clone(),
             streams: BTreeMap::new(),
@@ -139,11 +144,20 @@ impl Driver {
             while !self.follow_ups.is_empty() {
                 let mut effects = Vec::new();
                 while let Some(input) = self.follow_ups.pop_front() {
-                    effects.extend(self.master.step(input, self.clock.now()));
+                    effects.extend(self.step(input));
                 }
                 self.carry_out_all(effects).await?;
             }
         }
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        let (begin, before) = (self.clock.now(), self.master.allocations());
+        let effects = self.master.step(input, begin);
+        if self.master.allocations() > before {
+            self.measured.allocated(self.clock.now().saturating_sub(begin));
+        }
+        effects
     }
 
     /// Take this command, and what has come with it: what is stored is then stored once for all of them.
@@ -294,6 +308,7 @@ impl Driver {
             return Ok(());
         }
         let Some(mut registry) = self.registry.take() else { return Ok(()) };
+        let begin = self.clock.now();
         let work = tokio::task::spawn_blocking(move || {
             let outcome = registry.store(&state);
             (registry, state, outcome)
@@ -301,6 +316,7 @@ impl Driver {
         if let Ok((registry, state, outcome)) = work.await {
             self.registry = Some(registry);
             outcome?;
+            self.measured.stored(self.clock.now().saturating_sub(begin), state.encoded_len());
             self.stored = state;
         }
         Ok(())

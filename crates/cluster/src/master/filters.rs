@@ -3,7 +3,7 @@
 //! the old one goes by and by, so that nobody has to look for it on all agents.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::allocator::{Leaf, Sorter};
@@ -200,6 +200,16 @@ impl Filters {
         if let Some(seeker) = sorter.find(role, framework) {
             self.lives.begin_another(seeker);
         }
+    }
+
+    /// How many filters count, by who has refused.
+    pub(crate) fn active(&self) -> BTreeMap<Leaf, usize> {
+        let mut active = BTreeMap::new();
+        let all = self.agents.values().flat_map(|here| &here.filters);
+        for filter in all.filter(|filter| filter.counts(&self.lives)) {
+            *active.entry(filter.seeker).or_default() += 1;
+        }
+        active
     }
 
     pub(crate) fn forget_agent(&mut self, agent: &str) {

@@ -6,6 +6,7 @@ use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::{FrameworkInfo, OperationStatus, Task};
 
 use super::event::{StreamKey, Time};
+use super::operator::Tally;
 use super::tasks::Tasks;
 use crate::packed::Packed;
 
@@ -46,6 +47,7 @@ pub(crate) struct Framework {
     pub(crate) reregistered: Time,
     /// Known from the registry or an agent, not heard of since the master started.
     pub(crate) recovered: bool,
+    pub(crate) tally: Tally,
 }
 
 impl Framework {
@@ -62,6 +64,7 @@ impl Framework {
             registered: now,
             reregistered: now,
             recovered: false,
+            tally: Tally::default(),
         }
     }
 
@@ -132,8 +135,11 @@ impl Framework {
         }
     }
 
-    pub(crate) fn forget_operation(&mut self, operation_id: &str) {
+    /// Whether it was remembered.
+    pub(crate) fn forget_operation(&mut self, operation_id: &str) -> bool {
+        let before = self.operations.len();
         self.operations.retain(|known| known.operation_id.as_ref().is_none_or(|id| id.value != operation_id));
+        self.operations.len() < before
     }
 
     pub(crate) fn operations(&self) -> impl Iterator<Item = &OperationStatus> {

@@ -1,6 +1,6 @@
 //! LAUNCH and LAUNCH_GROUP: from a task that a framework wants to one that an agent is told to run.
 
-use cairn_mesos::v1::offer::operation::LaunchGroup;
+use cairn_mesos::v1::offer::operation::{self, LaunchGroup};
 use cairn_mesos::v1::resource::AllocationInfo;
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{ExecutorId, ExecutorInfo, Resource, Task, TaskInfo, TaskState};
@@ -45,6 +45,7 @@ impl Master {
 
     fn reject(&mut self, work: &Acceptance, task: &TaskInfo, reason: Reason, problem: String, now: Time) {
         let update = status::from_master(&task.task_id.value, TaskState::TaskError, reason, problem, now);
+        self.counters.add_end(TaskState::TaskError, &update);
         // The agent that the task names, even where there is none of that name: so its scheduler finds it again.
         self.send_status(&work.framework, status::on_agent(update, &task.agent_id.value));
     }
@@ -107,6 +108,12 @@ impl Master {
         };
         if custom {
             self.count_executor(work, &executor);
+        }
+        // As Mesos counts: each task of a LAUNCH, each group.
+        let (kind, count) =
+            if group { (operation::Type::LaunchGroup, 1) } else { (operation::Type::Launch, tasks.len()) };
+        if let Some(known) = self.frameworks.get_mut(&work.framework) {
+            known.tally.operations(kind, count);
         }
         let mut launched = Vec::new();
         for mut info in tasks {

@@ -20,6 +20,7 @@ mod framework_check;
 mod http;
 mod identity;
 mod launch;
+mod measured;
 mod offers;
 mod open_offers;
 mod operations;

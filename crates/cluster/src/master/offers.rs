@@ -53,6 +53,9 @@ impl Master {
 
     pub(crate) fn send_offers(&mut self, offers: BTreeMap<Arc<str>, Vec<Offer>>) {
         for (framework, offers) in offers {
+            if let Some(known) = self.frameworks.get_mut(&*framework) {
+                known.tally.sent += offers.len() as u64;
+            }
             let offers = event::Offers { offers };
             self.send_to(&framework, Event { offers: Some(offers), ..of(event::Type::Offers) });
         }
@@ -71,6 +74,9 @@ impl Master {
     pub(crate) fn rescind(&mut self, offer_ids: Vec<Arc<str>>) {
         for id in offer_ids {
             if let Some(offer) = self.close_offer(&id) {
+                if let Some(known) = self.frameworks.get_mut(&*offer.framework) {
+                    known.tally.rescinded += 1;
+                }
                 let rescind = event::Rescind { offer_id: OfferId { value: id.to_string() } };
                 let event = Event { rescind: Some(rescind), ..of(event::Type::Rescind) };
                 self.send_to(&offer.framework, event);
@@ -115,6 +121,9 @@ impl Master {
                 continue;
             }
             if let Some(offer) = self.close_offer(&id.value) {
+                if let Some(known) = self.frameworks.get_mut(framework) {
+                    known.tally.declined += 1;
+                }
                 self.refuse(framework, &offer.role, &offer.agent, offer.resources, duration, now);
             }
         }

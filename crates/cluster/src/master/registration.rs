@@ -68,6 +68,8 @@ impl Master {
         let counter =
             if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
         self.counters.add(counter);
+        // With what it has, which agents of Mesos tell in another message.
+        self.counters.add("master/messages_update_slave");
         self.counters.add(if again { "master/slave_reregistrations" } else { "master/slave_registrations" });
         self.agents.insert(&id, agent);
         for framework in std::mem::take(&mut running.frameworks) {

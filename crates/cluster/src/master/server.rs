@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_mesos::v1::DomainInfo;
+use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::driver::{Clock, Command, Driver};
 use super::http::{self, Web};
+use super::measured::Measured;
 use super::registry::{Registry, RegistryError};
 use super::{Identity, Master, Timeouts};
 use crate::link::Remote;
@@ -115,16 +117,19 @@ impl MasterServer {
         let failed = |source| MasterError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let stored = registry.load()?;
         let clock = Clock::start();
+        let (begin, stored) = (clock.now(), registry.load()?);
+        let measured = Measured::default();
+        measured.fetched(clock.now().saturating_sub(begin), stored.encoded_len());
         let MasterSettings { hostname, domain, timeouts, credentials, acls, tls } = settings;
         let (id, ip, port) = (Uuid::new_v4(), shown_ip(address), address.port());
         let identity = Identity { id, hostname, ip, port, domain };
         let master = Master::new(identity, timeouts, stored.clone(), clock.now()).with_acls(acls.clone());
-        let (driver, commands) = Driver::new(master, registry, stored, clock);
+        let (driver, commands) = Driver::new(master, registry, stored, clock, measured.clone());
         let (closing, closed) = oneshot::channel();
         let web = Web {
             master: commands.clone(),
+            measured,
             credentials: credentials.map(Arc::new),
             acls: acls.map(Arc::new),
         };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cairn_mesos::v1::scheduler::{Call, Event, event};
+use cairn_mesos::v1::scheduler::{Call, Event, call, event};
 use cairn_mesos::v1::task_status::Reason;
-use cairn_mesos::v1::{FrameworkInfo, TaskState};
+use cairn_mesos::v1::{FrameworkInfo, TaskState, TaskStatus};
 
 use super::core::{Master, failover_timeout, framework_id};
 use super::event::{Effect, StreamKey, Time};
@@ -35,6 +35,7 @@ impl Master {
         let id = self.admit(info, connection, now);
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.set_suppressed(&subscribe.suppressed_roles);
+            framework.tally.call(call::Type::Subscribe);
         }
         self.streams.insert(stream, id.clone());
         self.persist();
@@ -157,7 +158,10 @@ impl Master {
         self.seekers.remove(id);
         let Some(mut framework) = self.frameworks.remove(id) else { return };
         let stream = framework.stream();
-        kill_all(&mut framework, now);
+        for last in kill_all(&mut framework, now) {
+            framework.tally.end(TaskState::TaskKilled);
+            self.counters.add_end(TaskState::TaskKilled, &last);
+        }
         framework.connection = Connection::Disconnected { deadline: now };
         framework.reregistered = now;
         self.publish_framework_removed(&framework);
@@ -190,15 +194,18 @@ impl Master {
     }
 }
 
-/// Write its tasks down as killed; nobody is left to be told.
-fn kill_all(framework: &mut Framework, now: Time) {
+/// Write its tasks down as killed; nobody is left to be told. What would be said of each that had not ended.
+fn kill_all(framework: &mut Framework, now: Time) -> Vec<TaskStatus> {
+    let mut said = Vec::new();
     for mut task in framework.tasks.drain() {
         if !is_terminal(status::state_of(&task)) {
             task.state = TaskState::TaskKilled as i32;
             let text = "Framework removed";
             let last = status::farewell(&task, TaskState::TaskKilled, Reason::FrameworkRemoved, text, now);
-            task.statuses.push(last);
+            task.statuses.push(last.clone());
+            said.push(last);
         }
         framework.complete_task(&task);
     }
+    said
 }

@@ -4,15 +4,28 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-/// Load, processors and memory. What the system does not tell is left out.
 pub(crate) async fn stats() -> Response {
+    Json(Value::Object(shown())).into_response()
+}
+
+/// Load, processors and memory. What the system does not tell is left out.
+fn shown() -> Map<String, Value> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let mut shown = load(&read("/proc/loadavg"));
     if let Ok(cpus) = std::thread::available_parallelism() {
         shown.insert("cpus_total".to_owned(), json!(cpus.get()));
     }
     shown.extend(memory(&read("/proc/meminfo")));
-    Json(Value::Object(shown)).into_response()
+    shown
+}
+
+/// The same as metrics.
+pub(crate) fn metrics() -> Vec<(String, f64)> {
+    let shown = shown().into_iter();
+    let named = |(name, value): (String, Value)| {
+        Some((format!("system/{}", name.trim_start_matches("avg_")), value.as_f64()?))
+    };
+    shown.filter_map(named).collect()
 }
 
 /// From `/proc/loadavg`.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod executor;
+mod metrics;
 mod names;
 mod play;
 mod recording;

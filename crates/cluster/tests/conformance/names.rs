@@ -161,7 +161,7 @@ impl Names {
             return Ok(());
         }
         if key == "metrics" {
-            return names_exist(path, theirs, ours);
+            return crate::metrics::compare(self, theirs, ours);
         }
         match (theirs, ours) {
             (Value::Object(a), Value::Object(b)) => {
@@ -272,19 +272,6 @@ fn generated(text: &str) -> bool {
             .char_indices()
             .all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() });
     uuid || (text.len() == 24 && text.ends_with("=="))
-}
-
-/// What we count, Mesos counts too, by the same name.
-fn names_exist(path: &str, theirs: &Value, ours: &Value) -> Result<(), String> {
-    let names = |value: &Value| -> Vec<String> {
-        let all = value.as_array().into_iter().flatten();
-        all.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
-    };
-    let known = names(theirs);
-    match names(ours).into_iter().find(|name| !known.contains(name)) {
-        Some(name) => Err(format!("{path}: {name} is not a metric of Mesos")),
-        None => Ok(()),
-    }
 }
 
 /// Resources are a set: equal ones are added up before they are compared.

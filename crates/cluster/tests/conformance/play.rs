@@ -272,11 +272,8 @@ impl Player {
                 let ours: Value = answer.json().await.unwrap_or(Value::Null);
                 // A bare map of metrics.
                 if request.path.ends_with("/metrics/snapshot") {
-                    let known = |name: &String| body.get(name).is_some();
-                    let own = ours.as_object().into_iter().flatten();
-                    let more: Vec<&String> = own.map(|(name, _)| name).filter(|name| !known(name)).collect();
-                    if !more.is_empty() {
-                        self.differences.push(format!("{}: no metrics of Mesos: {more:?}", item.n));
+                    if let Err(why) = crate::metrics::compare(&self.names, body, &ours) {
+                        self.differences.push(format!("{}: {why}", item.n));
                     }
                     return;
                 }

@@ -1,5 +1,7 @@
 //! What operators do to agents, and what those who watch are told.
 
+use std::collections::BTreeMap;
+
 use cairn_cluster::master::{Input, StreamKey};
 use serde_json::{Value, json};
 
@@ -190,4 +192,75 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(scene.operator(window(machine, 1)), "Ok");
     assert_eq!(scene.operator(weight("a/b")), "Ok");
     assert_eq!(scene.operator(quota("a/b")), "Ok");
+}
+
+/// What tools for graphs and alarms read: everything a framework has done is counted under its name.
+#[test]
+fn what_a_framework_does_is_counted_under_its_name() {
+    let mut scene = Scene::new();
+    let mut info = capable("my fw", "r");
+    info["principal"] = json!("p");
+    let link = scene.add_agent();
+    let client = scene.subscribe(info);
+    let offer = scene.one_offer(&client);
+    let metrics = |scene: &mut Scene| -> BTreeMap<String, f64> {
+        let shown = scene.operator(json!({"type": "GET_METRICS", "get_metrics": {}}))["get_metrics"].take();
+        let named = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["value"].as_f64().unwrap());
+        shown["metrics"].as_array().unwrap().iter().map(named).collect()
+    };
+    let prefix = format!("master/frameworks/my%20fw/{}", client.id);
+    let counted = metrics(&mut scene);
+    assert_eq!(counted[&format!("{prefix}/offers/sent")], 1.0);
+    assert_eq!(counted["allocator/mesos/roles/r/shares/dominant"], 1.0, "all there is, is on offer");
+    let mut wrong = command_task("wrong", &offer, 1.0);
+    wrong["agent_id"]["value"] = json!("elsewhere");
+    let tasks = vec![command_task("t", &offer, 1.0), wrong];
+    let mem = json!([{"name": "mem", "type": "SCALAR", "scalar": {"value": 64}, "allocation_info": {"role": "r"},
+        "reservations": [{"type": "DYNAMIC", "role": "r", "principal": "p"}]}]);
+    let reserve = json!({"type": "RESERVE", "reserve": {"resources": mem}});
+    let invalid = json!({"type": "UNRESERVE", "unreserve": {"resources": []}});
+    scene.call(&client, accept(&offer, vec![reserve, invalid, launch(tasks)], 1_000.0));
+    for status in scene.statuses(&client) {
+        if status["uuid"].is_string() {
+            scene.acknowledge(&client, &status);
+        }
+    }
+    scene.end(link, &client.id, "t", cairn_mesos::v1::TaskState::TaskFinished);
+    let counted = metrics(&mut scene);
+    for (name, expected) in [
+        ("subscribed", 1.0),
+        ("calls/subscribe", 1.0),
+        ("calls/accept", 1.0),
+        ("events/subscribed", 1.0),
+        ("offers/accepted", 1.0),
+        ("offers/declined", 0.0),
+        ("operations/reserve", 1.0),
+        ("operations/unreserve", 0.0),
+        ("operations/launch", 1.0),
+        ("operations", 2.0),
+        ("tasks/terminal/task_finished", 1.0),
+        ("tasks/active/task_running", 0.0),
+        ("roles/r/suppressed", 0.0),
+    ] {
+        assert_eq!(counted.get(&format!("{prefix}/{name}")), Some(&expected), "{name}");
+    }
+    for (name, expected) in [
+        ("master/operations/reserve/finished", 1.0),
+        ("master/operations/unreserve/error", 1.0),
+        ("master/operations/total", 2.0),
+        ("master/task_error/source_master/reason_task_invalid", 1.0),
+        ("master/tasks_error", 1.0),
+        ("master/invalid_status_updates", 0.0),
+        ("allocator/mesos/offer_filters/roles/r/active", 1.0),
+        ("frameworks/p/messages_received", 0.0),
+    ] {
+        assert_eq!(counted.get(name), Some(&expected), "{name}");
+    }
+    scene.operator(json!({"type": "TEARDOWN", "teardown": {"framework_id": {"value": client.id}}}));
+    let counted = metrics(&mut scene);
+    assert_eq!(
+        counted.get(&format!("{prefix}/subscribed")),
+        Some(&0.0),
+        "it is shown as long as it is known"
+    );
 }

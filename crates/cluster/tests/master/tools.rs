@@ -287,3 +287,38 @@ async fn a_connection_serves_one_request_after_the_other() {
     }
     cluster.shutdown().await;
 }
+
+/// Exporters of metrics ask both, and compute rates and shares of what they find.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machines_times_and_places_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = start(dir.path()).await;
+    let (master, own) = (cluster.master_address(), cluster.agent_addresses()[0]);
+    agent(master).await;
+    let (of_master, of_agent) = (get(master, "/metrics/snapshot").await, get(own, "/metrics/snapshot").await);
+    for shown in [&of_master, &of_agent] {
+        let (total, free) = (&shown["system/mem_total_bytes"], &shown["system/mem_free_bytes"]);
+        assert!(total.as_f64() > free.as_f64() && free.as_f64() > Some(0.0), "{shown}");
+        assert!(shown["system/cpus_total"].as_f64() >= Some(1.0), "{shown}");
+        assert!(shown["system/load_15min"].as_f64() >= Some(0.0), "{shown}");
+    }
+    let positive = |shown: &Value, name: &str| assert!(shown[name].as_f64() > Some(0.0), "{name}: {shown}");
+    positive(&of_master, "registrar/registry_size_bytes");
+    positive(&of_master, "registrar/state_store_ms/p99");
+    positive(&of_master, "allocator/mesos/allocation_run_ms/count");
+    positive(&of_master, "master/uptime_secs");
+    positive(&of_agent, "slave/uptime_secs");
+    positive(&of_agent, "slave/recovery_time_secs");
+    let kept = of_agent["slave/executor_directory_max_allowed_age_secs"].as_f64().unwrap();
+    assert!((0.0..=7.0 * 86_400.0).contains(&kept), "{kept}");
+    let flags = get(own, "/slave(1)/state").await["flags"].take();
+    let work_dir = std::fs::canonicalize(dir.path()).unwrap().join("agent-1");
+    assert_eq!(flags["work_dir"], work_dir.to_str().unwrap(), "where sandboxes are");
+    assert_eq!(flags["executor_registration_timeout"], "1mins");
+    let call = json!({"type": "GET_METRICS", "get_metrics": {}}).to_string();
+    for (address, path) in [(master, "POST /api/v1"), (own, "POST /slave(1)/api/v1")] {
+        let (_, _, body) = request(address, path, &[JSON], &call).await;
+        assert!(body.contains("system/mem_total_bytes"), "both ways tell the same: {body}");
+    }
+    cluster.shutdown().await;
+}

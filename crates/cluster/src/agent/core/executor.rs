@@ -111,10 +111,14 @@ impl Core {
         match owner.task(&task) {
             Some(entry) if entry.updates.contains(&uuid) => {}
             Some(entry) if entry.is_over() => {
+                self.counts.invalid_updates += 1;
                 tracing::warn!(%task, state = ?status.state(), "ignored an update after the task's end");
             }
             Some(_) => self.take_update(id, status, cx),
-            None => tracing::warn!(%task, "ignored an update of a task that does not exist"),
+            None => {
+                self.counts.invalid_updates += 1;
+                tracing::warn!(%task, "ignored an update of a task that does not exist");
+            }
         }
     }
 

@@ -67,6 +67,7 @@ impl Core {
                 }
             }
             Err(why) => {
+                self.counts.launch_errors += 1;
                 let message = format!("Failed to launch container: {why}");
                 let verdict = Verdict::new(Reason::ContainerLaunchFailed, message);
                 owner.verdict.get_or_insert(verdict);
@@ -105,6 +106,7 @@ impl Core {
     pub(super) fn over(&mut self, id: &str, status: Option<i32>, cx: &mut Context<'_>) {
         let Some(owner) = self.containers.get_mut(id) else { return };
         owner.phase = Phase::Over;
+        self.counts.executors_terminated += u64::from(owner.parent.is_none());
         let verdict = owner
             .verdict
             .clone()

@@ -73,7 +73,10 @@ impl Core {
             }
             ToAgent::MessageToExecutor { framework_id, executor_id, data } => {
                 let key = Key { framework: framework_id.value, executor: executor_id.value };
-                if self.live(&key).is_some_and(Container::listens) {
+                if self.live(&key).is_none_or(|executor| !executor.listens()) {
+                    self.counts.invalid_messages += 1;
+                } else {
+                    self.counts.valid_messages += 1;
                     let message = event::Message { data };
                     cx.push(Effect::ToExecutor(
                         key,

@@ -6,6 +6,7 @@
 mod checks;
 mod command;
 mod container;
+mod counts;
 mod executor;
 mod group;
 mod history;
@@ -37,6 +38,7 @@ use crate::wire::{FromAgent, ToAgent};
 pub use checks::Which;
 pub use container::Key;
 pub(crate) use container::{Container, Kind};
+pub(crate) use counts::Counts;
 pub(crate) use executor::Denial;
 use history::History;
 pub(crate) use show::{ExecutorView, View};
@@ -250,6 +252,7 @@ pub struct Core {
     /// The agent goes, because an operator of the master or its own wants so; whether for good.
     leaving: Option<bool>,
     history: History,
+    counts: Counts,
 }
 
 impl Core {
@@ -271,6 +274,7 @@ impl Core {
             draining: None,
             leaving: None,
             history: History::default(),
+            counts: Counts::default(),
         };
         let mut effects = core.recover_containers(containers, now);
         effects.extend(core.delete_again());

@@ -1,12 +1,16 @@
 //! What the agent shows to operators.
 
+use std::path::PathBuf;
+
 use cairn_mesos::v1::{
     AgentInfo, ContainerId, ContainerStatus, DrainConfig, ExecutorInfo, FrameworkInfo, Resource, Task,
     TaskState,
 };
 
-use super::container::{Container, Kind, TaskEntry};
+use super::container::{Container, Kind, Phase, TaskEntry};
+use super::counts::Counts;
 use super::history::PastExecutor;
+use super::plan::duration;
 use super::{Core, status};
 
 /// Everything an agent shows, at one moment.
@@ -14,6 +18,9 @@ use super::{Core, status};
 pub(crate) struct View {
     pub(crate) info: AgentInfo,
     pub(crate) ip: String,
+    pub(crate) work_dir: PathBuf,
+    /// Flags of Mesos, and how long the agent waits for what they name.
+    pub(crate) timeouts: [(&'static str, String); 4],
     pub(crate) registered: bool,
     pub(crate) draining: Option<DrainConfig>,
     /// Reservations and volumes included.
@@ -22,6 +29,11 @@ pub(crate) struct View {
     pub(crate) past: Vec<ExecutorView>,
     /// Tasks whose end is acknowledged.
     pub(crate) completed: Vec<Task>,
+    /// Executors that have not subscribed yet.
+    pub(crate) registering: usize,
+    /// Executors that have been told to end.
+    pub(crate) terminating: usize,
+    pub(crate) counts: Counts,
 }
 
 /// An executor and its tasks.
@@ -47,17 +59,34 @@ impl Core {
         let executors = || self.containers.values().filter(|owner| owner.parent.is_none());
         let live = executors().filter(|owner| !owner.is_over());
         let over = executors().filter(|owner| owner.is_over());
+        let in_phase = |which: fn(&Phase) -> bool| executors().filter(|owner| which(&owner.phase)).count();
         let past = self.history.executors().map(|past| self.show_past(past));
         View {
             info: self.agent_info(),
             ip: self.settings.ip.clone(),
+            work_dir: self.settings.work_dir.clone(),
+            timeouts: self.shown_timeouts(),
             registered: self.registered,
             draining: self.draining,
             resources: self.resources.clone().unwrap_or_else(|| self.settings.resources.clone()),
             executors: live.map(|owner| self.show_executor(owner)).collect(),
             past: over.map(|owner| self.show_executor(owner)).chain(past).collect(),
             completed: self.history.tasks().cloned().collect(),
+            registering: in_phase(|phase| matches!(phase, Phase::Preparing | Phase::Registering { .. })),
+            terminating: in_phase(|phase| matches!(phase, Phase::Stopping { .. })),
+            counts: self.counts.clone(),
         }
+    }
+
+    fn shown_timeouts(&self) -> [(&'static str, String); 4] {
+        let timeouts = &self.settings.timeouts;
+        [
+            ("executor_registration_timeout", timeouts.registration),
+            ("executor_reregistration_timeout", timeouts.reregistration),
+            ("executor_shutdown_grace_period", timeouts.shutdown_grace),
+            ("recovery_timeout", timeouts.recovery),
+        ]
+        .map(|(name, time)| (name, duration(time)))
     }
 
     fn show_executor(&self, owner: &Container) -> ExecutorView {
@@ -165,9 +194,8 @@ impl ExecutorView {
 }
 
 impl View {
-    /// How many tasks are in this state.
+    /// How many tasks that have not ended are in this state.
     pub(crate) fn count(&self, state: TaskState) -> usize {
-        let alive = self.executors.iter().chain(&self.past).flat_map(ExecutorView::tasks);
-        alive.chain(&self.completed).filter(|task| task.state() == state).count()
+        self.executors.iter().flat_map(ExecutorView::tasks).filter(|task| task.state() == state).count()
     }
 }

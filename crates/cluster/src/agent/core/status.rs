@@ -92,6 +92,7 @@ impl Core {
         let (forget, id) = (owner.forget, status.task_id.value.clone());
         let Some(task) = owner.task(&id) else { return };
         task.state = status.state();
+        self.counts.update(task.state);
         if let Some(old) = task.latest.replace(status.clone()).filter(|old| old.state != status.state) {
             task.past.push(TaskStatus { data: None, ..old });
         }

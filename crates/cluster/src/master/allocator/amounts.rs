@@ -58,6 +58,11 @@ impl Amounts {
         NAMES.iter().position(|known| *known == name).map(|place| &mut self.0[place])
     }
 
+    /// How much of this there is, as a number for people.
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        NAMES.iter().position(|known| *known == name).map_or(0.0, |place| whole(self.0[place]))
+    }
+
     pub(crate) fn any_positive(&self) -> bool {
         self.0.iter().any(|amount| *amount > 0)
     }

@@ -233,6 +233,11 @@ impl Sorter {
     }
 
     /// The first, in order, of whom `wants` holds.
+    /// The largest part that a role, with those below it, has of anything.
+    pub(crate) fn share(&self, role: &str) -> f64 {
+        self.taken_by(role).dominant(&self.total)
+    }
+
     pub(crate) fn first(&self, mut wants: impl FnMut(Leaf) -> bool) -> Option<Leaf> {
         self.search(0, &mut wants)
     }

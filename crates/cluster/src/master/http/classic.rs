@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 
 use super::Web;
 use crate::classic;
-use crate::master::driver::Command;
 use crate::master::{PROTOCOL_VERSION, Reply};
 use crate::web::body::{self, Refusal};
 
@@ -92,8 +91,8 @@ pub(crate) async fn get(web: Web, uri: &Uri, path: &str) -> Result<Option<Respon
 }
 
 async fn ask(web: &Web, kind: call::Type) -> Result<cairn_mesos::v1::master::Response, Refusal> {
-    let call = Box::new(Call { r#type: Some(kind as i32), ..Call::default() });
-    match web.ask(|answer| Command::Operator { call, principal: None, answer }).await? {
+    let call = Call { r#type: Some(kind as i32), ..Call::default() };
+    match web.operate(call, None).await? {
         Reply::Operator(answer) => Ok(*answer),
         _ => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The master did not tell its state")),
     }

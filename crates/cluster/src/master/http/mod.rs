@@ -14,9 +14,13 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use cairn_mesos::v1::Metric;
+use cairn_mesos::v1::master::Call;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Reply;
 use super::driver::Command;
+use super::measured::Measured;
 use crate::listen::Listener;
 use crate::security::{Acls, Credentials};
 use crate::web::body::{self, Refusal};
@@ -31,6 +35,7 @@ const READ_WRITE: &str = "mesos-master-readwrite";
 #[derive(Debug, Clone)]
 pub(crate) struct Web {
     pub(crate) master: mpsc::Sender<Command>,
+    pub(crate) measured: Measured,
     /// Who may ask; `None`: everybody.
     pub(crate) credentials: Option<Arc<Credentials>>,
     /// Who may bring agents; `None`: whoever may ask.
@@ -44,6 +49,39 @@ impl Web {
         let gone = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The master is shutting down");
         self.master.send(command(sender)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
+    }
+}
+
+impl Web {
+    /// Give the master a call of the operator API.
+    async fn operate(&self, call: Call, principal: Option<String>) -> Result<Reply, Refusal> {
+        let call = Box::new(call);
+        let mut reply = self.ask(|answer| Command::Operator { call, principal, answer }).await?;
+        if let Reply::Operator(answer) = &mut reply
+            && let Some(shown) = &mut answer.get_metrics
+        {
+            shown.metrics.extend(self.around_the_master());
+        }
+        Ok(reply)
+    }
+
+    /// Metrics of what the master itself does not know.
+    fn around_the_master(&self) -> Vec<Metric> {
+        #[allow(clippy::cast_precision_loss, reason = "it is 1024 at most")]
+        let waiting = (self.master.max_capacity() - self.master.capacity()) as f64;
+        let queues = [
+            ("master/event_queue_dispatches", waiting),
+            // Requests and messages wait in the same line.
+            ("master/event_queue_http_requests", 0.0),
+            ("master/event_queue_messages", 0.0),
+            // Who may be offered what is looked at within the step that changes it.
+            ("allocator/event_queue_dispatches", 0.0),
+            ("allocator/mesos/event_queue_dispatches", 0.0),
+        ];
+        let queues = queues.map(|(name, value)| (name.to_owned(), value));
+        let known = queues.into_iter().chain(system::metrics());
+        let known = known.map(|(name, value)| Metric { name, value: Some(value) });
+        known.chain(self.measured.metrics()).collect()
     }
 }
 

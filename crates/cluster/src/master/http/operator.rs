@@ -25,6 +25,6 @@ pub(crate) async fn handle(
         let headers = [(header::CONTENT_TYPE, stream.media.as_str())];
         return Ok((headers, Body::from_stream(stream)).into_response());
     }
-    let reply = web.ask(|answer| Command::Operator { call: Box::new(call), principal, answer }).await?;
+    let reply = web.operate(call, principal).await?;
     Ok(answer::respond(reply, media))
 }

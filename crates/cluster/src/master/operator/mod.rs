@@ -6,6 +6,7 @@ mod metrics;
 mod resources;
 mod sharing;
 mod show;
+mod tally;
 mod watch;
 
 use cairn_mesos::v1::master::{Call, Response, call, response};
@@ -15,6 +16,7 @@ pub use self::agents::Standing;
 pub(crate) use self::maintenance::Maintenance;
 pub(crate) use self::metrics::Counters;
 pub(crate) use self::sharing::Sharing;
+pub(crate) use self::tally::Tally;
 pub(crate) use self::watch::Watchers;
 use super::core::Master;
 use super::event::{CallKey, Reply, Time};

@@ -1,5 +1,6 @@
 //! RESERVE_RESOURCES, UNRESERVE_RESOURCES, CREATE_VOLUMES, DESTROY_VOLUMES.
 
+use cairn_mesos::v1::OperationState;
 use cairn_mesos::v1::master::Call;
 use cairn_mesos::v1::offer::{Operation, operation};
 
@@ -55,6 +56,7 @@ impl Master {
             .map_err(|problem| Reply::bad_request(format!("Invalid operation: {problem}")))?;
         self.make_room(&id, &change, now)?;
         self.apply(&id, change);
+        self.counters.add_operation(operation.r#type(), OperationState::OperationFinished);
         Ok(Reply::Accepted)
     }
 
