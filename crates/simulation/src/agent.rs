@@ -7,6 +7,7 @@ use cairn_executor::simulation::Input;
 use crate::container::Container;
 use crate::fault::Fault;
 use crate::machine::{AgentNews, ExecutorNews};
+use crate::work::Next;
 use crate::world::{Happening, Lane, World};
 
 impl World {
@@ -14,30 +15,29 @@ impl World {
     pub(crate) fn pump_agent(&mut self, index: usize) {
         loop {
             let machine = &mut self.machines[index];
-            if machine.agent.is_none() || machine.writing {
+            if machine.agent.is_none() {
                 return;
             }
-            if let Some(effect) = machine.effects.pop_front() {
-                if self.luck.strikes(Fault::AgentCrash, 20) {
+            match machine.work.next() {
+                Next::Effect(_) if self.luck.strikes(Fault::AgentCrash, 20) => {
                     let away = self.luck.draw(Fault::AgentCrash).between(50, 20_000);
                     return self.crash_agent(index, away);
                 }
-                self.agent_effect(index, effect);
-                continue;
+                Next::Effect(effect) => self.agent_effect(index, effect),
+                Next::Answer((container, uuid)) => {
+                    self.send_executor(index, container, Input::Accepted(uuid));
+                }
+                Next::Input(news) => self.take_news(index, news),
+                Next::Nothing => return self.arm_agent(index),
+                Next::Writing => return,
             }
-            if let Some((container, uuid)) = machine.taken.take() {
-                self.send_executor(index, container, Input::Accepted(uuid));
-                continue;
-            }
-            let Some(news) = machine.inbox.pop_front() else { return self.arm_agent(index) };
-            self.take_news(index, news);
         }
     }
 
     /// Its disk has written what it was given.
     pub(crate) fn agent_written(&mut self, index: usize, life: u64) {
         if self.machines[index].agent_is(life) {
-            self.machines[index].writing = false;
+            self.machines[index].work.write_ends();
             self.pump_agent(index);
         }
     }
@@ -62,10 +62,10 @@ impl World {
             && let Some((long, again)) = self.agent_writes(index)
         {
             let life = self.machines[index].life;
-            self.machines[index].writing = true;
+            self.machines[index].work.write_begins();
             self.after(long, Happening::AgentWrites { index, life });
             if again {
-                return self.machines[index].effects.push_front(effect);
+                return self.machines[index].work.again(effect);
             }
         }
         let machine = &mut self.machines[index];

@@ -51,7 +51,7 @@ impl World {
         if self.luck.strikes(Fault::StoreSlow, 200) {
             let wait = self.luck.draw(Fault::StoreSlow).between(50, 4_000);
             let life = self.schedulers[index].life;
-            self.schedulers[index].writing = true;
+            self.schedulers[index].work.write_begins();
             self.after(wait, Happening::SchedulerWrites { index, life });
         }
     }

@@ -37,6 +37,7 @@ mod stack_check;
 mod stack_end;
 mod stack_operator;
 mod words;
+mod work;
 mod world;
 
 pub use fault::{Fault, Plan};

@@ -1,6 +1,6 @@
 //! A machine: an agent's process with what it has on disk, and the containers, which outlive that process.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use cairn_mesos::v1::executor::{Call, call};
 use crate::container::Container;
 use crate::fault::Fault;
 use crate::rng::Rng;
+use crate::work::Work;
 use crate::world::{Happening, World};
 
 /// An agent whose link has closed comes back after so long.
@@ -107,12 +108,8 @@ pub(crate) struct Machine {
     pub(crate) full_until: u64,
     /// How far its clock is off, milliseconds.
     pub(crate) skew: i64,
-    pub(crate) effects: VecDeque<Effect>,
-    pub(crate) inbox: VecDeque<AgentNews>,
-    /// An executor's call that is answered once its effects are carried out.
-    pub(crate) taken: Option<(u64, Vec<u8>)>,
-    /// The agent's disk is at work.
-    pub(crate) writing: bool,
+    /// Executors, by container, are answered that an update, by its uuid, is taken.
+    pub(crate) work: Work<Effect, (u64, Vec<u8>), AgentNews>,
     pids: i32,
 }
 
@@ -154,10 +151,7 @@ impl Machine {
             cut_until: 0,
             full_until: 0,
             skew: 0,
-            effects: VecDeque::new(),
-            inbox: VecDeque::new(),
-            taken: None,
-            writing: false,
+            work: Work::default(),
             pids: 100,
         }
     }
@@ -207,7 +201,7 @@ impl World {
         let records = machine.records.values().cloned().collect();
         let (core, recovery) = Core::recover(settings, machine.record.clone(), records, machine.now(now));
         machine.agent = Some(core);
-        machine.effects = recovery.into();
+        machine.work.follows(recovery);
         self.open.insert(link);
         self.note(|| format!("agent {index} starts"));
         self.tell_agent(index, AgentNews::Linked);
@@ -219,10 +213,7 @@ impl World {
         if machine.agent.take().is_none() {
             return;
         }
-        machine.effects.clear();
-        machine.inbox.clear();
-        machine.taken = None;
-        machine.writing = false;
+        machine.work = Work::default();
         let life = machine.life;
         let containers: Vec<u64> = machine.containers.keys().copied().collect();
         for container in &mut machine.containers.values_mut() {
@@ -286,7 +277,7 @@ impl World {
     }
 
     pub(crate) fn tell_agent(&mut self, index: usize, news: AgentNews) {
-        self.machines[index].inbox.push_back(news);
+        self.machines[index].work.arrives(news);
         self.pump_agent(index);
     }
 
@@ -315,7 +306,7 @@ impl World {
             }
             AgentNews::Subscribe(key, call) => self.agent_step(index, Event::Subscribe(key, call)),
             AgentNews::FromExecutor { container, key, call, uuid } => {
-                self.machines[index].taken = Some((container, uuid));
+                self.machines[index].work.then_answer((container, uuid));
                 self.agent_step(index, Event::Executor(key, call));
             }
         }
@@ -345,7 +336,7 @@ impl World {
         let time = machine.now(now);
         let Some(core) = &mut machine.agent else { return };
         self.steps += 1;
-        machine.effects = core.step(event, time, &mut machine.ids).into();
+        machine.work.follows(core.step(event, time, &mut machine.ids));
     }
 
     pub(crate) fn arm_agent(&mut self, index: usize) {

@@ -1,6 +1,6 @@
 //! The master's process: its core, what its registry holds, and its connections.
 
-use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use cairn_cluster::wire::ToAgent;
 use crate::fault::Fault;
 use crate::machine::AgentNews;
 use crate::scheduler::Incoming;
+use crate::work::{Next, Work};
 use crate::world::{Happening, Lane, World};
 
 /// The process, or its absence.
@@ -21,10 +22,8 @@ pub(crate) struct MasterHost {
     /// Counts its starts.
     pub(crate) run: u64,
     timer: Option<u64>,
-    effects: VecDeque<Effect>,
-    inbox: VecDeque<Input>,
-    /// The registry is at work.
-    writing: bool,
+    /// Its answers are effects.
+    work: Work<Effect, Infallible, Input>,
     pub(crate) full_until: u64,
     /// How far its clock is off, milliseconds: it looks at it when it starts.
     skew: i64,
@@ -78,9 +77,7 @@ impl World {
         for index in 0..self.machines.len() {
             self.break_link(index);
         }
-        self.master.effects.clear();
-        self.master.inbox.clear();
-        self.master.writing = false;
+        self.master.work = Work::default();
         let away = self.luck.draw(Fault::MasterCrash).between(100, 30_000);
         self.after(away, Happening::MasterStarts);
     }
@@ -105,33 +102,34 @@ impl World {
     }
 
     pub(crate) fn tell_master(&mut self, input: Input) {
-        self.master.inbox.push_back(input);
+        self.master.work.arrives(input);
         self.pump_master();
     }
 
     /// Its registry has written what it was given.
     pub(crate) fn master_written(&mut self, run: u64) {
         if self.master.is(run) {
-            self.master.writing = false;
+            self.master.work.write_ends();
             self.pump_master();
         }
     }
 
     /// Carries out effects, and takes what has come in when there are none left.
     fn pump_master(&mut self) {
-        while !self.master.writing {
+        loop {
             let now = self.master.clock(self.now);
             let Some(core) = &mut self.master.core else { return };
-            if let Some(effect) = self.master.effects.pop_front() {
-                if self.luck.strikes(Fault::MasterCrash, 8) {
-                    return self.crash_master();
+            match self.master.work.next() {
+                Next::Effect(_) if self.luck.strikes(Fault::MasterCrash, 8) => return self.crash_master(),
+                Next::Effect(effect) => self.master_effect(effect),
+                Next::Answer(never) => match never {},
+                Next::Input(input) => {
+                    self.steps += 1;
+                    self.master.work.follows(core.step(input, now));
                 }
-                self.master_effect(effect);
-                continue;
+                Next::Nothing => return self.arm_master(),
+                Next::Writing => return,
             }
-            let Some(input) = self.master.inbox.pop_front() else { return self.arm_master() };
-            self.steps += 1;
-            self.master.effects = core.step(input, now).into();
         }
     }
 
@@ -153,7 +151,7 @@ impl World {
         if self.luck.strikes(Fault::RegistrySlow, 500) {
             let (run, long) = (self.master.run, self.luck.draw(Fault::RegistrySlow).between(50, 10_000));
             self.note(|| format!("the master writes for {long} ms"));
-            self.master.writing = true;
+            self.master.work.write_begins();
             self.after(long, Happening::MasterWrites { run });
         }
     }

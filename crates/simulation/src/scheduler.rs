@@ -1,6 +1,5 @@
 //! A scheduler's process: a core, its store, its connection to the master. It does what the SDK's driver does.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use cairn_framework::core::{Core, Effect, Event, Setup};
@@ -17,6 +16,7 @@ use crate::machine::ServiceStep;
 use crate::rng::Rng;
 use crate::service::{Kind, Shape};
 use crate::stack::{Part, Stack};
+use crate::work::{Next, Work};
 use crate::world::{Happening, World};
 
 pub(crate) const MASTER: &str = "127.0.0.1:5050";
@@ -50,12 +50,8 @@ pub(crate) struct Scheduler {
     /// Counts its processes.
     pub(crate) life: u64,
     pub(crate) connection: Option<Connection>,
-    inbox: VecDeque<Incoming>,
-    effects: VecDeque<Effect>,
-    /// The store is at work.
-    pub(crate) writing: bool,
-    /// Generation that the operator is told once all effects of the request are carried out.
-    asked: Option<u64>,
+    /// Operators are answered with the generation of what they have asked for.
+    pub(crate) work: Work<Effect, u64, Incoming>,
     pub(crate) wake: Option<u64>,
     /// How far its clock is off, milliseconds.
     pub(crate) skew: i64,
@@ -93,10 +89,7 @@ impl Scheduler {
             core: None,
             life: 0,
             connection: None,
-            inbox: VecDeque::new(),
-            effects: VecDeque::new(),
-            writing: false,
-            asked: None,
+            work: Work::default(),
             wake: None,
             skew: 0,
             cut_until: 0,
@@ -165,7 +158,7 @@ impl World {
         };
         scheduler.core = Some(core);
         match given {
-            Ok(effects) => scheduler.effects = effects.into(),
+            Ok(effects) => scheduler.work.follows(effects),
             Err(problems) => self.violate("what a stack's check lets pass is accepted", || {
                 format!("{} refuses its configuration: {problems:?}", self_name(index))
             }),
@@ -198,11 +191,8 @@ impl World {
         if scheduler.core.take().is_none() {
             return;
         }
-        scheduler.inbox.clear();
-        scheduler.effects.clear();
-        scheduler.writing = false;
+        scheduler.work = Work::default();
         scheduler.wake = None;
-        scheduler.asked = None;
         self.note(|| format!("{} ends", self_name(index)));
         self.break_connection(index);
         self.schedulers[index].connection = None;
@@ -214,7 +204,7 @@ impl World {
     }
 
     pub(crate) fn tell_scheduler(&mut self, index: usize, message: Incoming) {
-        self.schedulers[index].inbox.push_back(message);
+        self.schedulers[index].work.arrives(message);
         self.pump(index);
     }
 
@@ -229,7 +219,7 @@ impl World {
     /// The store has written what it was given.
     pub(crate) fn written(&mut self, index: usize, life: u64) {
         if self.schedulers[index].hears(life, None) {
-            self.schedulers[index].writing = false;
+            self.schedulers[index].work.write_ends();
             self.pump(index);
         }
     }
@@ -238,24 +228,23 @@ impl World {
     fn pump(&mut self, index: usize) {
         while self.violation.is_none() {
             let scheduler = &mut self.schedulers[index];
-            if scheduler.core.is_none() || scheduler.writing {
+            if scheduler.core.is_none() {
                 return;
             }
-            if let Some(effect) = scheduler.effects.pop_front() {
-                if self.luck.strikes(Fault::SchedulerCrash, 40) {
+            match scheduler.work.next() {
+                Next::Effect(_) if self.luck.strikes(Fault::SchedulerCrash, 40) => {
                     let away = self.luck.draw(Fault::SchedulerCrash).between(50, 20_000);
                     return self.crash_scheduler(index, away);
                 }
-                self.scheduler_effect(index, effect);
-                continue;
+                Next::Effect(effect) => self.scheduler_effect(index, effect),
+                Next::Answer(generation) => self.check_promise(index, generation),
+                Next::Input(message) => {
+                    self.hang_up_if_gone(index);
+                    self.take(index, message);
+                }
+                Next::Nothing => return self.hang_up_if_gone(index),
+                Next::Writing => return,
             }
-            if let Some(generation) = scheduler.asked.take() {
-                self.check_promise(index, generation);
-                continue;
-            }
-            self.hang_up_if_gone(index);
-            let Some(message) = self.schedulers[index].inbox.pop_front() else { return };
-            self.take(index, message);
         }
     }
 
@@ -292,7 +281,7 @@ impl World {
         self.check_step(index, &before, &effects, now);
         let scheduler = &mut self.schedulers[index];
         scheduler.wake = None;
-        scheduler.effects = effects.into();
+        scheduler.work.follows(effects);
         self.published(index);
     }
 
@@ -307,10 +296,10 @@ impl World {
         let scheduler = &mut self.schedulers[index];
         scheduler.wake = None;
         // A refused command has no effects, and no timer either: the driver looks again at once.
-        let soon = [Effect::WakeAt(now + 1)];
-        scheduler.effects = if effects.is_empty() { soon.into() } else { effects.into() };
+        let soon = vec![Effect::WakeAt(now + 1)];
+        scheduler.work.follows(if effects.is_empty() { soon } else { effects });
         match result {
-            Ok(accepted) => scheduler.asked = Some(accepted.generation),
+            Ok(accepted) => scheduler.work.then_answer(accepted.generation),
             Err(problem) => {
                 self.note(|| format!("{}: refuses: {}", self_name(index), problem.detail));
             }
