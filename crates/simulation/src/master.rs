@@ -56,8 +56,7 @@ impl World {
         };
         let timeouts = Timeouts::default();
         if self.luck.strikes(Fault::MachineClock, 10_000) {
-            self.master.skew =
-                self.luck.draw(Fault::MachineClock).between(0, 240_000).cast_signed() - 120_000;
+            self.master.skew = self.luck.draw(Fault::MachineClock).clock_jump();
         }
         let now = self.master.clock(self.now);
         self.master.core = Some(Master::new(identity, timeouts, self.master.registry.clone(), now));

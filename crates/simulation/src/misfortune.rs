@@ -21,14 +21,14 @@ impl World {
         if self.luck.strikes(Fault::ClockJump, 2_000) {
             let rng = self.luck.draw(Fault::ClockJump);
             let index = rng.index(self.schedulers.len()).unwrap_or_default();
-            let jump = rng.between(0, 240_000).cast_signed() - 120_000;
+            let jump = rng.clock_jump();
             self.note(|| format!("the clock of scheduler {index} jumps by {jump} ms"));
             self.schedulers[index].skew += jump;
         }
         if self.luck.strikes(Fault::MachineClock, 2_000) {
             let rng = self.luck.draw(Fault::MachineClock);
             let index = rng.index(self.machines.len()).unwrap_or_default();
-            let jump = rng.between(0, 240_000).cast_signed() - 120_000;
+            let jump = rng.clock_jump();
             self.note(|| format!("the clock of agent {index} jumps by {jump} ms"));
             self.machines[index].skew += jump;
         }

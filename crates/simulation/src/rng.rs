@@ -36,6 +36,11 @@ impl Rng {
         self.below(100_000) < of_100_000
     }
 
+    /// By how much a clock jumps, milliseconds: up to two minutes, forwards or backwards.
+    pub(crate) fn clock_jump(&mut self) -> i64 {
+        self.between(0, 240_000).cast_signed() - 120_000
+    }
+
     /// An index below `len`, if there is any.
     pub(crate) fn index(&mut self, len: usize) -> Option<usize> {
         let len = u64::try_from(len).ok().filter(|len| *len > 0)?;
