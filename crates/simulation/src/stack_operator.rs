@@ -4,7 +4,7 @@ use cairn_controller::simulation::Changed;
 use cairn_framework::{Command, Phase};
 
 use crate::controller::CONTROLLER;
-use crate::stack::{STACK, Stack};
+use crate::stack::{Part, STACK, Stack};
 use crate::world::World;
 
 impl World {
@@ -68,14 +68,9 @@ impl World {
 
     /// Applies the stack file as it is now.
     fn apply(&mut self, delete_data: bool) {
+        self.let_go(|part| !part.there, delete_data);
         let Some(core) = &self.schedulers[CONTROLLER].core else { return };
-        let Some(stack) = &mut self.stack else { return };
-        for part in stack.parts.iter().filter(|p| !p.there) {
-            stack.may_go.insert(part.framework());
-            if delete_data {
-                self.ledger.given_up.insert((part.framework(), None));
-            }
-        }
+        let Some(stack) = &self.stack else { return };
         let text = stack.text();
         let changed = stack.simulated.apply(&core.config(), &core.view(), &text, delete_data);
         self.change("apply", changed);
@@ -90,17 +85,25 @@ impl World {
     }
 
     fn destroy_stack(&mut self) {
+        let Some(delete_data) = self.stack.as_ref().and_then(|stack| stack.destroyed) else { return };
+        self.let_go(|_| true, delete_data);
         let Some(core) = &self.schedulers[CONTROLLER].core else { return };
-        let Some(stack) = &mut self.stack else { return };
-        let Some(delete_data) = stack.destroyed else { return };
-        for part in &stack.parts {
+        let Some(stack) = &self.stack else { return };
+        let changed = stack.simulated.destroy(&core.config(), STACK, delete_data);
+        self.change("destroy", changed);
+    }
+
+    /// An operator, who reaches the controller, wants these services gone; with their data.
+    fn let_go(&mut self, leaves: impl Fn(&Part) -> bool, delete_data: bool) {
+        let Some(stack) = self.stack.as_mut().filter(|_| self.schedulers[CONTROLLER].core.is_some()) else {
+            return;
+        };
+        for part in stack.parts.iter().filter(|part| leaves(part)) {
             stack.may_go.insert(part.framework());
             if delete_data {
                 self.ledger.given_up.insert((part.framework(), None));
             }
         }
-        let changed = stack.simulated.destroy(&core.config(), STACK, delete_data);
-        self.change("destroy", changed);
     }
 
     fn change(&mut self, verb: &str, changed: Changed) {
