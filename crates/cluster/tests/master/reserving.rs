@@ -1,11 +1,12 @@
 //! RESERVE, CREATE, DESTROY, UNRESERVE.
 
+use cairn_cluster::master::LinkKey;
 use cairn_cluster::wire::{FromAgent, ToAgent};
 use cairn_mesos::resources::Resources;
 use cairn_mesos::v1::{Resource, TaskState};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, accept, amount, capable, launch, scalar};
+use crate::scene::{Client, Scene, accept, amount, capable, launch, scalar};
 
 fn reserved(name: &str, value: f64) -> Value {
     let mut resource = scalar(name, value);
@@ -100,6 +101,23 @@ fn reserve_create_and_launch_in_one_go_and_back() {
     assert_eq!(states, ["OPERATION_FINISHED", "OPERATION_UNKNOWN"]);
 }
 
+impl Scene {
+    /// One framework's volume on one agent is made, offered and destroyed, and the agent does not answer that.
+    fn destroy_unanswered(&mut self) -> (LinkKey, Client) {
+        let agent = self.add_agent();
+        let client = self.subscribe(capable("fw", "db"));
+        let offer = self.one_offer(&client);
+        let create = json!({"type": "CREATE", "create": {"volumes": [volume("vol-1")]}});
+        self.call(&client, accept(&offer, vec![reserve(), create], 0.0));
+        self.pass(1.0);
+        let offer = self.one_offer(&client);
+        self.agents_answer = false;
+        let destroy = json!({"type": "DESTROY", "destroy": {"volumes": [volume("vol-1")]}});
+        self.call(&client, accept(&offer, vec![destroy], 0.0));
+        (agent, client)
+    }
+}
+
 fn checkpoint(told: &[ToAgent]) -> Option<(&Vec<Resource>, &Vec<Resource>)> {
     told.iter().find_map(|message| match message {
         ToAgent::Checkpoint { resources, destroyed } => Some((resources, destroyed)),
@@ -111,16 +129,7 @@ fn checkpoint(told: &[ToAgent]) -> Option<(&Vec<Resource>, &Vec<Resource>)> {
 fn an_agent_that_missed_what_was_destroyed_is_told_again() {
     for minutes_away in [0.0, 11.0] {
         let mut scene = Scene::new();
-        let agent = scene.add_agent();
-        let client = scene.subscribe(capable("fw", "db"));
-        let offer = scene.one_offer(&client);
-        let create = json!({"type": "CREATE", "create": {"volumes": [volume("vol-1")]}});
-        scene.call(&client, accept(&offer, vec![reserve(), create], 0.0));
-        scene.pass(1.0);
-        let offer = scene.one_offer(&client);
-        scene.agents_answer = false;
-        let destroy = json!({"type": "DESTROY", "destroy": {"volumes": [volume("vol-1")]}});
-        scene.call(&client, accept(&offer, vec![destroy], 0.0));
+        let (agent, _) = scene.destroy_unanswered();
         let missed = scene.lose(agent);
         scene.pass(minutes_away * 60.0);
         scene.agents_answer = true;
@@ -141,16 +150,7 @@ fn an_agent_that_missed_what_was_destroyed_is_told_again() {
 #[test]
 fn nothing_is_offered_of_an_agent_that_has_not_stored_what_was_destroyed() {
     let mut scene = Scene::new();
-    let agent = scene.add_agent();
-    let client = scene.subscribe(capable("fw", "db"));
-    let offer = scene.one_offer(&client);
-    let create = json!({"type": "CREATE", "create": {"volumes": [volume("vol-1")]}});
-    scene.call(&client, accept(&offer, vec![reserve(), create], 0.0));
-    scene.pass(1.0);
-    let offer = scene.one_offer(&client);
-    scene.agents_answer = false;
-    let destroy = json!({"type": "DESTROY", "destroy": {"volumes": [volume("vol-1")]}});
-    scene.call(&client, accept(&offer, vec![destroy], 0.0));
+    let (agent, client) = scene.destroy_unanswered();
     scene.pass(60.0);
     assert!(scene.offers(&client).is_empty(), "a new master would find the volume again");
     scene.says(agent, FromAgent::Destroyed);
