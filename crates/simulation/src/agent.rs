@@ -1,6 +1,6 @@
 //! What an agent's process does for its core.
 
-use cairn_cluster::agent::simulation::Effect;
+use cairn_cluster::agent::simulation::{Effect, Record};
 use cairn_cluster::master::{self, LinkKey};
 use cairn_executor::simulation::Input;
 
@@ -57,30 +57,32 @@ impl World {
         slow.then(|| (self.luck.draw(Fault::AgentDiskSlow).between(50, 20_000), false))
     }
 
-    fn agent_effect(&mut self, index: usize, effect: Effect) {
-        if let Effect::SaveAgent | Effect::SaveContainer(_) = effect
-            && let Some((long, again)) = self.agent_writes(index)
-        {
+    fn agent_saves(&mut self, index: usize, record: Record) {
+        if let Some((long, again)) = self.agent_writes(index) {
             let life = self.machines[index].life;
             self.machines[index].work.write_begins();
             self.after(long, Happening::AgentWrites { index, life });
             if again {
-                return self.machines[index].work.again(effect);
+                return self.machines[index].work.again(Effect::Save(record));
             }
         }
         let machine = &mut self.machines[index];
         let Some(core) = &machine.agent else { return };
+        match record {
+            Record::Agent => machine.record = core.agent_record(),
+            Record::Container(id) => match core.container_record(&id) {
+                Some(record) => drop(machine.records.insert(id, record)),
+                None => drop(machine.records.remove(&id)),
+            },
+        }
+    }
+
+    fn agent_effect(&mut self, index: usize, effect: Effect) {
+        let machine = &mut self.machines[index];
         match effect {
-            Effect::SaveAgent => machine.record = core.agent_record(),
+            Effect::Save(record) => self.agent_saves(index, record),
             // Nobody takes agents away here.
             Effect::Leave { .. } => {}
-            Effect::SaveContainer(id) => {
-                let record = core.container_record(&id);
-                match record {
-                    Some(record) => drop(machine.records.insert(id, record)),
-                    None => drop(machine.records.remove(&id)),
-                }
-            }
             Effect::Start(plan) => {
                 let id = plan.container.clone();
                 machine.volumes.extend(plan.volumes.iter().map(|v| v.source.clone()));

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
-use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Settings, View};
+use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Record, Settings, View};
 use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
@@ -405,7 +405,7 @@ impl Driver {
                     return Err(Ended::SentAway { for_good });
                 }
                 Effect::ToExecutor(key, event) => self.send(&key, *event),
-                Effect::SaveAgent | Effect::SaveContainer(_) => self.save(&effect).await,
+                Effect::Save(record) => self.save(&record).await,
                 effect => self.order(effect),
             }
         }
@@ -414,22 +414,21 @@ impl Driver {
 
     /// Stores a record. What comes next may depend on it, so nothing goes on until it is stored: on a full disk an agent waits
     /// for room, which it makes by deleting old sandboxes.
-    async fn save(&mut self, effect: &Effect) {
-        while let Err(error) = self.store(effect) {
+    async fn save(&mut self, record: &Record) {
+        while let Err(error) = self.store(record) {
             tracing::error!(%error, "the agent cannot store its state, and goes on when it can");
             self.keeper.tidy(self.core.sandboxes()).await;
             tokio::time::sleep(SAVE_AGAIN).await;
         }
     }
 
-    fn store(&self, effect: &Effect) -> Result<(), CheckpointError> {
-        match effect {
-            Effect::SaveAgent => self.store.save_agent(&self.core.agent_record()),
-            Effect::SaveContainer(id) => match self.core.container_record(id) {
+    fn store(&self, record: &Record) -> Result<(), CheckpointError> {
+        match record {
+            Record::Agent => self.store.save_agent(&self.core.agent_record()),
+            Record::Container(id) => match self.core.container_record(id) {
                 Some(record) => self.store.save_container(&record),
                 None => self.store.remove_container(id),
             },
-            _ => Ok(()),
         }
     }
 
@@ -496,11 +495,7 @@ impl Driver {
                     tell(Event::Deleted(deleted)).await;
                 });
             }
-            Effect::Leave { .. }
-            | Effect::ToMaster(_)
-            | Effect::ToExecutor(..)
-            | Effect::SaveAgent
-            | Effect::SaveContainer(_) => {}
+            Effect::Leave { .. } | Effect::ToMaster(_) | Effect::ToExecutor(..) | Effect::Save(_) => {}
         }
     }
 }

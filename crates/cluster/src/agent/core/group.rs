@@ -8,7 +8,7 @@ use cairn_mesos::v1::{ExecutorInfo, FrameworkInfo, TaskInfo, TaskState};
 use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
 use super::master::uuid_text;
 use super::status::Words;
-use super::{Context, Core, Effect};
+use super::{Context, Core, Effect, Record};
 use crate::agent::runner::Update;
 
 impl Core {
@@ -163,7 +163,7 @@ impl Core {
         let is_empty = |c: &&Container| c.kind == Kind::Default && self.nested(&c.id).all(Container::is_over);
         let empty: Vec<String> = self.containers.values().filter(is_empty).map(|c| c.id.clone()).collect();
         self.containers.retain(|id, _| !empty.contains(id));
-        empty.into_iter().map(Effect::SaveContainer).collect()
+        empty.into_iter().map(|id| Effect::Save(Record::Container(id))).collect()
     }
 
     /// Nothing nested may take longer to end than its executor may.

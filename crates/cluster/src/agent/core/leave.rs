@@ -5,7 +5,7 @@ use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{DrainConfig, KillPolicy, TaskState, TaskStatus};
 
 use super::container::TaskEntry;
-use super::{Context, Core, Effect};
+use super::{Context, Core, Effect, Record};
 use crate::wire::FromAgent;
 
 impl Core {
@@ -58,7 +58,7 @@ impl Core {
         }
         cx.tell_master(FromAgent::Unregister);
         self.id = None;
-        cx.push(Effect::SaveAgent);
+        cx.push(Effect::Save(Record::Agent));
         self.leave(true, cx);
     }
 

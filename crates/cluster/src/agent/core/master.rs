@@ -11,7 +11,7 @@ use cairn_mesos::v1::{
 
 use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
 use super::status::{self, Words};
-use super::{Context, Core, Effect};
+use super::{Context, Core, Effect, Record};
 use crate::agent::runner::Update;
 use crate::wire::{FromAgent, ToAgent};
 
@@ -103,7 +103,7 @@ impl Core {
     fn registered(&mut self, agent_id: cairn_mesos::v1::AgentId, cx: &mut Context<'_>) {
         if self.id.as_ref() != Some(&agent_id) {
             self.id = Some(agent_id);
-            cx.push(Effect::SaveAgent);
+            cx.push(Effect::Save(Record::Agent));
             // Until the master hears the id from it, it launches nothing here.
             return self.link_up(cx);
         }

@@ -171,13 +171,20 @@ pub enum Event {
     Tick,
 }
 
+/// What is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// [`Core::agent_record`].
+    Agent,
+    /// [`Core::container_record`] of this one, which is deleted when there is none any more.
+    Container(String),
+}
+
 /// What the driver has to do.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
-    /// Store [`Core::agent_record`], durably.
-    SaveAgent,
-    /// Store [`Core::container_record`], or delete it when there is none any more.
-    SaveContainer(String),
+    /// Store a record, durably.
+    Save(Record),
     /// Start a container; tell by [`Event::Started`].
     Start(Box<ContainerPlan>),
     /// Wait for the end of a container; tell by [`Event::Exited`].
@@ -229,8 +236,8 @@ impl Context<'_> {
     /// Saves a container, once for consecutive changes.
     fn save(&mut self, container: &str) {
         let last = self.effects.last();
-        if !matches!(last, Some(Effect::SaveContainer(id)) if id == container) {
-            self.push(Effect::SaveContainer(container.to_owned()));
+        if !matches!(last, Some(Effect::Save(Record::Container(id))) if id == container) {
+            self.push(Effect::Save(Record::Container(container.to_owned())));
         }
     }
 }

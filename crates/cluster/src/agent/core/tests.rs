@@ -175,8 +175,8 @@ fn words(effects: &[Effect]) -> Vec<String> {
                 other => format!("{other:?}"),
             },
             Effect::Leave { .. } => "leave".into(),
-            Effect::SaveAgent => "save agent".into(),
-            Effect::SaveContainer(_) => "save".into(),
+            Effect::Save(Record::Agent) => "save agent".into(),
+            Effect::Save(Record::Container(_)) => "save".into(),
             Effect::Start(_) => "start".into(),
             Effect::Wait(_) => "wait".into(),
             Effect::End(_, grace) => format!("end {}", grace.as_secs()),
@@ -435,7 +435,7 @@ fn a_new_agent_stores_its_id_and_registers_with_it() {
     };
     assert_eq!(named(&agent.step(Event::LinkUp)), None);
     let effects = agent.master(registered());
-    assert!(matches!(effects[0], Effect::SaveAgent), "{effects:?}");
+    assert!(matches!(effects[0], Effect::Save(Record::Agent)), "{effects:?}");
     assert_eq!(named(&effects).as_deref(), Some("S0"));
     assert!(!agent.core.is_registered());
     assert!(agent.master(registered()).is_empty());

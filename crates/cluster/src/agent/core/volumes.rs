@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cairn_mesos::v1::Resource;
 
-use super::{Context, Core, Effect};
+use super::{Context, Core, Effect, Record};
 use crate::wire::FromAgent;
 
 impl Core {
@@ -19,7 +19,7 @@ impl Core {
         self.deleting.extend(paths.iter().cloned());
         self.resources = Some(resources);
         self.keep_living();
-        cx.push(Effect::SaveAgent);
+        cx.push(Effect::Save(Record::Agent));
         if !destroyed.is_empty() {
             cx.tell_master(FromAgent::Destroyed);
         }
@@ -32,7 +32,7 @@ impl Core {
         for volume in volumes {
             self.deleting.remove(volume);
         }
-        cx.push(Effect::SaveAgent);
+        cx.push(Effect::Save(Record::Agent));
     }
 
     /// What an earlier agent process may not have come to.
