@@ -151,11 +151,13 @@ impl World {
         }
         own.apart_since = None;
         own.connected = Some(life);
-        let (key, subscribe) = (own.key.clone(), own.session.unacknowledged());
-        if !self.subscribe_executor(machine, key, subscribe) {
-            self.note(|| format!("container {container} is not known to its agent"));
-            self.session_step(machine, container, Input::Lost);
-        }
+        let call = Call {
+            r#type: Some(call::Type::Subscribe as i32),
+            subscribe: Some(own.session.unacknowledged()),
+            ..Call::default()
+        };
+        let news = AgentNews::Subscribe { container, key: own.key.clone(), call: Box::new(call) };
+        self.tell_agent(machine, news);
     }
 
     fn session_step(&mut self, machine: usize, container: u64, input: Input) {

@@ -10,8 +10,9 @@ use cairn_cluster::agent::simulation::{
 use cairn_cluster::agent::{ContainerPlan, ProcessId, Timeouts};
 use cairn_cluster::master::{Input, LinkKey};
 use cairn_cluster::wire::ToAgent;
+use cairn_executor::simulation::Input as ExecutorInput;
 use cairn_mesos::resources::Resources;
-use cairn_mesos::v1::executor::{Call, call};
+use cairn_mesos::v1::executor::Call;
 
 use crate::container::Container;
 use crate::fault::Fault;
@@ -39,7 +40,11 @@ pub(crate) enum AgentNews {
     /// It gets to deleting the data of volumes.
     Delete(Vec<PathBuf>),
     /// An executor opens its stream.
-    Subscribe(Key, Box<Call>),
+    Subscribe {
+        container: u64,
+        key: Key,
+        call: Box<Call>,
+    },
     /// An executor's update.
     FromExecutor {
         container: u64,
@@ -53,7 +58,7 @@ pub(crate) enum AgentNews {
 #[derive(Debug)]
 pub(crate) enum ExecutorNews {
     Connect,
-    FromAgent { life: u64, input: cairn_executor::simulation::Input },
+    FromAgent { life: u64, input: ExecutorInput },
     Disconnected { life: u64 },
     Terminate,
     Kill,
@@ -110,6 +115,8 @@ pub(crate) struct Machine {
     pub(crate) skew: i64,
     /// Executors, by container, are answered that an update, by its uuid, is taken.
     pub(crate) work: Work<Effect, (u64, Vec<u8>), AgentNews>,
+    /// Executors that came before the agent was told that they had been started: they wait for that.
+    early: Vec<AgentNews>,
     pids: i32,
 }
 
@@ -152,6 +159,7 @@ impl Machine {
             full_until: 0,
             skew: 0,
             work: Work::default(),
+            early: Vec::new(),
             pids: 100,
         }
     }
@@ -214,6 +222,7 @@ impl World {
             return;
         }
         machine.work = Work::default();
+        machine.early.clear();
         let life = machine.life;
         let containers: Vec<u64> = machine.containers.keys().copied().collect();
         for container in &mut machine.containers.values_mut() {
@@ -295,21 +304,51 @@ impl World {
             AgentNews::Spawn(plan) => self.spawn(index, &plan),
             AgentNews::Started(container, pid) => {
                 let result = Ok(ProcessId { pid, start_time: 1 });
-                self.agent_step(index, Event::Started { container, result });
+                self.runner_tells(index, Event::Started { container, result });
             }
             AgentNews::Exited(container, status) => {
-                self.agent_step(index, Event::Exited { container, status });
+                self.runner_tells(index, Event::Exited { container, status });
             }
             AgentNews::Delete(volumes) => {
                 self.delete_volumes(index, &volumes);
-                self.agent_step(index, Event::Deleted(volumes));
+                self.runner_tells(index, Event::Deleted(volumes));
             }
-            AgentNews::Subscribe(key, call) => self.agent_step(index, Event::Subscribe(key, call)),
+            AgentNews::Subscribe { container, key, call } => self.executor_comes(index, container, key, call),
             AgentNews::FromExecutor { container, key, call, uuid } => {
+                if self.denies(index, container, &key, false) {
+                    return self.send_executor(index, container, ExecutorInput::NotAccepted);
+                }
                 self.machines[index].work.then_answer((container, uuid));
                 self.agent_step(index, Event::Executor(key, call));
             }
         }
+    }
+
+    /// The runner is done with something: whoever has come too early is heard again.
+    fn runner_tells(&mut self, index: usize, event: Event) {
+        self.agent_step(index, event);
+        let machine = &mut self.machines[index];
+        std::mem::take(&mut machine.early).into_iter().for_each(|news| machine.work.arrives(news));
+    }
+
+    fn executor_comes(&mut self, index: usize, container: u64, key: Key, call: Box<Call>) {
+        if self.machines[index].agent.as_ref().is_some_and(|core| core.is_starting(&key)) {
+            self.note(|| format!("container {container} comes before agent {index} knows its process"));
+            return self.machines[index].early.push(AgentNews::Subscribe { container, key, call });
+        }
+        if self.denies(index, container, &key, true) {
+            return self.send_executor(index, container, ExecutorInput::Lost);
+        }
+        self.agent_step(index, Event::Subscribe(key, call));
+    }
+
+    fn denies(&mut self, index: usize, container: u64, key: &Key, subscribing: bool) -> bool {
+        let Some(core) = &self.machines[index].agent else { return true };
+        let admitted = core.admit(key, None, subscribing);
+        if let Err(denial) = &admitted {
+            self.note(|| format!("agent {index} denies container {container}: {denial:?}"));
+        }
+        admitted.is_err()
     }
 
     fn spawn(&mut self, index: usize, plan: &ContainerPlan) {
@@ -349,19 +388,5 @@ impl World {
             let life = machine.life;
             self.after(at - now, Happening::Agent { index, life, over: None, news: AgentNews::Tick(at) });
         }
-    }
-
-    /// An executor opens its stream. False: the agent does not know it.
-    pub(crate) fn subscribe_executor(&mut self, index: usize, key: Key, subscribe: call::Subscribe) -> bool {
-        let known = self.machines[index].agent.as_ref().is_some_and(|core| core.expects(&key));
-        if known {
-            let call = Call {
-                r#type: Some(call::Type::Subscribe as i32),
-                subscribe: Some(subscribe),
-                ..Call::default()
-            };
-            self.tell_agent(index, AgentNews::Subscribe(key, Box::new(call)));
-        }
-        known
     }
 }

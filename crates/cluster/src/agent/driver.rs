@@ -452,7 +452,6 @@ impl Driver {
         let tell = async move |event| {
             let _ = sender.send(Input::Event(event)).await;
         };
-        let handle = |id: &str| self.core.container(id).map(super::core::Container::handle);
         match effect {
             Effect::Start(plan) => {
                 self.work.spawn(async move {
@@ -462,7 +461,7 @@ impl Driver {
                 });
             }
             Effect::Wait(id) => {
-                let Some(handle) = handle(&id) else { return };
+                let Some(handle) = self.core.handle(&id) else { return };
                 self.work.spawn(async move {
                     let ended = runner.wait(handle).await;
                     if let Some(most) = ended.out_of_memory {
@@ -472,11 +471,11 @@ impl Driver {
                 });
             }
             Effect::End(id, grace) => {
-                let Some(handle) = handle(&id) else { return };
+                let Some(handle) = self.core.handle(&id) else { return };
                 self.work.spawn(async move { runner.end(handle, grace).await });
             }
             Effect::Update(id, update) => {
-                let Some(handle) = handle(&id) else { return };
+                let Some(handle) = self.core.handle(&id) else { return };
                 self.work.spawn(async move {
                     if let Err(reason) = runner.update(handle, update).await {
                         tell(Event::UpdateFailed { container: id, reason }).await;

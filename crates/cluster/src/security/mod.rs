@@ -14,8 +14,7 @@ pub use self::acl::Acls;
 pub use self::credentials::Credentials;
 pub use self::exposure::Exposed;
 pub use self::tls::Tls;
-pub(crate) use self::token::Claims;
-pub use self::token::Key;
+pub use self::token::{Claims, Key};
 pub use self::trust::Trust;
 
 /// A file of secrets or rules that cannot be used.

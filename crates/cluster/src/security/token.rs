@@ -22,7 +22,7 @@ impl fmt::Debug for Key {
 
 /// Whose token it is; the names are those of Apache Mesos.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Claims {
+pub struct Claims {
     /// The framework.
     pub(crate) fid: String,
     /// The executor.

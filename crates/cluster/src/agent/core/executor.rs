@@ -11,7 +11,7 @@ use crate::wire::FromAgent;
 
 /// Why the call of an executor is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Denial {
+pub enum Denial {
     /// Nothing of the framework runs here.
     NoFramework,
     /// The framework has no such executor here.
@@ -26,12 +26,15 @@ pub(crate) enum Denial {
 
 impl Core {
     /// Whether an executor is being started, and its process not known yet.
-    pub(crate) fn is_starting(&self, key: &Key) -> bool {
+    pub fn is_starting(&self, key: &Key) -> bool {
         self.live(key).is_some_and(|container| container.phase == Phase::Preparing)
     }
 
     /// Whether an executor may call now, asked in the order of Mesos.
-    pub(crate) fn admit(&self, key: &Key, proved: Option<&Claims>, subscribing: bool) -> Result<(), Denial> {
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn admit(&self, key: &Key, proved: Option<&Claims>, subscribing: bool) -> Result<(), Denial> {
         if self.containers.values().all(|container| container.key.framework != key.framework) {
             return Err(Denial::NoFramework);
         }

@@ -31,15 +31,16 @@ use cairn_mesos::v1::{AgentId, AgentInfo, Attribute, DomainInfo, DrainConfig, Re
 
 use super::checkpoint::{AgentRecord, ContainerRecord};
 use super::process::ProcessId;
-use super::runner::{Answer, ContainerPlan, Probe, Update};
+use super::runner::{self, Answer, ContainerPlan, Probe, Update};
 use crate::security;
 use crate::wire::{FromAgent, ToAgent};
 
 pub use checks::Which;
+use container::Container;
 pub use container::Key;
-pub(crate) use container::{Container, Kind};
+pub(crate) use container::Kind;
 pub(crate) use counts::Counts;
-pub(crate) use executor::Denial;
+pub use executor::Denial;
 use history::History;
 pub(crate) use show::{ExecutorView, View};
 
@@ -331,9 +332,9 @@ impl Core {
         self.containers.get(container).map(|c| c.record(&self.settings.boot))
     }
 
-    /// The container itself, for the runner.
-    pub(crate) fn container(&self, id: &str) -> Option<&Container> {
-        self.containers.get(id)
+    /// The container as the runner knows it.
+    pub fn handle(&self, id: &str) -> Option<runner::Container> {
+        self.containers.get(id).map(Container::handle)
     }
 
     /// Whether the master has taken this agent in.
@@ -344,11 +345,6 @@ impl Core {
     /// The sandboxes of all containers that run or have something to tell.
     pub(crate) fn sandboxes(&self) -> BTreeSet<PathBuf> {
         self.containers.values().map(|container| container.sandbox.clone()).collect()
-    }
-
-    /// Whether an executor may subscribe.
-    pub fn expects(&self, key: &Key) -> bool {
-        self.live(key).is_some_and(|c| c.kind == Kind::Custom)
     }
 
     /// What the agent says of itself.

@@ -508,7 +508,7 @@ fn processes_of_another_boot_are_not_believed_in() {
     let record = agent.core.container_record(&container).unwrap();
     let stale = ContainerRecord { boot: "earlier".into(), ..record };
     let (agent, _) = Agent::recover(agent.core.agent_record(), vec![stale]);
-    assert_eq!(agent.core.container(&container).unwrap().handle().process, None);
+    assert_eq!(agent.core.handle(&container).unwrap().process, None);
 }
 
 #[test]
