@@ -1,5 +1,7 @@
 //! What an agent's process does for its core.
 
+use std::time::Duration;
+
 use cairn_cluster::agent::simulation::{Effect, Record};
 use cairn_cluster::master::{self, LinkKey};
 use cairn_executor::simulation::Input;
@@ -9,6 +11,9 @@ use crate::fault::Fault;
 use crate::machine::{AgentNews, ExecutorNews};
 use crate::work::Next;
 use crate::world::{Happening, Lane, World};
+
+/// As that of the real runner.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 
 impl World {
     /// Carries out effects in order, and takes what has come in when there are none left.
@@ -83,29 +88,12 @@ impl World {
             Effect::Save(record) => self.agent_saves(index, record),
             // Nobody takes agents away here.
             Effect::Leave { .. } => {}
-            Effect::Start(plan) => {
-                let id = plan.container.clone();
-                machine.volumes.extend(plan.volumes.iter().map(|v| v.source.clone()));
-                let (life, wait) = (machine.life, self.delays.between(10, 300));
-                let news = AgentNews::Spawn(plan);
-                self.note(|| format!("agent {index} prepares container {id}"));
-                self.after(wait, Happening::Agent { index, life, over: None, news });
-            }
-            Effect::Wait(id) => match machine.container(&id) {
-                Some(number) => {
-                    if let Some(container) = machine.containers.get_mut(&number) {
-                        container.waited = true;
-                    }
-                }
-                None => self.tell_exit(index, id, None),
-            },
+            Effect::Start(plan) => self.prepare(index, plan),
+            Effect::Wait(id) => self.wait_for(index, id),
             Effect::End(id, grace) => {
-                let Some(container) = machine.container(&id) else { return };
-                let news = ExecutorNews::Terminate;
-                self.after(0, Happening::Executor { machine: index, container, news });
-                let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-                let news = ExecutorNews::Kill;
-                self.after(grace, Happening::Executor { machine: index, container, news });
+                if let Some(container) = machine.container(&id) {
+                    self.end_container(index, container, grace);
+                }
             }
             // Checks of plain commands; executors probe by themselves.
             Effect::Update(..) | Effect::Probe { .. } => {}
@@ -130,6 +118,26 @@ impl World {
                 self.send(Lane::ToMaster(link), Happening::Master { run, over: Some(link), input });
             }
         }
+    }
+
+    /// Waits for the end of a container. One whose first process nobody knows is ended: there may be none.
+    fn wait_for(&mut self, index: usize, id: String) {
+        let machine = &mut self.machines[index];
+        let Some(number) = machine.container(&id) else { return self.tell_exit(index, id, None) };
+        if let Some(container) = machine.containers.get_mut(&number) {
+            container.waited = true;
+        }
+        let handle = machine.agent.as_ref().and_then(|core| core.handle(&id));
+        if handle.is_some_and(|handle| handle.process.is_none()) {
+            self.end_container(index, number, LEFTOVER_GRACE);
+        }
+    }
+
+    fn end_container(&mut self, machine: usize, container: u64, grace: Duration) {
+        let news = ExecutorNews::Terminate;
+        self.after(0, Happening::Executor { machine, container, news });
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.after(grace, Happening::Executor { machine, container, news: ExecutorNews::Kill });
     }
 
     pub(crate) fn tell_exit(&mut self, index: usize, id: String, status: Option<i32>) {

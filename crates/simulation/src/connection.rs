@@ -17,6 +17,11 @@ pub(crate) struct Connection {
     pub(crate) framework_id: Option<String>,
 }
 
+/// What its calls name it by.
+pub(crate) fn stream_id(connection: u64) -> String {
+    format!("stream-{connection}")
+}
+
 impl World {
     pub(crate) fn connect_soon(&mut self, index: usize, wait: u64) {
         let life = self.schedulers[index].life;
@@ -50,7 +55,7 @@ impl World {
         self.open.insert(key);
         let input = Input::Subscribe {
             stream: StreamKey(key),
-            stream_id: format!("stream-{key}"),
+            stream_id: stream_id(key),
             principal: None,
             call: Box::new(call),
         };

@@ -7,6 +7,7 @@ use cairn_framework::{Progress, Verdict};
 use cairn_mesos::v1::FrameworkId;
 use cairn_mesos::v1::scheduler::Call;
 
+use crate::connection::stream_id;
 use crate::fault::Fault;
 use crate::scheduler::{Incoming, self_name};
 use crate::service::Kind;
@@ -75,7 +76,7 @@ impl World {
             }
             let input = Input::Call {
                 key: CallKey(key),
-                stream_id: Some(format!("stream-{over}")),
+                stream_id: Some(stream_id(over)),
                 principal: None,
                 call: Box::new(call.clone()),
             };

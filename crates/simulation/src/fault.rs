@@ -15,7 +15,7 @@ pub enum Fault {
     StoreSlow,
     /// The master ends between two effects.
     MasterCrash,
-    /// An agent ends between two effects; its executors go on.
+    /// An agent ends between two effects, or when it has just started a process; its executors go on.
     AgentCrash,
     /// A machine loses power: agent, executors and services; what was not forced to its disk may be gone too.
     PowerLoss,
@@ -55,11 +55,17 @@ pub enum Fault {
     RegistrySlow,
     /// The clock of a machine jumps, or that of the master is another when it starts again.
     MachineClock,
+    /// A container cannot be started.
+    StartFails,
+    /// A container's files are fetched for very long.
+    StartSlow,
+    /// A framework shuts down an executor that is just being started.
+    ExecutorShutDown,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::SchedulerCrash,
         Self::StoreFull,
         Self::StoreSlow,
@@ -84,6 +90,9 @@ impl Fault {
         Self::RegistryFull,
         Self::RegistrySlow,
         Self::MachineClock,
+        Self::StartFails,
+        Self::StartSlow,
+        Self::ExecutorShutDown,
     ];
 }
 

@@ -36,6 +36,7 @@ mod stack;
 mod stack_check;
 mod stack_end;
 mod stack_operator;
+mod start;
 mod words;
 mod work;
 mod world;

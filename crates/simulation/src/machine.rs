@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_cluster::agent::simulation::{
     AgentRecord, ContainerRecord, Core, Effect, Event, Ids, Key, Now, Settings,
 };
-use cairn_cluster::agent::{ContainerPlan, ProcessId, Timeouts};
+use cairn_cluster::agent::{ProcessId, Timeouts};
 use cairn_cluster::master::{Input, LinkKey};
 use cairn_cluster::wire::ToAgent;
 use cairn_executor::simulation::Input as ExecutorInput;
@@ -32,10 +32,8 @@ pub(crate) enum AgentNews {
     /// The master has closed the link, or it broke.
     Unlinked,
     Tick(u64),
-    /// A container's files are there: its process starts.
-    Spawn(Box<ContainerPlan>),
-    /// The agent learns that it has.
-    Started(String, i32),
+    /// The process of a container has been started, or why not.
+    Started(String, Result<i32, String>),
     Exited(String, Option<i32>),
     /// It gets to deleting the data of volumes.
     Delete(Vec<PathBuf>),
@@ -185,6 +183,12 @@ impl Machine {
         &self.settings.ip
     }
 
+    /// The number of a new process.
+    pub(crate) fn pid(&mut self) -> i32 {
+        self.pids += 1;
+        self.pids
+    }
+
     pub(crate) fn container(&self, id: &str) -> Option<u64> {
         self.containers.iter().find(|(_, c)| c.id == id).map(|(n, _)| *n)
     }
@@ -301,9 +305,8 @@ impl World {
                     self.agent_step(index, Event::Tick);
                 }
             }
-            AgentNews::Spawn(plan) => self.spawn(index, &plan),
-            AgentNews::Started(container, pid) => {
-                let result = Ok(ProcessId { pid, start_time: 1 });
+            AgentNews::Started(container, result) => {
+                let result = result.map(|pid| ProcessId { pid, start_time: 1 });
                 self.runner_tells(index, Event::Started { container, result });
             }
             AgentNews::Exited(container, status) => {
@@ -349,24 +352,6 @@ impl World {
             self.note(|| format!("agent {index} denies container {container}: {denial:?}"));
         }
         admitted.is_err()
-    }
-
-    fn spawn(&mut self, index: usize, plan: &ContainerPlan) {
-        let (number, now) = (self.number(), self.now);
-        let machine = &mut self.machines[index];
-        machine.pids += 1;
-        let (life, pid) = (machine.life, machine.pids);
-        let id = plan.container.clone();
-        let Some(container) = Container::new(plan, now) else { return };
-        machine.containers.insert(number, container);
-        let news = AgentNews::Started(id, pid);
-        let wait = self.delays.between(0, 20);
-        self.after(wait, Happening::Agent { index, life, over: None, news });
-        let wait = self.delays.between(5, 60);
-        self.after(
-            wait,
-            Happening::Executor { machine: index, container: number, news: ExecutorNews::Connect },
-        );
     }
 
     fn agent_step(&mut self, index: usize, event: Event) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_cluster::agent::ContainerPlan;
+
 use crate::fault::{Fault, Luck, Plan};
 use crate::ledger::Ledger;
 use crate::machine::{AgentNews, ExecutorNews, Machine};
@@ -69,6 +71,12 @@ pub(crate) enum Happening {
     },
     AgentStarts {
         index: usize,
+    },
+    /// Its runner has prepared a container.
+    Spawn {
+        index: usize,
+        life: u64,
+        plan: Box<ContainerPlan>,
     },
     /// Its disk has written.
     AgentWrites {
@@ -238,6 +246,7 @@ impl World {
                 }
             }
             Happening::AgentStarts { index } => self.start_agent(index),
+            Happening::Spawn { index, life, plan } => self.spawn(index, life, &plan),
             Happening::AgentWrites { index, life } => self.agent_written(index, life),
             Happening::Executor { machine, container, news } => self.tell_executor(machine, container, news),
             Happening::PowerReturns { index } => self.power_returns(index),

@@ -412,6 +412,28 @@ fn shutdown_is_polite_first() {
 }
 
 #[test]
+fn an_executor_that_is_shut_down_during_its_start_ends_with_that() {
+    let shutdown = || ToAgent::ShutdownExecutor {
+        framework_id: framework_id(),
+        executor_id: ExecutorId { value: "e".into() },
+    };
+    let starting = || {
+        let mut agent = Agent::new();
+        agent.register();
+        let plan = agent.run("t").unwrap();
+        assert_eq!(words(&agent.master(shutdown())), [""; 0], "there is no process to end");
+        (agent, plan)
+    };
+    let (mut agent, plan) = starting();
+    assert_eq!(words(&agent.started(&plan)), ["save", "wait", "end 0"]);
+    assert_eq!(words(&agent.subscribe()), ["executor SUBSCRIBED", "executor SHUTDOWN"]);
+
+    let (mut agent, plan) = starting();
+    let effects = agent.step(Event::Started { container: plan.container, result: Err("no file".into()) });
+    assert_eq!(words(&effects), ["master exited 9", "save", "master TASK_FAILED"]);
+}
+
+#[test]
 fn a_framework_that_is_gone_hears_nothing_more() {
     let (mut agent, container) = Agent::running();
     agent.update(status(TaskState::TaskRunning, 1));
