@@ -9,8 +9,9 @@ use cairn_framework::core;
 use cairn_framework::planted::plant;
 use cairn_simulation::{Plan, run};
 
-/// So many seeds are enough to find each of them.
-const WITHIN: u64 = 400;
+/// So many seeds are enough to find each of them. The rarest, that a task out of reach is launched anew, shows in one of 500:
+/// its agent has to be away for longer than the master waits, and the run has to go on for longer than that.
+const WITHIN: u64 = 2_000;
 
 fn each_is_found<Bug: Copy + Debug + 'static>(bugs: &[Bug]) {
     for bug in bugs {
