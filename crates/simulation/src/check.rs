@@ -167,8 +167,7 @@ impl World {
 
     /// Who has served keeps its place, ports and volumes, unless an operator has given up its data.
     fn check_record(&mut self, index: usize, name: &str, now: Option<Known>) {
-        let key = (index, name.to_owned());
-        let before = self.ledger.known.get(&key).cloned().unwrap_or_default();
+        let before = self.ledger.of(index, name).cloned().unwrap_or_default();
         let role = self.schedulers[index].name.clone();
         let given_up = self.ledger.may_delete(&role, name);
         let after = now.clone().unwrap_or_default();
@@ -198,8 +197,8 @@ impl World {
             });
         }
         match now {
-            Some(known) => drop(self.ledger.known.insert(key, known)),
-            None => drop(self.ledger.known.remove(&key)),
+            Some(known) => self.ledger.store(index, name, known),
+            None => self.ledger.forget(index, name),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The end of a run: with nothing going wrong any more, all must become as it was asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cairn_framework::core::Core;
 
@@ -95,9 +95,13 @@ impl World {
         volume.map(|path| format!("{} is still there", path.display()))
     }
 
-    /// A volume of a framework that still holds data.
+    /// A volume of a framework that still holds data, and that somebody can know of.
     pub(crate) fn volume_of(&self, role: &str) -> Option<&PathBuf> {
+        let part = |path: Option<&Path>| path?.file_name()?.to_str().map(str::to_owned);
         let mut volumes = self.machines.iter().flat_map(|m| &m.volumes);
-        volumes.find(|path| path.parent().and_then(|p| p.file_name()).is_some_and(|name| name == role))
+        volumes.find(|path| {
+            let left_behind = part(Some(path)).is_some_and(|id| self.ledger.is_left_behind(&id));
+            part(path.parent()).is_some_and(|name| name == role) && !left_behind
+        })
     }
 }

@@ -75,6 +75,10 @@ pub(crate) struct Ledger {
     pub(crate) given_up: BTreeSet<(String, Option<String>)>,
     /// Tasks that an operator has declared dead.
     pub(crate) declared_dead: BTreeSet<String>,
+    /// Volumes that an operator has given up with their agent, by scheduler, instance and agent.
+    abandoned: BTreeMap<(usize, String, String), BTreeSet<String>>,
+    /// Those of them that nobody knows any more: the agent had not come back when the instance was forgotten.
+    left_behind: BTreeSet<String>,
     /// Ends that a scheduler has been told, by uuid.
     pub(crate) ends: BTreeMap<Vec<u8>, String>,
 }
@@ -104,6 +108,32 @@ impl Ledger {
             }
             _ => {}
         }
+    }
+
+    /// An instance is stored as it is `now`.
+    pub(crate) fn store(&mut self, index: usize, name: &str, now: Known) {
+        let key = (index, name.to_owned());
+        let before = self.known.get(&key);
+        let left = before.and_then(|b| Some((b.agent.clone()?, b))).filter(|(a, _)| now.given_up.contains(a));
+        if let Some((agent, before)) = left {
+            let volumes = before.volumes.values().cloned();
+            self.abandoned.entry((index, name.to_owned(), agent)).or_default().extend(volumes);
+        }
+        self.known.insert(key, now);
+    }
+
+    /// An instance is forgotten, and with it what it had given up and not yet given back.
+    pub(crate) fn forget(&mut self, index: usize, name: &str) {
+        let Some(known) = self.known.remove(&(index, name.to_owned())) else { return };
+        for agent in known.given_up {
+            let volumes = self.abandoned.remove(&(index, name.to_owned(), agent));
+            self.left_behind.extend(volumes.into_iter().flatten());
+        }
+    }
+
+    /// Whether a volume is one that nobody can know any more.
+    pub(crate) fn is_left_behind(&self, volume: &str) -> bool {
+        self.left_behind.contains(volume)
     }
 
     pub(crate) fn of(&self, index: usize, instance: &str) -> Option<&Known> {

@@ -7,7 +7,7 @@
 //! wrong any more, and all must become as it was asked for.
 //!
 //! In some runs a controller brings up a stack of services that rest on each other, and its child schedulers are processes
-//! of tasks ([`stack`]); in the others schedulers stand alone.
+//! of tasks (`stack`); in the others schedulers stand alone.
 //!
 //! What stands in for the drivers is here; every decision is that of the shipped code. A run is its [`Plan`]: the same
 //! plan gives the same run, and [`shrink`] looks for a smaller one that breaks the same rule.

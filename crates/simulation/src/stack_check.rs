@@ -163,7 +163,9 @@ impl World {
             });
         }
         if let Some(index) = self.schedulers.iter().position(|s| s.name == name) {
-            self.ledger.known.retain(|(of, _), _| *of != index);
+            let of = self.ledger.known.keys().filter(|(of, _)| *of == index);
+            let names: Vec<String> = of.map(|(_, name)| name.clone()).collect();
+            names.iter().for_each(|name| self.ledger.forget(index, name));
             self.ledger.targets.remove(&index);
         }
     }

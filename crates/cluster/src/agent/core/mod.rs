@@ -38,7 +38,6 @@ use crate::wire::{FromAgent, ToAgent};
 pub use checks::Which;
 use container::Container;
 pub use container::Key;
-pub(crate) use container::Kind;
 pub(crate) use counts::Counts;
 pub use executor::Denial;
 use history::History;
