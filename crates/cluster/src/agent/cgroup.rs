@@ -114,6 +114,18 @@ impl Cgroup {
         dirs.iter().map(|dir| OpenOptions::new().write(true).open(dir.join("cgroup.procs"))).collect()
     }
 
+    /// Those files of the groups that there are: for a process that joins the container.
+    ///
+    /// # Errors
+    /// One cannot be opened.
+    pub(crate) fn gates(&self) -> io::Result<Vec<File>> {
+        let open = |dir: &PathBuf| OpenOptions::new().write(true).open(dir.join("cgroup.procs"));
+        let there = |opened: &io::Result<File>| {
+            opened.as_ref().err().is_none_or(|error| error.kind() != io::ErrorKind::NotFound)
+        };
+        self.dirs().map(open).filter(there).collect()
+    }
+
     /// Holds a container to new limits.
     ///
     /// # Errors

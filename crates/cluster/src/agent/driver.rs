@@ -1,6 +1,6 @@
 //! The shell around the agent's core: feeds it events and carries out its effects.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::{CheckpointError, Store};
-use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Record, Settings, View};
+use super::core::{Core, Denial, Effect, Event, Ids, Key, NoGround, Now, Record, Settings, View};
 use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
 use super::metrics::Around;
+use super::nested::{Ground, Nested, Records};
 use super::options::AgentOptions;
 use super::process;
 use super::runner::Runner;
@@ -92,6 +93,8 @@ pub(crate) enum Input {
     Call(Caller, Box<Call>, oneshot::Sender<Result<(), Denial>>),
     /// Somebody wants to see what the agent has and does.
     Look(oneshot::Sender<View>),
+    /// What is given to containers that are started within one of these ids, the outermost first.
+    Ground(Vec<String>, oneshot::Sender<Result<Ground, NoGround>>),
 }
 
 /// A running agent. Dropping it ends the agent and leaves its containers running.
@@ -103,6 +106,7 @@ pub struct Agent {
     over: Option<Ended>,
     registered: watch::Receiver<bool>,
     server: JoinHandle<()>,
+    nested: Arc<Nested>,
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -159,6 +163,10 @@ impl Agent {
         };
         let (sender, inbox) = mpsc::channel(INBOX);
         let (registers, registered) = watch::channel(false);
+        let records = Records::open(meta.join("nested"))
+            .map_err(|source| AgentError::WorkDir { path: meta.join("nested"), source })?;
+        let nested = Nested::new(Arc::clone(&runner), sender.clone(), records, process::boot_id());
+        nested.recover(|id| core.is_alive(id));
         let driver = Driver {
             registers,
             keeper: Keeper::new(options.housekeeping, work_dir.clone()),
@@ -166,6 +174,7 @@ impl Agent {
             core,
             store,
             runner,
+            nested: Arc::clone(&nested),
             link,
             streams: HashMap::new(),
             work: JoinSet::new(),
@@ -184,6 +193,7 @@ impl Agent {
                 key: secret,
                 anonymous: options.anonymous_executors,
             }),
+            nested: Arc::clone(&nested),
         };
         Ok(Self {
             address,
@@ -192,6 +202,7 @@ impl Agent {
             over: None,
             registered,
             server: tokio::spawn(http::serve(Listener::new(listener, options.tls.as_ref()), web, closed)),
+            nested,
             closing: Some(closing),
         })
     }
@@ -230,6 +241,7 @@ impl Agent {
             self.driver.abort();
             self.ended().await;
         }
+        self.nested.close().await;
         self.closing.take();
         if tokio::time::timeout(CLOSING, &mut self.server).await.is_err() {
             self.server.abort();
@@ -241,6 +253,7 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.driver.abort();
         self.server.abort();
+        self.nested.abandon();
     }
 }
 
@@ -289,6 +302,8 @@ struct Driver {
     core: Core,
     store: Store,
     runner: Arc<dyn Runner>,
+    /// What has been started within tasks; ends with them.
+    nested: Arc<Nested>,
     link: AgentLink,
     streams: HashMap<Key, mpsc::Sender<ExecutorEvent>>,
     /// What the runner is doing; ends with the driver.
@@ -335,7 +350,7 @@ impl Driver {
             () = sleep_until(deadline) => self.step(Event::Tick).await,
             Some(_) = self.work.join_next(), if !self.work.is_empty() => Ok(()),
             () = self.keeper.next() => {
-                let tidy = self.keeper.tidy(self.core.sandboxes());
+                let tidy = self.keeper.tidy(self.sandboxes());
                 self.work.spawn(tidy);
                 Ok(())
             }
@@ -378,12 +393,17 @@ impl Driver {
                 let _ = reply.send(self.core.show());
                 Ok(())
             }
+            Input::Ground(ids, reply) => {
+                let _ = reply.send(self.core.ground(&ids));
+                Ok(())
+            }
         }
     }
 
     async fn step(&mut self, event: Event) -> Result<(), Ended> {
         let effects = self.core.step(event, self.clock.now(), &mut RandomIds);
         self.carry_out(effects).await?;
+        self.nested.keep(|id| self.core.is_alive(id));
         self.registers.send_if_modified(|told| {
             let registered = self.core.is_registered();
             std::mem::replace(told, registered) != registered
@@ -417,9 +437,16 @@ impl Driver {
     async fn save(&mut self, record: &Record) {
         while let Err(error) = self.store(record) {
             tracing::error!(%error, "the agent cannot store its state, and goes on when it can");
-            self.keeper.tidy(self.core.sandboxes()).await;
+            self.keeper.tidy(self.sandboxes()).await;
             tokio::time::sleep(SAVE_AGAIN).await;
         }
+    }
+
+    /// Those that are in use.
+    fn sandboxes(&self) -> BTreeSet<PathBuf> {
+        let mut sandboxes = self.core.sandboxes();
+        sandboxes.append(&mut self.nested.sandboxes());
+        sandboxes
     }
 
     fn store(&self, record: &Record) -> Result<(), CheckpointError> {

@@ -23,6 +23,7 @@ use super::core::{Denial, Key, View};
 use super::driver::{Caller, Input};
 use super::entry::Entry;
 use super::metrics::Around;
+use super::nested::Nested;
 use super::{classic, operator};
 use crate::listen::Listener;
 use crate::update_id;
@@ -36,13 +37,15 @@ const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// What the handlers need.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Web {
     pub(crate) agent: mpsc::Sender<Input>,
     pub(crate) work_dir: PathBuf,
     pub(crate) around: Around,
     /// Who may come in.
     pub(crate) entry: Arc<Entry>,
+    /// What has been started within tasks.
+    pub(crate) nested: Arc<Nested>,
 }
 
 /// Serves until `closing` is dropped or used.

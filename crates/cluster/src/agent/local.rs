@@ -17,14 +17,15 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 use super::cgroup::{Cgroup, CgroupError, Cgroups, OUT_OF_MEMORY_LOOK};
-use super::fetch::Fetcher;
+use super::fetch::{FetchUri, Fetcher};
 use super::isolation::Containment;
 use super::process::{self, Marks, ProcessId};
 use super::runner::{
-    Answer, Container, ContainerPlan, Exit, Probe, ProbeKind, Runner, Update, VolumeMount, Work,
+    Answer, Container, ContainerPlan, Exit, Joined, NestedPlan, Probe, ProbeKind, Runner, Update,
+    VolumeMount, Work,
 };
 use super::user::Identity;
-use super::{garbage, probe};
+use super::{garbage, nested, probe};
 
 /// Time between SIGTERM and SIGKILL for what a first process leaves behind when it ends.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
@@ -66,13 +67,28 @@ impl LocalRunner {
     }
 
     /// Whom a container has to become.
-    fn identity(&self, user: &str) -> Result<Option<Identity>, String> {
+    pub(crate) fn identity(&self, user: &str) -> Result<Option<Identity>, String> {
         if self.switch_user { Identity::of(user) } else { Ok(None) }
     }
 
     fn marks(&self, container: Container) -> Marks {
         let Container { id, sandbox, process } = container;
         Marks { group: self.groups.of(&id), leader: process, sandbox }
+    }
+
+    /// The control groups of a container.
+    pub(crate) fn group(&self, container: &str) -> Cgroup {
+        self.groups.of(container)
+    }
+
+    /// Fetches into a sandbox.
+    pub(crate) async fn fetch(&self, uris: &[FetchUri], sandbox: &Path) -> Result<(), String> {
+        self.fetcher.fetch(uris, sandbox).await.map_err(|error| error.to_string())
+    }
+
+    /// Keeps a child until somebody waits for its container.
+    pub(crate) fn keep(&self, container: String, child: Child) {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(container, child);
     }
 
     fn hold_child(&self, container: &str) -> Held {
@@ -107,8 +123,8 @@ impl Runner for LocalRunner {
             mount(&plan.sandbox, &plan.volumes, identity.as_ref())?;
             // Before anything is fetched, which might be called like these.
             let output = Output::open(&plan.sandbox).map_err(unmade)?;
-            if let Err(error) = self.fetcher.fetch(&plan.uris, &plan.sandbox).await {
-                return Err(output.note(error.to_string()));
+            if let Err(error) = self.fetch(&plan.uris, &plan.sandbox).await {
+                return Err(output.note(error));
             }
             if let Some(identity) = &identity {
                 identity.give_all(&plan.sandbox).map_err(unmade)?;
@@ -116,16 +132,20 @@ impl Runner for LocalRunner {
             let group = self.groups.of(&plan.container);
             let spawn = |plan: &ContainerPlan| {
                 let gates = group.make(&plan.limits)?;
-                spawn(plan, output.copy()?, gates, identity.clone())
+                spawn(plan, &plan.sandbox, output.ends()?, gates, identity.clone())
             };
             let child = unless_busy(|| spawn(&plan))
                 .await
                 .or_else(|error| spawn(&not_started(&plan, &error)))
                 .map_err(|e| format!("Cannot start {}: {e}", plan.program))?;
             let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(ProcessId::of);
-            self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.container, child);
+            self.keep(plan.container, child);
             id.ok_or_else(|| format!("{} has no process", plan.program))
         })
+    }
+
+    fn nest(&self, plan: NestedPlan) -> Work<'_, Result<Joined, String>> {
+        Box::pin(nested::start(self, plan))
     }
 
     fn wait(&self, container: Container) -> Work<'_, Exit> {
@@ -268,7 +288,7 @@ fn prepare(plan: &ContainerPlan) -> io::Result<()> {
 
 /// Tries again while the program counts as being written: who forks while it is fetched, to start another container, holds
 /// it open until the exec (`ETXTBSY`).
-async fn unless_busy<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) async fn unless_busy<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..BUSY_TRIES {
         match start() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
@@ -282,7 +302,7 @@ async fn unless_busy<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<
 
 /// What takes the place of a program that does not exist or must not be run: as with Mesos, whose launcher has started
 /// by then, the container runs and ends with status 1, and its standard error says why.
-fn not_started(plan: &ContainerPlan, error: &io::Error) -> ContainerPlan {
+pub(crate) fn not_started(plan: &ContainerPlan, error: &io::Error) -> ContainerPlan {
     let why = format!("Failed to execute command {}: {error}", plan.program);
     let argv = ["sh", "-c", r#"echo "$1" >&2; exit 1"#, "sh", &why].map(str::to_owned);
     ContainerPlan { program: "/bin/sh".to_owned(), argv: argv.into(), ..plan.clone() }
@@ -328,43 +348,57 @@ fn delete(volume: &Path) -> bool {
 }
 
 /// The files that hold what a container says.
-struct Output {
+pub(crate) struct Output {
     stdout: File,
     stderr: File,
 }
 
 impl Output {
-    fn open(sandbox: &Path) -> io::Result<Self> {
+    pub(crate) fn open(sandbox: &Path) -> io::Result<Self> {
         let open = |name: &str| File::options().create(true).append(true).open(sandbox.join(name));
         Ok(Self { stdout: open("stdout")?, stderr: open("stderr")? })
     }
 
     /// Has people find in the sandbox why there is nothing else.
-    fn note(mut self, problem: String) -> String {
+    pub(crate) fn note(mut self, problem: String) -> String {
         if let Err(error) = writeln!(self.stderr, "{problem}") {
             tracing::warn!(%error, "cannot write into a sandbox");
         }
         problem
     }
 
-    fn copy(&self) -> io::Result<Self> {
-        Ok(Self { stdout: self.stdout.try_clone()?, stderr: self.stderr.try_clone()? })
+    /// What a process gets of them. Nobody says anything to it.
+    pub(crate) fn ends(&self) -> io::Result<Ends> {
+        let (stdout, stderr) = (self.stdout.try_clone()?.into(), self.stderr.try_clone()?.into());
+        Ok(Ends { stdin: Stdio::null(), stdout, stderr, is_terminal: false })
+    }
+
+    /// The first of them.
+    pub(crate) fn log(&self) -> io::Result<File> {
+        self.stdout.try_clone()
     }
 }
 
-/// Starts the first process of a container. It passes the `gates` of its control groups and becomes its user before it
-/// is the program.
-fn spawn(
+/// What a process reads and writes first of all.
+pub(crate) struct Ends {
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+    /// All of them are the terminal of its session.
+    pub(crate) is_terminal: bool,
+}
+
+/// Starts the first process of a container at a place. It passes the `gates` of its control groups and becomes its user before
+/// it is the program.
+pub(crate) fn spawn(
     plan: &ContainerPlan,
-    output: Output,
+    place: &Path,
+    ends: Ends,
     gates: Vec<File>,
     identity: Option<Identity>,
 ) -> io::Result<Child> {
-    let program = if plan.program.contains('/') {
-        plan.sandbox.join(&plan.program)
-    } else {
-        PathBuf::from(&plan.program)
-    };
+    let program =
+        if plan.program.contains('/') { place.join(&plan.program) } else { PathBuf::from(&plan.program) };
     let mut command = Command::new(program);
     if let Some((zeroth, rest)) = plan.argv.split_first() {
         command.arg0(zeroth).args(rest);
@@ -372,27 +406,30 @@ fn spawn(
     command
         .env_clear()
         .envs(plan.env.iter().map(|(k, v)| (k, v)))
-        .current_dir(&plan.sandbox)
-        .stdin(Stdio::null())
-        .stdout(output.stdout)
-        .stderr(output.stderr);
-    apart(&mut command, gates, identity);
+        .current_dir(place)
+        .stdin(ends.stdin)
+        .stdout(ends.stdout)
+        .stderr(ends.stderr);
+    apart(&mut command, ends.is_terminal, gates, identity);
     command.spawn()
 }
 
 /// Makes the process the leader of a new session, which no end of this one touches, in its own control groups and as its
-/// own user.
+/// own user. Its standard input may be the terminal of that session.
 #[allow(unsafe_code)]
-fn apart(command: &mut Command, gates: Vec<File>, identity: Option<Identity>) {
+fn apart(command: &mut Command, is_terminal: bool, gates: Vec<File>, identity: Option<Identity>) {
     let apart = move || {
         rustix::process::setsid()?;
+        if is_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        }
         for gate in &gates {
             rustix::io::write(gate, b"0")?;
         }
         identity.as_ref().map_or(Ok(()), Identity::assume)
     };
     // SAFETY: between fork and exec the closure makes system calls on what was there before, and touches no memory that
-    // another thread could have left locked or half written: setsid, write, setgroups, setgid, setuid.
+    // another thread could have left locked or half written: setsid, ioctl, write, setgroups, setgid, setuid.
     unsafe {
         command.pre_exec(apart);
     }

@@ -17,7 +17,9 @@ mod housekeeping;
 mod http;
 mod isolation;
 mod local;
+mod media;
 mod metrics;
+mod nested;
 mod operator;
 mod options;
 mod probe;
@@ -37,7 +39,8 @@ pub use local::LocalRunner;
 pub use options::AgentOptions;
 pub use process::ProcessId;
 pub use runner::{
-    Answer, Container, ContainerPlan, Exit, Link, Probe, ProbeKind, Runner, Update, VolumeMount, Work,
+    Answer, Container, ContainerPlan, Exit, Joined, Link, NestedPlan, Probe, ProbeKind, Runner, Spoken, Talk,
+    Update, VolumeMount, Work,
 };
 
 /// The agent's state machine and what it stores, for whoever drives it in a driver's place: a simulation.

@@ -2,35 +2,93 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cairn_mesos::codec::MediaType;
 use cairn_mesos::v1::agent::{self, call, response};
 use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, VersionInfo};
 
 use super::core::{ExecutorView, View};
 use super::entry::Visitor;
 use super::http::{Refusal, Web, decoded, look};
+use super::media::{self, Accept, Sent};
 use super::metrics::{self, Around};
-use super::{files, usage};
+use super::{files, nested, usage};
 use crate::master::PROTOCOL_VERSION;
-use crate::web::body::accepted;
 
-pub(crate) async fn handle(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    match web.entry.visitor(&headers) {
-        Ok(visitor) => {
-            answer(&web, &headers, &body, &visitor).await.unwrap_or_else(IntoResponse::into_response)
+pub(crate) async fn handle(State(web): State<Web>, request: Request) -> Response {
+    let visitor = match web.entry.visitor(request.headers()) {
+        Ok(visitor) => visitor,
+        Err(unknown) => return unknown.into_response(),
+    };
+    let forms =
+        media::sent(request.headers()).and_then(|sent| Ok((sent, media::accepted(request.headers())?)));
+    let answered = match forms {
+        Err(refusal) => Err(refusal),
+        Ok((Sent::Records(media), accept)) => speak(&web, media, accept, request.into_body(), &visitor).await,
+        Ok((Sent::Message(_), accept)) => {
+            let headers = request.headers().clone();
+            match Bytes::from_request(request, &web).await {
+                Ok(body) => answer(&web, &headers, &body, accept, &visitor).await,
+                Err(refused) => return refused.into_response(),
+            }
         }
-        Err(unknown) => unknown.into_response(),
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The one call whose body is a stream.
+async fn speak(
+    web: &Web,
+    media: MediaType,
+    accept: Accept,
+    body: Body,
+    visitor: &Visitor,
+) -> Result<Response, Refusal> {
+    if matches!(accept, Accept::Records(_)) {
+        return Err(no_stream(call::Type::AttachContainerInput));
+    }
+    nested::attach(&web.nested, media, body, |path| allow(visitor, path)).await
+}
+
+fn no_stream(kind: call::Type) -> Refusal {
+    let why = format!("Streaming response is not supported for {} call", kind.as_str_name());
+    (StatusCode::NOT_ACCEPTABLE, why)
+}
+
+/// Operators may do everything with nested containers, executors what is in their own.
+fn allow(visitor: &Visitor, path: &nested::Path) -> Result<(), Refusal> {
+    match visitor {
+        Visitor::Executor(claims) if claims.cid != path.root() => {
+            let why = format!("Container {path} is not within that of the executor, {}", claims.cid);
+            Err((StatusCode::FORBIDDEN, why))
+        }
+        _ => Ok(()),
     }
 }
 
-/// What operators, and executors that want to know their neighbours, may ask.
+/// What a call about nested containers asks for, if it is one.
+fn nested_request(kind: call::Type, call: &agent::Call) -> Result<Option<nested::Request>, Refusal> {
+    nested::read(kind, call).map_err(|problem| match problem {
+        nested::Problem::Invalid(why) => bad(format!("Failed to validate agent::Call: {why}")),
+        nested::Problem::Standalone => {
+            let why = format!(
+                "Call {} is not supported for containers without parent: tasks are the only ones",
+                kind.as_str_name()
+            );
+            (StatusCode::NOT_IMPLEMENTED, why)
+        }
+    })
+}
+
+/// What operators may ask, and executors that want to know their neighbours or to have containers within their own.
 async fn answer(
     web: &Web,
     headers: &HeaderMap,
     body: &Bytes,
+    accept: Accept,
     visitor: &Visitor,
 ) -> Result<Response, Refusal> {
     let call: agent::Call = decoded(headers, body).await?;
@@ -38,12 +96,28 @@ async fn answer(
         return Err(bad("Failed to validate agent::Call: Expecting 'type' to be present".to_owned()));
     };
     check(kind, &call)?;
+    let streams = [call::Type::LaunchNestedContainerSession, call::Type::AttachContainerOutput];
+    if matches!(accept, Accept::Records(_)) && !streams.contains(&kind) {
+        return Err(no_stream(kind));
+    }
+    if let Some(request) = nested_request(kind, &call)? {
+        allow(visitor, request.path())?;
+        let request = match visitor {
+            Visitor::Operator => request,
+            Visitor::Executor(_) => request.of_executor(),
+        };
+        return nested::answer(&web.nested, request, accept).await;
+    }
     if matches!(visitor, Visitor::Executor(_)) && kind != call::Type::GetFrameworks {
         let why = format!("An executor may not call {}", kind.as_str_name());
         return Err((StatusCode::FORBIDDEN, why));
     }
-    let media = accepted(headers)?;
+    let media = accept.message();
     let response = match kind {
+        call::Type::AttachContainerInput => {
+            let why = "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call";
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned()));
+        }
         call::Type::SetLoggingLevel => return Ok(StatusCode::OK.into_response()),
         call::Type::ListFiles => list_files(web, call.list_files.unwrap_or_default().path).await?,
         call::Type::ReadFile => read_file(web, call.read_file.unwrap_or_default()).await?,

@@ -88,12 +88,15 @@ pub(crate) struct Marks {
     pub(crate) sandbox: PathBuf,
 }
 
+/// The variable by which the processes of a session in another container are found: its own sandbox, if it had one.
+pub(crate) const SESSION: &str = "CAIRN_SESSION";
+
 /// Every living process of the container: in its control group, of the session of its leader, or with its sandbox in the
 /// environment, as MESOS_SANDBOX or, where an executor sets that anew for its tasks, as MESOS_DIRECTORY.
 fn members(marks: &Marks) -> Vec<Pid> {
     let session = marks.leader.and_then(|leader| leader.session());
-    let markers =
-        ["MESOS_SANDBOX", "MESOS_DIRECTORY"].map(|name| format!("{name}={}", marks.sandbox.display()));
+    let markers = ["MESOS_SANDBOX", "MESOS_DIRECTORY", SESSION]
+        .map(|name| format!("{name}={}", marks.sandbox.display()));
     let group = marks.group.processes();
     let me = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -135,6 +138,18 @@ pub(crate) async fn end(marks: &Marks, grace: Duration) {
     }
     if !left.is_empty() {
         tracing::warn!(sandbox = %marks.sandbox.display(), ?left, "processes outlived SIGKILL");
+    }
+}
+
+/// Sends a process a signal by its number, if it still runs.
+///
+/// # Errors
+/// There is no such signal, or it may not be sent.
+pub(crate) fn send(process: ProcessId, number: i32) -> std::io::Result<()> {
+    let signal = Signal::from_named_raw(number).ok_or(rustix::io::Errno::INVAL)?;
+    match Pid::from_raw(process.pid).filter(|_| process.is_alive()) {
+        Some(pid) => Ok(kill_process(pid, signal)?),
+        None => Ok(()),
     }
 }
 

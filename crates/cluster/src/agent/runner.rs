@@ -1,12 +1,18 @@
 //! The seam between an agent and what runs its containers.
 
+use std::fmt;
+use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use cairn_mesos::v1::agent::process_io::data;
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use super::fetch::FetchUri;
 use super::isolation::Limits;
+use super::nested::Terminal;
 use super::process::ProcessId;
 
 /// A future of a [`Runner`].
@@ -139,10 +145,82 @@ pub struct Update {
     pub limits: Limits,
 }
 
+/// A container within a running one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NestedPlan {
+    /// The container whose control groups it shares.
+    pub host: String,
+    /// The sandbox of the outermost container, below which its own is.
+    pub root: PathBuf,
+    /// Where its first process begins.
+    pub place: PathBuf,
+    /// How it is spoken with.
+    pub talk: Talk,
+    /// It has a sandbox of its own, in whose files stands what it says.
+    pub is_logged: bool,
+    /// All else. It has no limits of its own, and no links.
+    pub plan: ContainerPlan,
+}
+
+/// How a nested container is spoken with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// Not at all; what it says stands in files.
+    Files,
+    /// By pipes.
+    Pipes,
+    /// By a terminal of this size in characters; 0 by 0 if that is not known.
+    Terminal {
+        /// Lines.
+        rows: u32,
+        /// Characters in a line.
+        columns: u32,
+    },
+}
+
+/// A nested container that has just been started.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its first process.
+    pub process: ProcessId,
+    /// The other end of the conversation, if there is one.
+    pub spoken: Option<Spoken>,
+}
+
+/// What takes what a container is told.
+pub(crate) type Mouth = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Where something that a container says comes from.
+pub(crate) struct Ear {
+    /// As what it is passed on.
+    pub(crate) from: data::Type,
+    pub(crate) source: Box<dyn AsyncRead + Send + Unpin>,
+    /// Where it is written down as well.
+    pub(crate) log: Option<File>,
+}
+
+/// One end of a conversation with a container.
+pub struct Spoken {
+    pub(crate) mouth: Mouth,
+    pub(crate) ears: Vec<Ear>,
+    /// The terminal that it is led over.
+    pub(crate) terminal: Option<Terminal>,
+}
+
+impl fmt::Debug for Spoken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Spoken").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
+
 /// Runs containers. All waiting is asynchronous; a runner is shared by everything an agent does.
 pub trait Runner: Send + Sync + 'static {
     /// Makes the sandbox, fills it, and starts the first process. The error is told to the framework.
     fn start(&self, plan: ContainerPlan) -> Work<'_, Result<ProcessId, String>>;
+
+    /// Starts a container within a running one, with which it ends. It is waited for and ended as others are. The error is told
+    /// to who wanted it.
+    fn nest(&self, plan: NestedPlan) -> Work<'_, Result<Joined, String>>;
 
     /// Waits until the first process has ended and everything else in the container is gone too: what the first
     /// process leaves behind is killed.

@@ -64,13 +64,13 @@ impl Identity {
         Ok(())
     }
 
-    /// Gives a sandbox with all in it to that user. What links lead to, and files that the sandbox shares with the cache of
+    /// Gives a sandbox with all in it to that user, the directory itself last: until then nobody of theirs can put anything into
+    /// it. What links lead to, and files that the sandbox shares with the cache of
     /// the fetcher, stay whose they are; everybody may read those.
     ///
     /// # Errors
     /// Something cannot be read or given away.
     pub(crate) fn give_all(&self, directory: &Path) -> io::Result<()> {
-        self.give(directory)?;
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
@@ -80,7 +80,7 @@ impl Identity {
                 self.give(&entry.path())?;
             }
         }
-        Ok(())
+        self.give(directory)
     }
 }
 

@@ -179,6 +179,22 @@ async fn an_executor_gets_a_token_for_itself_that_its_agent_knows_again() {
     };
     assert_eq!((ask("GET_FRAMEWORKS").await, ask("GET_STATE").await), (200, 403));
     assert_eq!(request(agent, "GET /state", &[&bearer], "").await.0, 401);
+    // It may have containers in its own, and in no other.
+    let containers = dir.path().join("cluster/agent-1/meta/containers");
+    let containers: Vec<String> = std::fs::read_dir(containers)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut statuses = Vec::new();
+    for container in &containers {
+        let id = json!({"value": "inner", "parent": {"value": container}});
+        let call = json!({"type": "LAUNCH_NESTED_CONTAINER",
+            "launch_nested_container": {"container_id": id, "command": {"value": "true"}}});
+        let answer = request(agent, "POST /api/v1", &[json_type, &bearer], &call.to_string()).await;
+        statuses.push(answer.0);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 403]);
     let secret = dir.path().join("cluster/agent-1/meta/executor-secret");
     assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
     // A token is for one container.

@@ -16,16 +16,16 @@ use crate::web::{call, wait_for};
 use crate::whole::{RESOURCES, command, connect, status, until};
 
 /// A cluster with one framework and the first offer to it.
-struct Stage {
-    dir: tempfile::TempDir,
-    cluster: Cluster,
-    client: SchedulerClient,
-    events: mpsc::Receiver<SchedulerEvent>,
-    offer: Value,
+pub(crate) struct Stage {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) cluster: Cluster,
+    pub(crate) client: SchedulerClient,
+    pub(crate) events: mpsc::Receiver<SchedulerEvent>,
+    pub(crate) offer: Value,
 }
 
 impl Stage {
-    async fn new(change: impl FnOnce(&mut ClusterOptions)) -> Result<Self, ClusterError> {
+    pub(crate) async fn new(change: impl FnOnce(&mut ClusterOptions)) -> Result<Self, ClusterError> {
         let dir = tempfile::tempdir().unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
@@ -38,12 +38,12 @@ impl Stage {
         Ok(Self { dir, cluster, client, events, offer })
     }
 
-    async fn launch(&self, task: Value) {
+    pub(crate) async fn launch(&self, task: Value) {
         self.client.call(call(accept(&self.offer, vec![launch(vec![task])], 3600.0))).await.unwrap();
     }
 
     /// The sandbox of the only executor.
-    fn sandbox(&self) -> PathBuf {
+    pub(crate) fn sandbox(&self) -> PathBuf {
         let mut path = self.dir.path().join("agent-1/slaves");
         for step in ["", "frameworks", "", "executors", "", "runs/latest"] {
             path = match step {
@@ -55,7 +55,7 @@ impl Stage {
     }
 }
 
-async fn when<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn when<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     for _ in 0..600 {
         if let Some(found) = condition() {
             return found;
@@ -69,13 +69,13 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn runs(pid: i32) -> bool {
+pub(crate) fn runs(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// The number that a task has written.
-fn number(path: &Path) -> Option<i32> {
+pub(crate) fn number(path: &Path) -> Option<i32> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

@@ -9,6 +9,7 @@ mod containment;
 mod environment;
 mod failover;
 mod launching;
+mod nesting;
 mod operating;
 mod reconciling;
 mod reserving;

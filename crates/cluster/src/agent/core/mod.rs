@@ -8,6 +8,7 @@ mod command;
 mod container;
 mod counts;
 mod executor;
+mod ground;
 mod group;
 mod history;
 mod leave;
@@ -40,7 +41,9 @@ use container::Container;
 pub use container::Key;
 pub(crate) use counts::Counts;
 pub use executor::Denial;
+pub(crate) use ground::NoGround;
 use history::History;
+pub(crate) use plan::{check_secrets, command_line, uris, with_variables};
 pub(crate) use show::{ExecutorView, View};
 
 /// The moment of an event.

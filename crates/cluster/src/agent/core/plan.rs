@@ -11,6 +11,7 @@ use super::Core;
 use super::container::{Container, Kind};
 use crate::agent::fetch::{FetchUri, inside};
 use crate::agent::isolation::Limits;
+use crate::agent::process::SESSION;
 use crate::agent::runner::{ContainerPlan, Link, VolumeMount};
 use crate::security::Claims;
 
@@ -107,6 +108,13 @@ impl Core {
 
     /// Mesos gives nested containers but this.
     fn nested_environment(&self, container: &Container) -> Vec<(String, String)> {
+        let mut env = self.basis(container);
+        env.push(("MESOS_SANDBOX".to_owned(), container.sandbox.to_string_lossy().into_owned()));
+        env
+    }
+
+    /// What every container finds that is nested in this one or beside it.
+    pub(super) fn basis(&self, container: &Container) -> Vec<(String, String)> {
         let mut env = vec![
             ("PATH".to_owned(), self.settings.path.clone()),
             ("MESOS_CONTAINER_IP".to_owned(), self.settings.ip.clone()),
@@ -114,7 +122,6 @@ impl Core {
         env.extend(
             container.allocation_role().map(|role| ("MESOS_ALLOCATION_ROLE".to_owned(), role.to_owned())),
         );
-        env.push(("MESOS_SANDBOX".to_owned(), container.sandbox.to_string_lossy().into_owned()));
         env
     }
 
@@ -266,7 +273,7 @@ impl Container {
 }
 
 /// Whether each secret of an environment comes with its value: nobody here knows where else to look.
-fn check_secrets(command: &CommandInfo) -> Result<(), String> {
+pub(crate) fn check_secrets(command: &CommandInfo) -> Result<(), String> {
     let variables = command.environment.iter().flat_map(|e| &e.variables);
     let mut secrets = variables.filter_map(|variable| Some((&variable.name, variable.secret.as_ref()?)));
     match secrets.find(|(_, secret)| secret.value.is_none()) {
@@ -286,8 +293,8 @@ fn text(variable: &Variable) -> String {
 
 /// An environment with the variables of a command, which win, but for those by which the agent finds the processes of the
 /// container.
-pub(super) fn with_variables(mut env: Vec<(String, String)>, command: &CommandInfo) -> Vec<(String, String)> {
-    const KEPT: [&str; 2] = ["MESOS_DIRECTORY", "MESOS_SANDBOX"];
+pub(crate) fn with_variables(mut env: Vec<(String, String)>, command: &CommandInfo) -> Vec<(String, String)> {
+    const KEPT: [&str; 3] = ["MESOS_DIRECTORY", "MESOS_SANDBOX", SESSION];
     let variables = command.environment.iter().flat_map(|e| &e.variables);
     for variable in variables.filter(|variable| !KEPT.contains(&variable.name.as_str())) {
         env.retain(|(name, _)| *name != variable.name);
@@ -312,7 +319,7 @@ pub(super) fn nanoseconds(count: i64) -> Duration {
     Duration::from_nanos(u64::try_from(count).unwrap_or_default())
 }
 
-pub(super) fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>), String> {
+pub(crate) fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>), String> {
     let value = command.value.clone().filter(|v| !v.is_empty()).ok_or("its command has no value")?;
     if command.shell() {
         return Ok(("/bin/sh".to_owned(), vec!["sh".to_owned(), "-c".to_owned(), value]));
@@ -321,7 +328,7 @@ pub(super) fn command_line(command: &CommandInfo) -> Result<(String, Vec<String>
     Ok((value, argv))
 }
 
-fn uris(command: &CommandInfo) -> Result<Vec<FetchUri>, String> {
+pub(crate) fn uris(command: &CommandInfo) -> Result<Vec<FetchUri>, String> {
     command
         .uris
         .iter()

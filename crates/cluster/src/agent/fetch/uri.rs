@@ -58,6 +58,11 @@ const ARCHIVES: [(&str, Archive); 9] = [
 ];
 
 impl FetchUri {
+    /// Whether it comes from elsewhere, not from a file of this machine.
+    pub(crate) fn is_http(&self) -> bool {
+        self.source == Source::Http
+    }
+
     /// Parses a URI and what the command says about it.
     ///
     /// # Errors
