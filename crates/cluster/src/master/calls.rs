@@ -3,9 +3,10 @@
 use cairn_mesos::v1::scheduler::{Call, Event, call, event};
 use cairn_mesos::v1::{FrameworkInfo, OperationState, OperationStatus, TaskState};
 
+use super::constraints::Constraints;
 use super::core::Master;
 use super::event::{CallKey, Reply, Time};
-use super::framework::Connection;
+use super::framework::{Connection, roles_of};
 use super::framework_check;
 use super::told::of;
 use crate::terminal::is_terminal;
@@ -281,10 +282,17 @@ impl Master {
         if info.checkpoint.unwrap_or(false) != framework.info.checkpoint.unwrap_or(false) {
             return Reply::bad_request("Updating 'FrameworkInfo.checkpoint' is unsupported");
         }
+        let roles = roles_of(&info);
+        let checked = framework_check::check_suppressed(&call.suppressed_roles, &roles);
+        let constraints = match checked.and_then(|()| Constraints::read(call.offer_constraints, &roles)) {
+            Ok(constraints) => constraints,
+            Err(problem) => return Reply::bad_request(problem),
+        };
         for role in framework.update(info) {
             self.filters.clear_of(&self.sorter, &role, id);
         }
         framework.set_suppressed(&call.suppressed_roles);
+        framework.constraints = constraints;
         self.withdraw_offers_of_lost_roles(id);
         self.persist();
         self.tell_agents_about(id);

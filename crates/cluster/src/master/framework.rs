@@ -1,10 +1,12 @@
 //! What the master knows of one framework.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
 use cairn_mesos::v1::{FrameworkInfo, OperationStatus, Task};
 
+use super::constraints::{Constraints, Groups};
 use super::event::{StreamKey, Time};
 use super::operator::Tally;
 use super::tasks::Tasks;
@@ -37,6 +39,8 @@ pub(crate) struct Framework {
     pub(crate) info: FrameworkInfo,
     pub(crate) connection: Connection,
     pub(crate) roles: BTreeMap<String, RoleState>,
+    /// Of which agents it wants to hear.
+    pub(crate) constraints: Constraints,
     /// Tasks whose end is not acknowledged yet.
     pub(crate) tasks: Tasks,
     /// Tasks on agents that are gone but may come back.
@@ -57,6 +61,7 @@ impl Framework {
             info,
             connection,
             roles,
+            constraints: Constraints::default(),
             tasks: Tasks::default(),
             unreachable: Tasks::default(),
             completed: VecDeque::new(),
@@ -98,6 +103,11 @@ impl Framework {
     /// The roles in which it takes offers.
     pub(crate) fn awake_roles(&self) -> impl Iterator<Item = &String> {
         self.roles.iter().filter(|(_, state)| !state.suppressed).map(|(role, _)| role)
+    }
+
+    /// The roles in which it takes offers, and of which agents.
+    pub(crate) fn wishes(&self) -> impl Iterator<Item = (&String, Option<Arc<Groups>>)> {
+        self.awake_roles().map(|role| (role, self.constraints.of(role)))
     }
 
     /// Put these roles, and no others, to sleep.

@@ -73,3 +73,16 @@ fn check_component(role: &str, component: &str) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+/// A framework can be asleep only in roles in which it is.
+///
+/// # Errors
+/// Where it is not, in the words of Mesos.
+pub(crate) fn check_suppressed(suppressed: &[String], roles: &[String]) -> Result<(), String> {
+    let others: BTreeSet<&str> =
+        suppressed.iter().filter(|role| !roles.contains(role)).map(String::as_str).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let others: Vec<&str> = others.into_iter().collect();
+    Err(format!("Suppressed roles {{ {} }} are not contained in the set of roles", others.join(", ")))
+}

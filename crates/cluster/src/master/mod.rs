@@ -9,6 +9,7 @@ mod agents;
 mod allocator;
 mod attention;
 mod calls;
+mod constraints;
 mod core;
 mod driver;
 mod event;

@@ -6,6 +6,7 @@ use cairn_mesos::v1::scheduler::{Call, Event, call, event};
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{FrameworkInfo, TaskState, TaskStatus};
 
+use super::constraints::Constraints;
 use super::core::{Master, failover_timeout, framework_id};
 use super::event::{Effect, StreamKey, Time};
 use super::framework::{Connection, Framework, roles_of};
@@ -27,14 +28,21 @@ impl Master {
             return self.refuse_stream(stream, "Expecting 'subscribe' to be present");
         };
         let info = subscribe.framework_info;
-        if let Err(problem) = self.check_subscription(&info, principal) {
-            return self.refuse_stream(stream, &problem);
-        }
+        let checked = self.check_subscription(&info, principal);
+        let roles = roles_of(&info);
+        let checked =
+            checked.and_then(|()| framework_check::check_suppressed(&subscribe.suppressed_roles, &roles));
+        let read = || Constraints::read(subscribe.offer_constraints, &roles);
+        let constraints = match checked.and_then(|()| read()) {
+            Ok(constraints) => constraints,
+            Err(problem) => return self.refuse_stream(stream, &problem),
+        };
         let connection =
             Connection::Connected { stream, stream_id, next_heartbeat: now + self.timeouts.heartbeat };
         let id = self.admit(info, connection, now);
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.set_suppressed(&subscribe.suppressed_roles);
+            framework.constraints = constraints;
             framework.tally.call(call::Type::Subscribe);
         }
         self.streams.insert(stream, id.clone());

@@ -1,7 +1,8 @@
 //! When offers come, and to whom.
 
+use cairn_cluster::master::Reply;
 use cairn_mesos::v1::TaskState;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{Client, Scene, accept, amount, capable, command_task, decline, launch};
 
@@ -221,4 +222,49 @@ fn roles_can_be_left_and_joined() {
     let events = scene.events(&client);
     assert_eq!(events[0]["rescind"]["offer_id"], offer["id"]);
     assert_eq!(events[1]["offers"]["offers"][0]["allocation_info"]["role"], "b");
+}
+
+#[test]
+fn a_framework_hears_of_the_agents_that_it_wants_to_hear_of_in_its_own_roles() {
+    let mut scene = Scene::new();
+    for host in ["h1", "h2", "h3"] {
+        scene.join(Scene::new_agent_on(host));
+    }
+    let only = |regex: &str| {
+        let condition = json!({"selector": {"pseudoattribute_type": "HOSTNAME"},
+                               "predicate": {"text_matches": {"regex": regex}}});
+        json!({"role_constraints": {"r": {"groups": [{"attribute_constraints": [condition]}]}}})
+    };
+    let mut info = capable("fw", "r");
+    info["offer_constraints"] = only("h2");
+    let client = scene.subscribe(info);
+    assert_eq!(scene.one_offer(&client)["hostname"], "h2");
+    let shown = scene.operator(json!({"type": "GET_FRAMEWORKS"}));
+    assert_eq!(shown["get_frameworks"]["frameworks"][0]["offer_constraints"], only("h2"));
+
+    let update = |constraints: Value| {
+        let mut info = capable("fw", "r");
+        info["id"] = json!({"value": client.id});
+        let update = json!({"framework_info": info, "offer_constraints": constraints});
+        json!({"type": "UPDATE_FRAMEWORK", "update_framework": update})
+    };
+    let Reply::Refused { status: 400, text } = scene.try_call(&client, update(only("("))) else { panic!() };
+    assert!(text.starts_with("Offer constraints are not valid: "), "{text}");
+    assert!(scene.events(&client).is_empty());
+    scene.call(&client, update(only("h[13]")));
+    let hosts = |offers: Vec<Value>| offers.iter().map(|o| o["hostname"].clone()).collect::<Vec<_>>();
+    assert_eq!(hosts(scene.offers(&client)), ["h1", "h3"]);
+    let other = scene.subscribe(capable("other", "s"));
+    assert!(scene.offers(&other).is_empty());
+
+    let mut asleep = capable("asleep", "r");
+    asleep["suppressed_roles"] = json!(["r", "y", "x"]);
+    let stream = scene.open(asleep);
+    let told = &scene.streams[&stream].events[0]["error"]["message"];
+    assert_eq!(*told, "Suppressed roles { x, y } are not contained in the set of roles");
+    let mut wrong = capable("wrong", "r");
+    wrong["offer_constraints"] = json!({"role_constraints": {"other": {"groups": []}}});
+    let stream = scene.open(wrong);
+    let told = scene.streams[&stream].events[0]["error"]["message"].to_string();
+    assert!(told.contains("for a role 'other'not contained"), "{told}");
 }

@@ -141,8 +141,12 @@ impl Scene {
     }
 
     pub(crate) fn new_agent() -> SimAgent {
+        Self::new_agent_on("localhost")
+    }
+
+    pub(crate) fn new_agent_on(hostname: &str) -> SimAgent {
         let resources: Resources = "cpus:4;mem:4096;disk:10000;ports:[31000-31100]".parse().unwrap();
-        SimAgent::new("localhost", resources.to_vec())
+        SimAgent::new(hostname, resources.to_vec())
     }
 
     pub(crate) fn lose(&mut self, link: LinkKey) -> SimAgent {
@@ -171,10 +175,10 @@ impl Scene {
         let stream_id = format!("stream-{}", stream.0);
         self.streams.insert(stream, Stream { id: stream_id.clone(), ..Stream::default() });
         let mut call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});
-        if let Some(suppressed) =
-            call["subscribe"]["framework_info"].as_object_mut().unwrap().remove("suppressed_roles")
-        {
-            call["subscribe"]["suppressed_roles"] = suppressed;
+        for beside in ["suppressed_roles", "offer_constraints"] {
+            if let Some(said) = call["subscribe"]["framework_info"].as_object_mut().unwrap().remove(beside) {
+                call["subscribe"][beside] = said;
+            }
         }
         let call = serde_json::from_value(call).unwrap();
         self.step(Input::Subscribe { stream, stream_id, principal: None, call: Box::new(call) });

@@ -180,7 +180,7 @@ impl Master {
     pub(crate) fn place_seekers(&mut self, id: &str) {
         match self.frameworks.get(id).filter(|framework| framework.stream().is_some()) {
             Some(framework) => {
-                self.seekers.place(id, &framework.info, framework.awake_roles(), &mut self.sorter);
+                self.seekers.place(id, &framework.info, framework.wishes(), &mut self.sorter);
             }
             None => self.seekers.remove(id),
         }
@@ -228,7 +228,9 @@ impl Master {
         let mut found = None;
         let mut wants = |leaf, only_owed: bool| {
             let Some(seeker) = self.seekers.get(leaf) else { return false };
-            let barred = (foreign && !seeker.region_aware) || (gpus && !seeker.uses_gpus);
+            let barred = (foreign && !seeker.region_aware)
+                || (gpus && !seeker.uses_gpus)
+                || seeker.agents.as_ref().is_some_and(|groups| !groups.admit(&agent.info));
             if barred || (only_owed && !ledger.is_owed(&seeker.role)) {
                 return false;
             }

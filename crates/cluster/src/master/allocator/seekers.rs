@@ -8,6 +8,7 @@ use cairn_mesos::v1::FrameworkInfo;
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
 
 use super::sorter::{Leaf, Sorter};
+use crate::master::constraints::Groups;
 use crate::master::framework::has_capability;
 
 /// A point in the order of changes of wishes.
@@ -15,7 +16,7 @@ use crate::master::framework::has_capability;
 pub(crate) struct Moment(u64);
 
 /// A framework in a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seeker {
     pub(crate) framework: Arc<str>,
     pub(crate) role: String,
@@ -23,6 +24,8 @@ pub(crate) struct Seeker {
     pub(crate) region_aware: bool,
     /// It can use agents with GPUs.
     pub(crate) uses_gpus: bool,
+    /// Of which agents it wants to hear; `None`: of all.
+    pub(crate) agents: Option<Arc<Groups>>,
     /// When its wishes may have changed last.
     changed: Moment,
 }
@@ -44,13 +47,13 @@ impl Seekers {
         &mut self,
         framework: &str,
         info: &FrameworkInfo,
-        roles: impl Iterator<Item = &'a String>,
+        roles: impl Iterator<Item = (&'a String, Option<Arc<Groups>>)>,
         sorter: &mut Sorter,
     ) {
         self.remove(framework);
         let id: Arc<str> = framework.into();
         let mut leaves = Vec::new();
-        for role in roles {
+        for (role, agents) in roles {
             let leaf = sorter.leaf(role, framework);
             self.now.0 += 1;
             self.by_change.insert(self.now, leaf);
@@ -59,6 +62,7 @@ impl Seekers {
                 role: role.clone(),
                 region_aware: has_capability(info, Capability::RegionAware),
                 uses_gpus: has_capability(info, Capability::GpuResources),
+                agents,
                 changed: self.now,
             };
             let index = Sorter::index(leaf);
@@ -112,13 +116,14 @@ mod tests {
         let able = Able { r#type: Some(Capability::GpuResources as i32) };
         let info = FrameworkInfo { capabilities: vec![able], ..FrameworkInfo::default() };
         let [a, b] = ["a".to_owned(), "b".to_owned()];
-        seekers.place("f", &info, [&a, &b].into_iter(), &mut sorter);
+        seekers.place("f", &info, [(&a, None), (&b, None)].into_iter(), &mut sorter);
         let (first, second) = (sorter.leaf("a", "f"), sorter.leaf("b", "f"));
         assert!(seekers.changed_since(Moment::default()).eq([first, second]));
         let before = seekers.now();
         assert!(seekers.get(first).is_some_and(|seeker| seeker.uses_gpus && !seeker.region_aware));
-        seekers.place("f", &info, [&b].into_iter(), &mut sorter);
-        assert_eq!((seekers.get(first), seekers.get(second).map(|seeker| &*seeker.role)), (None, Some("b")));
+        seekers.place("f", &info, [(&b, None)].into_iter(), &mut sorter);
+        let role = |leaf| seekers.get(leaf).map(|seeker| &*seeker.role);
+        assert_eq!((role(first), role(second)), (None, Some("b")));
         assert!(seekers.changed_since(before).eq([second]));
         assert_eq!(seekers.changed_since(seekers.now()).next(), None);
         seekers.remove("f");

@@ -95,7 +95,12 @@ mod tests {
     impl Market {
         fn come(&mut self, framework: &str) -> Leaf {
             let role = "r".to_owned();
-            self.seekers.place(framework, &FrameworkInfo::default(), [&role].into_iter(), &mut self.sorter);
+            self.seekers.place(
+                framework,
+                &FrameworkInfo::default(),
+                [(&role, None)].into_iter(),
+                &mut self.sorter,
+            );
             self.sorter.leaf("r", framework)
         }
 

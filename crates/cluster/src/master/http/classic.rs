@@ -277,7 +277,7 @@ fn full_framework(one: &get_frameworks::Framework, state: &State) -> Value {
         "completed_tasks": list(completed),
         "offers": one.offers.iter().map(offer).collect::<Vec<_>>(),
         "executors": executors.map(executor).collect::<Vec<_>>(),
-        "offer_constraints": {},
+        "offer_constraints": one.offer_constraints.clone().unwrap_or_default(),
     });
     if let (Some(shown), Value::Object(more)) = (shown.as_object_mut(), more) {
         shown.extend(more);

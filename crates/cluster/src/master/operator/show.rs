@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use cairn_mesos::v1::master::response;
 use cairn_mesos::v1::resource::AllocationInfo;
-use cairn_mesos::v1::scheduler::OfferConstraints;
 use cairn_mesos::v1::{AgentId, AgentInfo, Flag, Resource, Role, TimeInfo, agent_info};
 
 use super::resources::sum;
@@ -92,7 +91,7 @@ impl Master {
             offers: self.offers.of(id).filter_map(|(id, offer)| self.shown_offer(id, offer)).collect(),
             allocated_resources: format::both(used.list()),
             offered_resources: format::both(offered.list()),
-            offer_constraints: Some(OfferConstraints::default()),
+            offer_constraints: Some(framework.constraints.said().clone()),
             ..response::get_frameworks::Framework::default()
         }
     }
