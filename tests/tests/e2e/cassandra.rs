@@ -72,14 +72,14 @@ fn member(cairn: &Cairn, instance: &str) -> Value {
     found.map(|(_, member)| member).expect("a member")
 }
 
-/// Process id of the node of an instance: its listening address is in its command line.
+/// Process id of the node of an instance: it works in the sandbox of that one's executor.
 fn node(cairn: &Cairn, instance: &str) -> i32 {
-    let listed = cairn.http().get(&format!("{PROXY}/v1/instances/{instance}"));
-    let port = &listed["placement"]["ports"]["jmx"];
-    let address = listed["placement"]["address"].as_str().expect("an address").to_owned();
-    let (port, host) = (format!("jmxremote.port={port}"), format!("jmxremote.host={address}"));
-    let found = cairn.processes(&["CassandraDaemon", &port, &host]);
-    found.iter().find(|p| p.command.starts_with("java")).expect("a process").pid
+    let sandbox = format!("/executors/{instance}.");
+    let found = cairn.processes(&["CassandraDaemon"]);
+    let is_it = |p: &&processes::Process| {
+        p.command.starts_with("java") && p.folder.to_string_lossy().contains(&sandbox)
+    };
+    found.iter().find(is_it).expect("a process").pid
 }
 
 pub(crate) fn write(points: &str, from: u32) {
