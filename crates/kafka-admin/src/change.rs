@@ -2,9 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
+
 use crate::declared::{Change, changes};
 use crate::reassign::{Brokers, current, spread};
-use crate::{Assignment, Client, ClientError, Topic, TopicPatch, placed};
+use crate::{Assignment, Client, ClientError, Cluster, Topic, TopicPatch, placed};
+
+/// The cluster as the broker sees it that knows most partitions of a topic. Brokers hear of new ones one after the other, and a
+/// topic never has fewer than before.
+async fn latest(name: &str, cluster: Cluster) -> Cluster {
+    let ask = async |endpoint: &String| {
+        Client::connect(std::slice::from_ref(endpoint)).await.ok()?.cluster().await.ok()
+    };
+    let views = join_all(cluster.brokers.values().map(|node| ask(&node.endpoint))).await;
+    let partitions = |view: &Cluster| view.topics.get(name).map_or(0, |topic| topic.partitions.len());
+    let latest = views.into_iter().flatten().max_by_key(partitions);
+    latest.filter(|view| partitions(view) > partitions(&cluster)).unwrap_or(cluster)
+}
 
 impl Client {
     /// Makes a topic, by Kafka's own choice of brokers or, where some are named, on those in turn.
@@ -37,7 +51,10 @@ impl Client {
         patch: &TopicPatch,
         declared: bool,
     ) -> Result<bool, ClientError> {
-        let cluster = self.cluster().await?;
+        let mut cluster = self.cluster().await?;
+        if patch.partitions.is_some() {
+            cluster = latest(name, cluster).await;
+        }
         patch.check(name, &cluster, declared)?;
         let reset = patch.reset();
         if !reset.is_empty() {

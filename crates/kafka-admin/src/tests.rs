@@ -123,6 +123,18 @@ async fn reads_metadata_in_a_version_that_both_speak() {
 }
 
 #[tokio::test]
+async fn partitions_of_which_one_broker_has_not_heard_yet_are_not_taken_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(broker(listener, 1));
+    let mut client = Client::connect(&[endpoint]).await.unwrap();
+    let fewer = TopicPatch { partitions: Some(0), ..TopicPatch::default() };
+    let refused = client.change_topic("logs", &fewer, true).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Shrinks, "{refused}");
+    server.abort();
+}
+
+#[tokio::test]
 async fn a_change_is_done_once_the_brokers_know_of_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = listener.local_addr().unwrap().to_string();
