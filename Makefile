@@ -39,7 +39,7 @@ lint: setup ## Format, clippy and the links of the crates' pages
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 check: lint ## What is fast: format, clippy, unit and simulation tests
-	cargo test --locked --workspace --exclude cairn-tests --quiet
+	cargo test --locked --workspace --exclude cairn-tests --exclude cairn-simulation --quiet
 	cargo test --locked --profile simulation -p cairn-simulation --features mutations --quiet
 	cargo test --locked -p cairn-tests --test arrows --quiet
 
