@@ -57,12 +57,8 @@ fn private(path: &str, content: String) -> ConfigFile {
 
 fn command(options: &Options) -> Vec<String> {
     let main = ["org.apache.camel.main.Main"];
-    let mut command = options.jvm.java(&["-XX:+UseG1GC"], &SIMPLE_LOGGER, &main).command();
     // Camel looks for application.properties among its classes.
-    for jars in command.iter_mut().filter(|word| *word == "lib/*") {
-        *jars = "conf:lib/*".into();
-    }
-    command
+    options.jvm.java(&["-XX:+UseG1GC"], &SIMPLE_LOGGER, &main).first("conf").command()
 }
 
 fn properties(config: &Config, options: &Options, instance: &str, view: &View) -> String {

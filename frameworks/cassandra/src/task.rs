@@ -54,17 +54,13 @@ pub(crate) fn node(options: &Options, instance: &str, view: &View) -> Result<Tas
 
 fn jvm(options: &Options) -> TaskSpec {
     let heap = options.jvm.heap().mib();
-    let flags = [
-        format!("-Xms{heap}m"),
-        format!("-XX:MaxDirectMemorySize={}m", (heap / 2).max(64)),
-        "@jdk.options".to_owned(),
-        "@node.options".to_owned(),
-        "@launch.options".to_owned(),
-    ];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let (begin, direct) =
+        (format!("-Xms{heap}m"), format!("-XX:MaxDirectMemorySize={}m", (heap / 2).max(64)));
+    let flags = [&*begin, &*direct, "@jdk.options", "@node.options", "@launch.options"];
     // As in the options that Cassandra comes with.
     let large = ["-XX:+UseG1GC", "-XX:+ParallelRefProcEnabled", "-XX:MaxGCPauseMillis=300"];
-    java::task("Cassandra", "Java 17", &options.jvm.java(&large, &flags, &[MAIN]))
+    let java = options.jvm.java(&large, &flags, &[MAIN]).first("cassandra.jar");
+    java::task("Cassandra", "Java 17", &java)
 }
 
 /// cassandra.yaml without the seeds; what is JSON is YAML too.

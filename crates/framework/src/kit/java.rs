@@ -31,11 +31,18 @@ pub struct Java<'a> {
     pub flags: &'a [&'a str],
     /// Flags that the operator wants. They come last, and so win over all others.
     pub own: &'a [String],
+    /// What classes are looked for in before the jars. A JVM takes those of a folder in whatever order it lists them.
+    pub first: Option<&'a str>,
     /// Main class and its arguments.
     pub main: &'a [&'a str],
 }
 
-impl Java<'_> {
+impl<'a> Java<'a> {
+    /// The same with a place that classes are looked for in first.
+    pub fn first(self, place: &'a str) -> Self {
+        Self { first: Some(place), ..self }
+    }
+
     /// The command line.
     pub fn command(&self) -> Vec<String> {
         let always = ["-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true"];
@@ -45,7 +52,8 @@ impl Java<'_> {
             command.extend(owned(flags));
         }
         command.extend_from_slice(self.own);
-        command.extend(owned(&["-cp", "lib/*"]));
+        let places: Vec<&str> = self.first.into_iter().chain(["lib/*"]).collect();
+        command.extend(["-cp".to_owned(), places.join(":")]);
         command.extend(owned(self.main));
         command
     }
@@ -119,6 +127,7 @@ mod tests {
             large: &["-XX:+UseG1GC"],
             flags: &["-Da=b"],
             own: &["-Dx=y".to_owned()],
+            first: None,
             main: &["kafka.Kafka", "server.properties"],
         };
         tell(&java)
@@ -144,6 +153,12 @@ mod tests {
     fn values_stay_what_they_are_in_files_of_properties() {
         assert_eq!(property(r"C:\x y"), r"C:\\x y");
         assert_eq!(property(" a"), r"\ a");
+    }
+
+    #[test]
+    fn something_may_go_before_the_jars() {
+        let command = told(256, |java| java.first("conf").command().join(" "));
+        assert!(command.ends_with("-Dx=y -cp conf:lib/* kafka.Kafka server.properties"), "{command}");
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl<S: JvmService> Jvm<S> {
 
     /// Its command line: flags for a large heap, flags for all, main class and arguments; see [`Java`].
     pub fn java<'a>(&'a self, large: &'a [&'a str], flags: &'a [&'a str], main: &'a [&'a str]) -> Java<'a> {
-        Java { heap: self.heap(), small: &SMALL, large, flags, own: &self.jvm_options, main }
+        Java { heap: self.heap(), small: &SMALL, large, flags, own: &self.jvm_options, first: None, main }
     }
 
     /// Where instances may run if they are spread evenly over the values of an attribute, unless a constraint says something
