@@ -92,7 +92,7 @@ fn the_model_has_what_a_broker_needs() {
     );
     assert_eq!(
         (three.relaunch_ms, seven.relaunch_ms),
-        (8000, 11000),
+        (6500, 9500),
         "the session of the former life has to expire"
     );
 }
