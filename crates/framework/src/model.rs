@@ -203,6 +203,13 @@ pub struct InstanceSpec {
     pub one_per_agent: bool,
 }
 
+impl InstanceSpec {
+    /// What its volumes take together, MiB.
+    pub(crate) fn disk(&self) -> f64 {
+        self.volumes.iter().map(|v| v.size as f64).sum()
+    }
+}
+
 /// When an instance has reached what it is there for; names as in dcos-commons.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -147,6 +147,7 @@ impl World {
             framework: scheduler.name.clone(),
             master: MASTER.into(),
             executor_uri: "http://127.0.0.1:9/cairn".into(),
+            room_ms: 3_000,
         };
         let entries = scheduler.store.load().expect("memory can be read");
         let mut core = Core::new(Arc::clone(&scheduler.service), setup, &entries, ids)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Millis;
 use crate::store::Change;
-use crate::{Ask, Config, Master, Operate, Progress, Verdict, View};
+use crate::{Ask, Config, InstanceSpec, Master, Operate, Progress, Verdict, View};
 
 /// What the core needs to know about its surroundings once.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,9 @@ pub struct Setup {
     pub master: Master,
     /// Where agents fetch the executor.
     pub executor_uri: String,
+    /// How long an instance of a cluster waits for an agent with fewer of its peers than those that are offered,
+    /// milliseconds. 0 takes what comes.
+    pub room_ms: Millis,
 }
 
 /// Something has happened.
@@ -68,6 +71,13 @@ pub struct Capacity {
     pub mem: f64,
     /// Disk, MiB.
     pub disk: f64,
+}
+
+impl Capacity {
+    /// The agent would be large enough, if nobody else were there.
+    pub(crate) fn holds(&self, spec: &InstanceSpec) -> bool {
+        self.cpus >= spec.cpus && self.mem >= spec.mem && self.disk >= spec.disk()
+    }
 }
 
 /// A question that the driver puts to the service.

@@ -26,6 +26,8 @@ pub(crate) struct Live {
     pub(crate) refusal: Option<String>,
     /// The gate before its first launch has agreed.
     pub(crate) admitted: bool,
+    /// Until when it waits for an agent with fewer of its peers.
+    pub(crate) room_until: Option<Millis>,
 }
 
 impl Live {
@@ -34,6 +36,7 @@ impl Live {
         self.retry_at = self.retry_at.saturating_sub(by);
         self.heard = self.heard.saturating_sub(by);
         self.ready_since = self.ready_since.map(|since| since.saturating_sub(by));
+        self.room_until = self.room_until.map(|until| until.saturating_sub(by));
     }
 }
 

@@ -77,6 +77,11 @@ pub enum Refusal {
         /// Where.
         hostname: String,
     },
+    /// Peers have their places there; an agent with fewer of them is waited for.
+    Crowded {
+        /// How many.
+        peers: usize,
+    },
     /// A volume with data is not in the offer.
     VolumeMissing {
         /// Persistence id.
@@ -93,6 +98,9 @@ impl std::fmt::Display for Refusal {
             Self::Port { port, wanted } => write!(f, "port {port}: {wanted} is in no offer"),
             Self::Constraint { why } => f.write_str(why),
             Self::Elsewhere { hostname } => write!(f, "keeps its place on {hostname}"),
+            Self::Crowded { peers } => {
+                write!(f, "waits for an agent with fewer than {peers} of its peers")
+            }
             Self::VolumeMissing { volume } => write!(f, "its volume {volume} is not offered"),
         }
     }
@@ -141,7 +149,8 @@ pub(crate) fn fit(
     Ok(fit)
 }
 
-fn admissible(supply: &Supply, demand: &Demand<'_>) -> Result<(), Refusal> {
+/// Whether the instance may run there at all, whatever is free.
+pub(crate) fn admissible(supply: &Supply, demand: &Demand<'_>) -> Result<(), Refusal> {
     if let Some(placement) = demand.placement {
         if placement.agent_id != supply.agent_id {
             return Err(Refusal::Elsewhere { hostname: placement.hostname.clone() });

@@ -7,6 +7,7 @@ mod agents;
 mod asks;
 mod backoff;
 mod commands;
+mod company;
 mod doubt;
 mod event;
 mod gang;
@@ -265,7 +266,7 @@ impl Core {
             Event::Update(status) => self.update(&status, now, out),
             Event::Refused(reason) => self.link = Link::Failed(reason),
             Event::CallFailed => self.call_failed(now),
-            Event::Capacities(capacities) => self.capacities = capacities,
+            Event::Capacities(agents) => self.know_agents(agents, now),
             Event::Observe(key, value) => {
                 if note(&mut self.observed, &key, known(value).map(Arc::new)) {
                     self.touch_and_hurry(&key);

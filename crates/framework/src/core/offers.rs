@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_mesos::v1;
 use serde_json::json;
 
+use super::company::peers_on;
 use super::matching::{Demand, Fit, Refusal, Supply, fit};
 use super::next::Next;
 use super::planted::Bug;
@@ -265,6 +266,12 @@ impl Core {
                 format!("{name}.{}.{}", path.replace('/', "-"), ids())
             }) {
                 Ok(found) => {
+                    let company = peers_on(&supplies[index].agent_id, &peers);
+                    if self.waits_for_room(&demand, company, supplies, now) {
+                        refusals
+                            .push((supplies[index].hostname.clone(), Refusal::Crowded { peers: company }));
+                        break;
+                    }
                     supplies[index].take(name, &found);
                     self.settle_down(name, &found);
                     uses[index].fits.push((name.to_owned(), found, None));
@@ -370,10 +377,9 @@ impl Core {
 
 /// Agents with few of the peers first: instances spread by themselves.
 fn by_load(supplies: &[Supply], peers: &[&Placement]) -> Vec<usize> {
-    let load = |s: &Supply| peers.iter().filter(|p| p.agent_id == s.agent_id).count();
     let mut order: Vec<usize> = (0..supplies.len()).collect();
     order.sort_by(|a, b| {
-        let key = |i: usize| (load(&supplies[i]), supplies[i].agent_id.clone());
+        let key = |i: usize| (peers_on(&supplies[i].agent_id, peers), supplies[i].agent_id.clone());
         key(*a).cmp(&key(*b))
     });
     order

@@ -119,18 +119,17 @@ impl Core {
             return None;
         }
         let spec = &record.spec;
-        let disk = spec.volumes.iter().map(|v| v.size as f64).sum::<f64>();
         let largest = |of: fn(&super::Capacity) -> f64| self.capacities.iter().map(of).fold(0.0, f64::max);
         let cases = [
             ("cpus", spec.cpus, largest(|c| c.cpus)),
             ("mem (MiB)", spec.mem, largest(|c| c.mem)),
-            ("disk (MiB)", disk, largest(|c| c.disk)),
+            ("disk (MiB)", spec.disk(), largest(|c| c.disk)),
         ];
-        let fits = |c: &super::Capacity| c.cpus >= spec.cpus && c.mem >= spec.mem && c.disk >= disk;
         if let Some((what, need, most)) = cases.into_iter().find(|(_, need, most)| need > most) {
             return Some(format!("no agent can ever offer {what} {need}: the largest has {most}"));
         }
-        (!self.capacities.iter().any(fits)).then(|| "no single agent can ever offer all that it needs".into())
+        (!self.capacities.iter().any(|c| c.holds(spec)))
+            .then(|| "no single agent can ever offer all that it needs".into())
     }
 
     /// Outputs stay as they were while something is being mended; dependents go on with them.

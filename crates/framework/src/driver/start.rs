@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_task::{LABEL_SERVICE, LABEL_STACK};
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use super::link::Registration;
 use super::publish::Publisher;
 use super::shell::{Shell, broken};
 use super::{Given, RunError, RunOptions, standby};
-use crate::core::{Core, Effect, Setup, reveal};
+use crate::core::{Core, Effect, Millis, Setup, reveal};
 use crate::rest::{Executable, Server, Token, router};
 use crate::store::{Place, SledStore, Store, StoreError, ZooKeeperStore};
 use crate::{Config, Service};
@@ -24,6 +25,9 @@ use crate::{Config, Service};
 const REQUESTS: usize = 256;
 /// Connections that wait to be accepted; the system may allow fewer.
 const WAITING: i32 = 4_096;
+/// How long an instance waits for an agent with fewer of its peers: two allocations of Apache Mesos, which come every second
+/// unless its operator says otherwise, and a little.
+const ROOM: Duration = Duration::from_secs(3);
 
 /// Runs a scheduler until SIGTERM or SIGINT, which detach: nothing that runs is stopped.
 ///
@@ -99,6 +103,7 @@ async fn serve(
         framework: options.framework.clone(),
         master: options.master.clone(),
         executor_uri: format!("http://{address}/v1/artifacts/cairn?sha256={}", executable.sha256()),
+        room_ms: ROOM.as_millis() as Millis,
     };
     let ids = Box::new(|| uuid::Uuid::new_v4().to_string());
     let config = read_config(&options.config)?;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::core::Event;
 use crate::driver::Command;
-use crate::{Action, Moment, Phase, PlanStatus, Verdict};
+use crate::{Action, Moment, Phase, PlanStatus, Status, Verdict};
 use world::World;
 
 fn deployed(options: serde_json::Value) -> World {
@@ -26,14 +26,19 @@ fn deployed_on(agents: usize, options: serde_json::Value) -> World {
     world
 }
 
+/// Where the instances have their places.
+fn agents(status: &Status) -> Vec<String> {
+    let places = status.instances.iter().filter_map(|i| i.placement.as_ref());
+    let mut agents: Vec<_> = places.map(|place| place.agent_id.clone()).collect();
+    agents.sort();
+    agents
+}
+
 #[test]
 fn a_first_deployment_spreads_and_serves() {
     let world = deployed(json!({ "count": 3 }));
     let status = world.status();
-    let mut agents: Vec<_> =
-        status.instances.iter().map(|i| i.placement.as_ref().unwrap().agent_id.clone()).collect();
-    agents.sort();
-    assert_eq!(agents, ["S0", "S1", "S2"]);
+    assert_eq!(agents(&status), ["S0", "S1", "S2"]);
     assert_eq!(status.outputs["connect"].split(',').count(), 3);
     assert!(world.suppressed, "nothing is wanted any more");
     assert_eq!(world.volumes().len(), 3);
@@ -45,8 +50,34 @@ fn peers_that_need_each_other_are_placed_first_and_launched_together() {
     assert_eq!(world.tasks.len(), 3);
     let mut crowded = World::new(1);
     crowded.start(1, json!({ "count": 3, "peers": 1 }));
+    crowded.look_at_agents(&[]);
     crowded.pass(1_000);
     assert!(crowded.status().complete);
+}
+
+#[test]
+fn peers_wait_a_moment_for_agents_of_their_own() {
+    let mut world = World::new(1);
+    world.start(1, json!({ "count": 3 }));
+    world.pass(1_000);
+    assert_eq!(world.tasks.len(), 1, "there may be other agents");
+    let waiting = &world.status().instances[1].message;
+    assert!(waiting.contains("fewer than 1 of its peers"), "{waiting}");
+    world.add_agent("S1");
+    world.add_agent("S2");
+    world.pass(1_000);
+    assert!(world.status().complete);
+    assert_eq!(agents(&world.status()), ["S0", "S1", "S2"]);
+}
+
+#[test]
+fn but_not_for_long() {
+    let mut world = World::new(1);
+    world.start(1, json!({ "count": 3 }));
+    world.pass(2_500);
+    assert_eq!(world.tasks.len(), 1);
+    world.pass(2_500);
+    assert_eq!(world.tasks.len(), 3, "nobody has said which agents there are");
 }
 
 #[test]
@@ -282,6 +313,7 @@ fn an_unreachable_instance_is_not_replaced_until_an_operator_says_so() {
     assert_eq!(world.tasks.len(), 3, "no second task beside one that may live");
     let id = world.task_of("node-0").unwrap();
     world.tasks.remove(&id); // its agent is gone for good
+    world.look_at_agents(&["S0"]);
     world.command(Command::Replace("node-0".into())).unwrap();
     world.pass(2_000);
     assert!(world.status().complete);

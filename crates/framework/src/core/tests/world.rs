@@ -166,6 +166,7 @@ fn core_over(store: &MemoryStore, salt: &str) -> Core {
         framework: "demo-fake".into(),
         master: "127.0.0.1:5050".into(),
         executor_uri: "http://x/cairn".into(),
+        room_ms: 3_000,
     };
     let service = Arc::new(Fake);
     Core::new(service, setup, &store.load().unwrap(), ids).unwrap()
