@@ -6,18 +6,17 @@ use futures_util::future::join_all;
 
 use crate::declared::{Change, changes};
 use crate::reassign::{Brokers, current, spread};
-use crate::{Assignment, Client, ClientError, Cluster, Topic, TopicPatch, placed};
+use crate::{Assignment, Client, ClientError, Cluster, Topic, TopicPatch, TopicState, placed};
 
-/// The cluster as the broker sees it that knows most partitions of a topic. Brokers hear of new ones one after the other, and a
-/// topic never has fewer than before.
-async fn latest(name: &str, cluster: Cluster) -> Cluster {
+/// A topic of a cluster as the broker sees it that knows most of its partitions. Brokers hear of new ones one after the other,
+/// and a topic never has fewer than before.
+async fn latest(name: &str, cluster: &Cluster) -> Option<TopicState> {
     let ask = async |endpoint: &String| {
-        Client::connect(std::slice::from_ref(endpoint)).await.ok()?.cluster().await.ok()
+        Client::connect(std::slice::from_ref(endpoint)).await.ok()?.topic(name).await.ok()?
     };
-    let views = join_all(cluster.brokers.values().map(|node| ask(&node.endpoint))).await;
-    let partitions = |view: &Cluster| view.topics.get(name).map_or(0, |topic| topic.partitions.len());
-    let latest = views.into_iter().flatten().max_by_key(partitions);
-    latest.filter(|view| partitions(view) > partitions(&cluster)).unwrap_or(cluster)
+    let seen = join_all(cluster.brokers.values().map(|node| ask(&node.endpoint))).await;
+    let known = cluster.topics.get(name).cloned();
+    seen.into_iter().flatten().chain(known).max_by_key(|topic| topic.partitions.len())
 }
 
 impl Client {
@@ -52,8 +51,10 @@ impl Client {
         declared: bool,
     ) -> Result<bool, ClientError> {
         let mut cluster = self.cluster().await?;
-        if patch.partitions.is_some() {
-            cluster = latest(name, cluster).await;
+        if patch.partitions.is_some()
+            && let Some(topic) = latest(name, &cluster).await
+        {
+            cluster.topics.insert(name.to_owned(), topic);
         }
         patch.check(name, &cluster, declared)?;
         let reset = patch.reset();

@@ -61,15 +61,22 @@ impl Client {
         if late.is_empty() { Ok(()) } else { Err(ClientError::Late { topic: topic.to_owned(), late }) }
     }
 
-    /// A topic as the connected broker knows it now.
-    async fn look(&mut self, topic: &str) -> Result<Seen, ClientError> {
+    /// The partitions of a topic as the connected broker knows them now; nothing where it does not know the topic.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub(crate) async fn topic(&mut self, topic: &str) -> Result<Option<TopicState>, ClientError> {
         let asked = MetadataRequestTopic::default().with_name(Some(topic_name(topic)));
         let request =
             MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(false);
-        let cluster: Cluster = self.any.call(&request).await?.into();
+        let mut cluster: Cluster = self.any.call(&request).await?.into();
         // A broker names a topic that it was asked for even if it does not know it.
-        let known = cluster.topics.get(topic).filter(|t| !t.partitions.is_empty()).cloned();
-        let Some(state) = known else { return Ok(Seen::default()) };
+        Ok(cluster.topics.remove(topic).filter(|known| !known.partitions.is_empty()))
+    }
+
+    /// A topic as the connected broker knows it now, with its settings.
+    async fn look(&mut self, topic: &str) -> Result<Seen, ClientError> {
+        let Some(state) = self.topic(topic).await? else { return Ok(Seen::default()) };
         let config = match self.topic_configs(&[topic.to_owned()].into(), None).await {
             Ok(mut configs) => configs.remove(topic).unwrap_or_default(),
             Err(e) if e.code() == Some(ResponseError::UnknownTopicOrPartition) => return Ok(Seen::default()),
