@@ -9,6 +9,7 @@ mod cluster;
 mod link;
 mod listen;
 pub mod master;
+mod metric;
 mod options;
 mod packed;
 pub mod security;

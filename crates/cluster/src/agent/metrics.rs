@@ -9,6 +9,7 @@ use cairn_mesos::v1::TaskState;
 use super::core::{ExecutorView, View};
 use super::garbage;
 use super::operator::{frameworks_of, now};
+use crate::metric::number;
 use crate::web::system;
 
 /// What the agent's core does not know.
@@ -34,11 +35,6 @@ pub(crate) fn of(view: &View, around: &Around) -> Vec<(String, f64)> {
     values.extend(system::metrics());
     values.sort_by(|(left, _), (right, _)| left.cmp(right));
     values
-}
-
-#[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
-fn number(count: impl TryInto<u64>) -> f64 {
-    count.try_into().unwrap_or(u64::MAX) as f64
 }
 
 fn resources(view: &View) -> Vec<(String, f64)> {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::codec::MediaType;
 use cairn_mesos::v1::agent::{self, call, response};
-use cairn_mesos::v1::{Flag, FrameworkInfo, Metric, ResourceStatistics, VersionInfo};
+use cairn_mesos::v1::{Flag, FrameworkInfo, ResourceStatistics, VersionInfo};
 
 use super::core::{ExecutorView, View};
 use super::entry::Visitor;
@@ -17,6 +17,7 @@ use super::media::{self, Accept, Sent};
 use super::metrics::{self, Around};
 use super::{files, nested, usage};
 use crate::master::PROTOCOL_VERSION;
+use crate::metric;
 
 pub(crate) async fn handle(State(web): State<Web>, request: Request) -> Response {
     let visitor = match web.entry.visitor(request.headers()) {
@@ -172,10 +173,8 @@ fn show(kind: call::Type, view: &View, around: &Around) -> Option<agent::Respons
             agent::Response { get_version, ..of(Kind::GetVersion) }
         }
         Type::GetMetrics => {
-            let metrics = metrics::of(view, around)
-                .into_iter()
-                .map(|(name, value)| Metric { name, value: Some(value) });
-            let get_metrics = Some(response::GetMetrics { metrics: metrics.collect() });
+            let metrics = metric::listed(metrics::of(view, around));
+            let get_metrics = Some(response::GetMetrics { metrics });
             agent::Response { get_metrics, ..of(Kind::GetMetrics) }
         }
         Type::GetLoggingLevel => agent::Response {

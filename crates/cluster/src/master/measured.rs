@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cairn_mesos::v1::Metric;
+use crate::metric::number;
 
 /// How many values of each are kept.
 const KEPT: usize = 1000;
@@ -45,14 +45,14 @@ impl Measured {
 
     /// The registry, of so many bytes, has been read in this time.
     pub(crate) fn fetched(&self, time: Duration, size: usize) {
-        self.change(|inner| (inner.fetch, inner.registry_size) = (milliseconds(time), bytes(size)));
+        self.change(|inner| (inner.fetch, inner.registry_size) = (milliseconds(time), number(size)));
     }
 
     /// The registry, of so many bytes, has been stored in this time.
     pub(crate) fn stored(&self, time: Duration, size: usize) {
         self.change(|inner| {
             inner.stores.add(time);
-            inner.registry_size = bytes(size);
+            inner.registry_size = number(size);
         });
     }
 
@@ -61,7 +61,7 @@ impl Measured {
     }
 
     /// By the names of Apache Mesos.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
+    pub(crate) fn metrics(&self) -> Vec<(String, f64)> {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut values = vec![
             ("registrar/state_fetch_ms".to_owned(), inner.fetch),
@@ -71,17 +71,12 @@ impl Measured {
         ];
         inner.stores.show("registrar/state_store_ms", &mut values);
         inner.allocations.show("allocator/mesos/allocation_run_ms", &mut values);
-        values.into_iter().map(|(name, value)| Metric { name, value: Some(value) }).collect()
+        values
     }
 }
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-#[allow(clippy::cast_precision_loss, reason = "no registry has 2^53 bytes")]
-fn bytes(size: usize) -> f64 {
-    size as f64
 }
 
 impl Timer {
@@ -96,7 +91,7 @@ impl Timer {
     fn show(&self, name: &str, into: &mut Vec<(String, f64)>) {
         let Some(last) = self.0.back() else { return };
         into.push((name.to_owned(), *last));
-        into.push((format!("{name}/count"), bytes(self.0.len())));
+        into.push((format!("{name}/count"), number(self.0.len())));
         let mut sorted: Vec<f64> = self.0.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
         into.extend(PERCENTILES.map(|(what, part)| (format!("{name}/{what}"), at(&sorted, part))));
@@ -104,13 +99,8 @@ impl Timer {
 }
 
 /// The value that this part of all values does not exceed, between its neighbours where it hits none. Some are given.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the place is between 0 and the number of values"
-)]
 fn at(sorted: &[f64], part: f64) -> f64 {
-    let place = part * bytes(sorted.len() - 1);
+    let place = part * number(sorted.len() - 1);
     let below = place as usize;
     let (low, high) = (sorted[below], sorted[(below + 1).min(sorted.len() - 1)]);
     low + (high - low) * place.fract()
@@ -123,14 +113,11 @@ mod tests {
     #[test]
     fn values_are_summed_up_as_mesos_does() {
         let measured = Measured::default();
-        let show = |measured: &Measured| -> Vec<(String, f64)> {
-            measured.metrics().into_iter().map(|metric| (metric.name.clone(), metric.value())).collect()
-        };
-        assert!(show(&measured).iter().all(|(name, value)| !name.contains("store_ms") && *value == 0.0));
+        assert!(measured.metrics().iter().all(|(name, value)| !name.contains("store_ms") && *value == 0.0));
         for time in [50, 100, 455] {
             measured.stored(Duration::from_micros(time), 459);
         }
-        let shown = show(&measured);
+        let shown = measured.metrics();
         let value = |name: &str| shown.iter().find(|(known, _)| known == name).unwrap().1;
         assert!((value("registrar/state_store_ms") - 0.455).abs() < 1e-9);
         assert!((value("registrar/state_store_ms/p50") - 0.1).abs() < 1e-9);
@@ -141,7 +128,8 @@ mod tests {
             (3.0, 459.0)
         );
         (0..2 * KEPT).for_each(|_| measured.allocated(Duration::from_millis(1)));
-        let count = show(&measured).into_iter().find(|(name, _)| name.ends_with("allocation_run_ms/count"));
-        assert_eq!(count.unwrap().1, bytes(KEPT));
+        let count =
+            measured.metrics().into_iter().find(|(name, _)| name.ends_with("allocation_run_ms/count"));
+        assert_eq!(count.unwrap().1, number(KEPT));
     }
 }

@@ -22,6 +22,7 @@ use super::Reply;
 use super::driver::Command;
 use super::measured::Measured;
 use crate::listen::Listener;
+use crate::metric::{self, number};
 use crate::security::{Acls, Credentials};
 use crate::web::body::{self, Refusal};
 use crate::web::method::allow;
@@ -67,8 +68,7 @@ impl Web {
 
     /// Metrics of what the master itself does not know.
     fn around_the_master(&self) -> Vec<Metric> {
-        #[allow(clippy::cast_precision_loss, reason = "it is 1024 at most")]
-        let waiting = (self.master.max_capacity() - self.master.capacity()) as f64;
+        let waiting = number(self.master.max_capacity() - self.master.capacity());
         let queues = [
             ("master/event_queue_dispatches", waiting),
             // Requests and messages wait in the same line.
@@ -79,9 +79,7 @@ impl Web {
             ("allocator/mesos/event_queue_dispatches", 0.0),
         ];
         let queues = queues.map(|(name, value)| (name.to_owned(), value));
-        let known = queues.into_iter().chain(system::metrics());
-        let known = known.map(|(name, value)| Metric { name, value: Some(value) });
-        known.chain(self.measured.metrics()).collect()
+        metric::listed(queues.into_iter().chain(system::metrics()).chain(self.measured.metrics()))
     }
 }
 

@@ -11,6 +11,7 @@ use super::tally;
 use crate::master::core::Master;
 use crate::master::event::Time;
 use crate::master::pool::Pool;
+use crate::metric::{self, number};
 
 /// Everything that is counted; each is shown from the start. Some never happen here, and are shown as what never has.
 const COUNTED: [&str; 60] = [
@@ -169,11 +170,6 @@ fn show_states(prefix: &str, counts: [u64; OPERATION_STATES.len()], values: &mut
     }
 }
 
-// No count comes near 2^53.
-pub(super) fn number(count: impl TryInto<u64>) -> f64 {
-    count.try_into().unwrap_or(u64::MAX) as f64
-}
-
 impl Master {
     pub(super) fn metrics(&self, now: Time) -> Vec<Metric> {
         let mut values: BTreeMap<String, f64> = BTreeMap::new();
@@ -195,7 +191,7 @@ impl Master {
             ("operator_event_stream_subscribers", number(self.watchers.len())),
         ];
         values.extend(master.map(|(name, value)| (format!("master/{name}"), value)));
-        values.into_iter().map(|(name, value)| Metric { name, value: Some(value) }).collect()
+        metric::listed(values)
     }
 
     fn resource_gauges(&self, values: &mut BTreeMap<String, f64>) {

@@ -7,6 +7,7 @@ use cairn_mesos::v1::offer::operation;
 use cairn_mesos::v1::scheduler::{call, event};
 
 use crate::master::framework::Framework;
+use crate::metric::number;
 use crate::terminal::is_terminal;
 
 /// Counts since the framework was first heard of by this master; those by kind stand under the number of the kind.
@@ -45,7 +46,7 @@ impl Tally {
 pub(super) fn metrics_of(framework: &Framework, prefix: &str, into: &mut BTreeMap<String, f64>) {
     let tally = &framework.tally;
     let mut put = |name: String, count: u64| {
-        into.insert(format!("{prefix}/{name}"), super::metrics::number(count));
+        into.insert(format!("{prefix}/{name}"), number(count));
     };
     put("subscribed".to_owned(), u64::from(framework.stream().is_some()));
     let offers = [
