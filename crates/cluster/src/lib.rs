@@ -18,6 +18,7 @@ mod solo;
 mod terminal;
 mod update_id;
 mod web;
+mod whole;
 pub mod wire;
 
 pub use cluster::{Cluster, ClusterError};

@@ -6,13 +6,15 @@
 //!
 //! A task's data is among it, and may hold what its service keeps secret: all of it is for the agent's user alone.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cairn_mesos::v1::{AgentId, ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskStatus};
 use prost::Message;
+
+use crate::whole::{self, Durability};
 
 /// First bytes of every file: what it is, and the version of its format.
 const MAGIC: &[u8] = b"cairn-agent 1\n";
@@ -161,31 +163,9 @@ impl Store {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    /// Survives the end of this process.
-    Process,
-    /// Survives the end of power.
-    Disk,
-}
-
 fn write(path: &Path, record: &impl Message, durability: Durability) -> Result<(), CheckpointError> {
-    let temporary = path.with_extension("new");
-    let result = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&record.encode_to_vec())?;
-        if durability == Durability::Disk {
-            file.sync_all()?;
-        }
-        fs::rename(&temporary, path)?;
-        if let (Durability::Disk, Some(parent)) = (durability, path.parent()) {
-            File::open(parent)?.sync_all()?;
-        }
-        Ok(())
-    };
-    result().map_err(at(path))
+    let bytes = [MAGIC, &record.encode_to_vec()].concat();
+    whole::replace(path, &bytes, whole::PRIVATE, durability).map_err(at(path))
 }
 
 fn read<M: Message + Default>(path: &Path) -> Result<Option<M>, CheckpointError> {

@@ -4,8 +4,8 @@
 //! again. What is here is who exists (frameworks, frameworks that are gone for good, agents), and what operators have
 //! decided.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cairn_mesos::v1::maintenance::Schedule;
@@ -14,6 +14,7 @@ use cairn_mesos::v1::{AgentInfo, FrameworkInfo, MachineId, WeightInfo};
 use prost::Message;
 
 pub use super::operator::Standing;
+use crate::whole::{self, Durability};
 
 /// The version of the stored form. A file with a higher one is refused.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -109,12 +110,7 @@ impl FileRegistry {
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(dir)?;
-        let temporary = self.path.with_extension("new");
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &self.path)?;
-        File::open(dir)?.sync_all()
+        whole::replace(&self.path, bytes, whole::USUAL, Durability::Disk)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Secrets in files that only their owner may read.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use uuid::Uuid;
 
 use super::{Key, SecurityError};
+use crate::whole::{self, Durability};
 
 impl Key {
     /// What stands in a file, whatever it is.
@@ -42,11 +42,8 @@ fn make(path: &Path) -> io::Result<()> {
     if path.try_exists()? {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let draft = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    write!(file, "{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    whole::replace(path, secret.as_bytes(), whole::PRIVATE, Durability::Disk)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! What is kept of nested containers on disk, so that the next process of an agent knows them: a file each.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use super::path::Path;
 use super::plan::Ground;
 use super::request::Class;
 use crate::agent::process::ProcessId;
+use crate::whole::{self, Durability};
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,11 +58,7 @@ impl Records {
     /// The disk says no.
     pub(crate) fn save(&self, record: &Record) -> io::Result<()> {
         let place = self.place(&record.path);
-        let temporary = place.with_extension("new");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        fs::rename(temporary, place)
+        whole::replace(&place, &serde_json::to_vec(record)?, whole::PRIVATE, Durability::Process)
     }
 
     /// Keeps nothing of a container any more.
