@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -32,6 +33,14 @@ pub(crate) struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     handshakes: JoinSet<Option<Accepted>>,
+}
+
+impl Drop for Listener {
+    /// Frees the address at once. To close the socket is not enough: a process that is started just now has what is open here
+    /// until it is another program.
+    fn drop(&mut self) {
+        let _ = shutdown(&self.tcp, Shutdown::Both);
+    }
 }
 
 impl Listener {
@@ -113,4 +122,22 @@ async fn tell(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     // What is unread when a connection is closed takes the answer with it.
     tokio::io::copy(&mut stream.take(REST), &mut tokio::io::sink()).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_is_free_also_while_a_process_is_being_started() {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let listener = Listener::new(tcp, None);
+        // As a child has it between fork and exec.
+        let _inherited = listener.tcp.as_fd().try_clone_to_owned().unwrap();
+        drop(listener);
+        assert_eq!(TcpListener::bind(address).await.unwrap().local_addr().unwrap(), address);
+    }
 }

@@ -504,20 +504,11 @@ async fn nested_containers_outlive_their_agent_and_sessions_do_not() {
     let start = async |port: u16| {
         // Addresses of its own: its ports must be free when it comes back.
         let listen = SocketAddr::from(([127, 0, 77, 1], port));
-        let options = || ClusterOptions {
+        let options = ClusterOptions {
             first_address: [127, 0, 77, 2].into(),
             ..ClusterOptions::new(listen, 1, dir.path().to_owned(), RESOURCES)
         };
-        // What another test forks has all that is open here until it is another program.
-        let mut tries = 100;
-        loop {
-            match Cluster::start(options()).await {
-                Ok(cluster) => return cluster,
-                Err(error) if tries > 0 && format!("{error:?}").contains("AddrInUse") => tries -= 1,
-                Err(error) => panic!("{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        Cluster::start(options).await.unwrap()
     };
     let cluster = start(0).await;
     let (client, mut events) = connect(cluster.master_address(), None);
