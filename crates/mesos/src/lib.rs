@@ -20,7 +20,7 @@ pub use signal::signal_name;
 /// Field names, numbers and enums are those of Apache Mesos 1.11. Optional fields are `Option`; enum fields are `i32`
 /// with typed accessors (`status.state()`, `status.set_state(..)`), as prost makes them.
 pub mod v1 {
-    #![allow(missing_docs, clippy::all, unreachable_pub, reason = "it is generated")]
+    #![expect(missing_docs, clippy::all, unreachable_pub, reason = "it is generated")]
     pub use self::messages::mesos::v1::*;
 
     mod messages {

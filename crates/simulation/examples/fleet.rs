@@ -4,7 +4,7 @@
 //! Who launches it is `bench/fleet.py`. `fleet PORT AGENTS INSTANCES`: the master listens on PORT of loopback; each service says that it has so many instances.
 //! Runs until it is ended. A controller that is started anew finds all of it as it was.
 
-#![allow(clippy::unwrap_used, reason = "a measurement may fail")]
+#![expect(clippy::unwrap_used, reason = "a measurement may fail")]
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,6 +1,6 @@
 //! The test of the test: bugs that are planted on purpose are found.
 
-#![allow(clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use std::fmt::Debug;
 

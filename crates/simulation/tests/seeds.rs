@@ -1,6 +1,6 @@
 //! Many seeds, each a run of its own.
 
-#![allow(clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

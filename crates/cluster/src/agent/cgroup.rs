@@ -204,9 +204,7 @@ impl Cgroup {
 
 /// From shares (2 to 262144) to a weight (1 to 10000), as systemd and container runtimes do.
 fn weight(shares: f64) -> u64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 1 and 10000")]
-    let weight = (1.0 + (shares - 2.0) * 9_999.0 / 262_142.0).clamp(1.0, 10_000.0) as u64;
-    weight
+    (1.0 + (shares - 2.0) * 9_999.0 / 262_142.0).clamp(1.0, 10_000.0) as u64
 }
 
 /// Where a controller can be used, or why it cannot.

@@ -164,7 +164,6 @@ pub(crate) async fn browse(State(web): State<Web>, asked: Asked) -> Result<Json<
     let path = path_of(&asked)?;
     let infos = blocking(move || files::list(&web.work_dir, &path)).await?;
     let one = |info: cairn_mesos::v1::FileInfo| {
-        #[allow(clippy::cast_precision_loss, reason = "whole seconds are exact")]
         let modified = info.mtime.map(|time| (time.nanoseconds / 1_000_000_000) as f64);
         json!({
             "path": info.path, "nlink": info.nlink, "size": info.size, "mtime": modified,

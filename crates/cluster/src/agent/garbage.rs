@@ -21,7 +21,6 @@ pub(crate) fn kept(delay: Duration, used: f64) -> Duration {
 /// The part of its disk that is used, 0 to 1; 0 where nobody knows.
 pub(crate) fn used(path: &Path) -> f64 {
     let Ok(disk) = statvfs(path) else { return 0.0 };
-    #[allow(clippy::cast_precision_loss, reason = "a share, not a count")]
     let free = disk.f_bavail as f64 / disk.f_blocks.max(1) as f64;
     1.0 - free
 }

@@ -46,7 +46,6 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    #[allow(clippy::disallowed_methods, reason = "this is a driver's clock")]
     pub(crate) fn new(options: Housekeeping, work_dir: PathBuf) -> Self {
         let mut interval = interval_at(Instant::now() + options.interval, options.interval);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +82,7 @@ fn shorten(sandbox: &Path, limit: u64) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is a driver's clock")]
+#[expect(clippy::disallowed_methods, reason = "this is a driver's clock")]
 fn collect(work_dir: &Path, in_use: &BTreeSet<PathBuf>, delay: Duration) {
     let kept = garbage::kept(delay, garbage::used(work_dir));
     let Some(before) = SystemTime::now().checked_sub(kept) else { return };

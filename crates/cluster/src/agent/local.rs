@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 use super::cgroup::{Cgroup, CgroupError, Cgroups, OUT_OF_MEMORY_LOOK};
@@ -25,6 +24,7 @@ use super::runner::{
     VolumeMount, Work,
 };
 use super::user::Identity;
+use super::watched::watched;
 use super::{garbage, nested, probe};
 
 /// Time between SIGTERM and SIGKILL for what a first process leaves behind when it ends.
@@ -236,7 +236,7 @@ async fn out_of_memory(group: &Cgroup) {
 
 /// Waits for the end of a process that is not this one's child.
 async fn ended(process: ProcessId) {
-    if let Some(fd) = descriptor(process).and_then(registered) {
+    if let Some(fd) = descriptor(process).and_then(|fd| watched(fd, Interest::READABLE).ok()) {
         // Readable means ended. The check of the start time comes after the descriptor was opened, so the
         // descriptor is known to be of the right process.
         if process.is_alive() {
@@ -251,13 +251,6 @@ async fn ended(process: ProcessId) {
 
 fn descriptor(process: ProcessId) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::empty()).ok()
-}
-
-/// Lets the runtime watch a descriptor.
-#[allow(unsafe_code)]
-fn registered(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, stays the same descriptor, and is closed only when it is dropped with the `AsyncFd`.
-    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
 }
 
 /// Makes the sandbox and the links to it.
@@ -416,7 +409,7 @@ pub(crate) fn spawn(
 
 /// Makes the process the leader of a new session, which no end of this one touches, in its own control groups and as its
 /// own user. Its standard input may be the terminal of that session.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "no safe function runs anything between fork and exec")]
 fn apart(command: &mut Command, is_terminal: bool, gates: Vec<File>, identity: Option<Identity>) {
     let apart = move || {
         rustix::process::setsid()?;

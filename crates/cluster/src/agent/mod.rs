@@ -28,6 +28,7 @@ mod rotate;
 mod runner;
 mod usage;
 mod user;
+mod watched;
 
 pub use cgroup::CgroupError;
 pub use checkpoint::CheckpointError;

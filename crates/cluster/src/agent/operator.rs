@@ -284,7 +284,7 @@ pub(crate) fn statistics(executor: &ExecutorView) -> ResourceStatistics {
     const MIB: f64 = 1024.0 * 1024.0;
     // As Mesos counts: the executor of a command has the resources of its task as well.
     let sum = cairn_mesos::resources::Resources::from(executor.used().cloned().collect::<Vec<_>>());
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+    // A cast of a float saturates.
     let limit = Some((sum.total_mem() * MIB) as u64);
     let used = executor.status.executor_pid.and_then(usage::of);
     ResourceStatistics {
@@ -299,7 +299,7 @@ pub(crate) fn statistics(executor: &ExecutorView) -> ResourceStatistics {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a measurement is made now")]
+#[expect(clippy::disallowed_methods, reason = "a measurement is made now")]
 pub(crate) fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

@@ -95,7 +95,8 @@ fn spawn(
     command.spawn()
 }
 
-#[allow(unsafe_code)]
+/// Makes the process run as somebody else.
+#[expect(unsafe_code, reason = "no safe function runs anything between fork and exec")]
 fn become_user(command: &mut Command, identity: Identity) {
     // SAFETY: between fork and exec the closure makes three system calls and touches no memory that another thread could
     // have left locked or half written.

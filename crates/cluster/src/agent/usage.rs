@@ -23,7 +23,6 @@ pub(crate) fn of(pid: u32) -> Option<Usage> {
 fn parse(stat: &str) -> Option<Usage> {
     let fields = process::fields(stat)?;
     let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
-    #[allow(clippy::cast_precision_loss, reason = "nothing runs for 2^53 ticks")]
     let seconds = |place: usize| number(place).map(|ticks| ticks as f64 / TICKS);
     Some(Usage { user: seconds(11)?, system: seconds(12)?, resident: number(21)?.saturating_mul(PAGE) })
 }

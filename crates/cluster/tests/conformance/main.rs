@@ -39,11 +39,12 @@ fn resources(name: &str) -> &'static str {
 }
 
 /// Plays a recording; what differs must be what `known` says, no more and no less. Each is the beginning of a text.
-async fn replay(name: &str, media: MediaType, known: &[&str], change: impl FnOnce(&mut ClusterOptions)) {
+/// `changes` are made to a cluster as it usually is.
+async fn replay(name: &str, media: MediaType, known: &[&str], changes: &[fn(&mut ClusterOptions)]) {
     let dir = tempfile::tempdir().unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut options = ClusterOptions::new(listen, 1, dir.path().to_owned(), resources(name));
-    change(&mut options);
+    changes.iter().for_each(|change| change(&mut options));
     let work_dir = dir.path().canonicalize().unwrap();
     let mut player = if APART.contains(&&name[..2]) {
         Player::new(Stage::apart(options).await, work_dir, media)
@@ -127,10 +128,7 @@ macro_rules! recordings {
     ($media:expr; $($test:ident: $name:literal, $known:expr $(, $change:expr)?;)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            #[allow(unused_mut, unused_assignments, reason = "most recordings are of the usual cluster")]
-            let mut change: fn(&mut ClusterOptions) = |_| {};
-            $(change = $change;)?
-            replay($name, $media, &$known, change).await;
+            replay($name, $media, &$known, &[$($change)?]).await;
         })*
     };
 }

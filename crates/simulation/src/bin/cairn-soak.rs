@@ -40,7 +40,7 @@ struct Count {
     told: Mutex<Instant>,
 }
 
-#[allow(clippy::disallowed_methods, reason = "it measures how fast the simulator is")]
+#[expect(clippy::disallowed_methods, reason = "it measures how fast the simulator is")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -165,7 +165,6 @@ fn one_joins_at_a_time_and_only_a_ring_at_rest() {
 }
 
 #[test]
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
 fn nodes_that_found_a_cluster_need_no_data_unless_somebody_has_put_some_there() {
     let founding = || {
         let mut scene = Scene::founding("node-0 node-1").keyspace("system_auth", 1);
@@ -258,7 +257,6 @@ fn restarts_go_one_at_a_time_and_rack_by_rack() {
 }
 
 #[test]
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
 fn who_leaves_hands_over_first() {
     let remove = (Moment::Before, Action::Remove);
     let leaves = |scene: Scene| scene.leaves("node-2").ask(remove.0, remove.1, "node-2");
@@ -281,7 +279,6 @@ fn who_leaves_hands_over_first() {
 }
 
 #[test]
-#[allow(clippy::panic, reason = "a test's failure is a panic")]
 fn it_is_gone_when_nobody_knows_it() {
     let removed = (Moment::After, Action::Remove);
     let left = Scene::new(HEALTHY).leaves("node-2").dies("node-2").seen(&at("node-2"), State::Left);

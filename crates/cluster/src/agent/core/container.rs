@@ -75,7 +75,6 @@ impl Verdict {
 
     /// It was `allowed` an amount of memory in MiB, and had `most` bytes of it when it needed more.
     pub(crate) fn out_of_memory(allowed: f64, most: u64) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "mebibytes of memory are few")]
         let most = (most / 1_048_576) as f64;
         let memory = Resource {
             name: "mem".to_owned(),

@@ -194,7 +194,7 @@ fn controlled(io: &ProcessIo) -> Result<Said, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::needless_pass_by_value, reason = "calls are written where they are made")]
+#[expect(clippy::needless_pass_by_value, reason = "calls are written where they are made")]
 mod tests {
     use serde_json::{Value, json};
 

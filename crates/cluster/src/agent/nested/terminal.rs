@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::agent::user::Identity;
+use crate::agent::watched::watched;
 
 /// The end of a pseudo terminal at which the person sits.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Terminal {
         let program = rustix::fs::open(name.as_c_str(), flags, Mode::empty())?;
         let flags = rustix::fs::fcntl_getfl(&master)?;
         rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
-        let terminal = Self(Arc::new(registered(master)?));
+        let terminal = Self(Arc::new(watched(master, Interest::READABLE | Interest::WRITABLE)?));
         if (rows, columns) != (0, 0) {
             terminal.resize(rows, columns)?;
         }
@@ -53,13 +54,6 @@ impl Terminal {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(tcsetwinsize(self.0.get_ref().as_fd(), size)?)
     }
-}
-
-/// Lets the runtime watch a descriptor.
-#[allow(unsafe_code)]
-fn registered(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, stays the same descriptor, and is closed only when it is dropped with the `AsyncFd`.
-    unsafe { AsyncFd::register(fd) }.map_err(Into::into)
 }
 
 impl AsyncRead for Terminal {
