@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -131,29 +131,10 @@ impl Agent {
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
-        let secret = match options.executor_secret {
-            None if options.credentials.is_some() => {
-                Some(security::Key::kept(&meta.join("executor-secret"))?)
-            }
-            given => given,
-        };
-        let settings = Settings {
-            ip: address.ip().to_string(),
-            port: address.port(),
-            hostname: options.hostname,
-            attributes: options.attributes,
-            domain: options.domain,
-            key: secret.clone(),
-            resources: options.resources,
-            work_dir: work_dir.clone(),
-            boot: process::boot_id(),
-            path: options.path,
-            tls: options.tls.is_some(),
-            authorities: options.trust.map(|trust| trust.path().to_owned()),
-            timeouts: options.timeouts,
-        };
+        let secret = secret(&options, &meta)?;
         let clock = Clock::start();
         let (agent, containers) = store.load()?;
+        let settings = settings(&options, address, work_dir.clone(), secret.clone());
         let (core, recovery) = Core::recover(settings, agent, containers, clock.now());
         let around = Around {
             started: clock.now().wall,
@@ -257,7 +238,39 @@ impl Drop for Agent {
     }
 }
 
-fn lock(meta: &std::path::Path) -> Result<File, AgentError> {
+/// What executors' tokens are signed with, where they are asked for: what was given, or what the agent makes for itself.
+fn secret(options: &AgentOptions, meta: &Path) -> Result<Option<security::Key>, SecurityError> {
+    match &options.executor_secret {
+        None if options.credentials.is_some() => security::Key::kept(&meta.join("executor-secret")).map(Some),
+        given => Ok(given.clone()),
+    }
+}
+
+/// What the core has to know of an agent that listens at `address`.
+fn settings(
+    options: &AgentOptions,
+    address: SocketAddr,
+    work_dir: PathBuf,
+    key: Option<security::Key>,
+) -> Settings {
+    Settings {
+        ip: address.ip().to_string(),
+        port: address.port(),
+        hostname: options.hostname.clone(),
+        attributes: options.attributes.clone(),
+        domain: options.domain.clone(),
+        key,
+        resources: options.resources.clone(),
+        work_dir,
+        boot: process::boot_id(),
+        path: options.path.clone(),
+        tls: options.tls.is_some(),
+        authorities: options.trust.as_ref().map(|trust| trust.path().to_owned()),
+        timeouts: options.timeouts,
+    }
+}
+
+fn lock(meta: &Path) -> Result<File, AgentError> {
     let failed = |source| AgentError::WorkDir { path: meta.to_owned(), source };
     let file = File::create(meta.join("lock")).map_err(failed)?;
     match file.try_lock() {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use cairn_mesos::v1::scheduler::attribute_constraint::selector::PseudoattributeType;
 use cairn_mesos::v1::scheduler::attribute_constraint::{Predicate, Selector};
+use cairn_mesos::v1::scheduler::offer_constraints::RoleConstraints;
+use cairn_mesos::v1::scheduler::offer_constraints::role_constraints::Group;
 use cairn_mesos::v1::scheduler::{AttributeConstraint, OfferConstraints};
 use cairn_mesos::v1::{AgentInfo, value};
 use regex::{Regex, RegexBuilder};
@@ -39,30 +41,12 @@ impl Constraints {
         let mut expressions = 0;
         for (role, constraints) in &said.role_constraints {
             let invalid = |why: String| format!("Offer constraints are not valid: {why}");
-            if constraints.groups.is_empty() {
-                return Err(invalid(format!(
-                    "'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {role}"
-                )));
-            }
-            let mut groups = Vec::new();
-            for group in &constraints.groups {
-                if group.attribute_constraints.is_empty() {
-                    return Err(invalid(format!(
-                        "'OfferConstraints::RoleConstraints::groups' for role {role}contains an empty RoleConstraints::Group"
-                    )));
-                }
-                let conditions = group.attribute_constraints.iter().map(Condition::read);
-                let conditions: Result<Vec<_>, _> = conditions.collect();
-                let conditions = conditions.map_err(|why| {
-                    invalid(format!("A role {role} has an invalid 'AttributeConstraint': {why}"))
-                })?;
-                expressions += conditions.iter().filter(|condition| condition.test.is_expression()).count();
-                groups.push(conditions);
-            }
+            let groups = Groups::read(role, constraints).map_err(invalid)?;
+            expressions += groups.expressions();
             if expressions > EXPRESSIONS {
                 return Err(invalid(format!("more than {EXPRESSIONS} regular expressions")));
             }
-            by_role.insert(role.clone(), Arc::new(Groups(groups)));
+            by_role.insert(role.clone(), Arc::new(groups));
         }
         Ok(Self { said, by_role })
     }
@@ -83,6 +67,30 @@ impl Constraints {
 pub(crate) struct Groups(Vec<Vec<Condition>>);
 
 impl Groups {
+    fn read(role: &str, said: &RoleConstraints) -> Result<Self, String> {
+        if said.groups.is_empty() {
+            return Err(format!(
+                "'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {role}"
+            ));
+        }
+        let conditions = |group: &Group| {
+            if group.attribute_constraints.is_empty() {
+                return Err(format!(
+                    "'OfferConstraints::RoleConstraints::groups' for role {role}contains an empty RoleConstraints::Group"
+                ));
+            }
+            let conditions = group.attribute_constraints.iter().map(Condition::read);
+            let invalid = |why| format!("A role {role} has an invalid 'AttributeConstraint': {why}");
+            conditions.collect::<Result<Vec<_>, String>>().map_err(invalid)
+        };
+        said.groups.iter().map(conditions).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// How many regular expressions are in them.
+    fn expressions(&self) -> usize {
+        self.0.iter().flatten().filter(|condition| condition.test.is_expression()).count()
+    }
+
     /// Whether a framework wants to hear of an agent.
     pub(crate) fn admit(&self, agent: &AgentInfo) -> bool {
         self.0.iter().any(|group| group.iter().all(|condition| condition.holds(agent)))

@@ -1,6 +1,6 @@
 //! What is started: command line, environment, user and place of a nested container.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cairn_mesos::v1::volume::source::sandbox_path;
 use cairn_mesos::v1::{ContainerInfo, container_info};
@@ -46,22 +46,9 @@ pub(crate) fn plan(launch: &Launch, parent: &Ground) -> Result<(NestedPlan, Grou
             parent.user
         ));
     }
-    let window = container.tty_info.as_ref().map(|tty| tty.window_size.unwrap_or_default());
-    let own = |name: &str, path: &PathBuf| (name.to_owned(), path.to_string_lossy().into_owned());
-    // By MESOS_SANDBOX or MESOS_DIRECTORY the host's end finds it, by the other variable its own.
-    let (mut env, place, marks) = match class {
-        Class::Session => {
-            let marks = vec![own(SESSION, &sandbox)];
-            (parent.env.clone(), parent.sandbox.clone(), marks)
-        }
-        Class::Own => {
-            let marks = vec![own("MESOS_SANDBOX", &sandbox), own("MESOS_DIRECTORY", &parent.host_sandbox)];
-            (parent.basis.clone(), sandbox.clone(), marks)
-        }
-    };
-    env.retain(|(name, _)| marks.iter().all(|(mark, _)| mark != name));
-    env.extend(marks);
+    let (env, place) = surroundings(*class, &sandbox, parent);
     let env = with_variables(env, command);
+    let window = container.tty_info.as_ref().map(|tty| tty.window_size.unwrap_or_default());
     let talk = match (class, window) {
         (_, Some(window)) => Talk::Terminal { rows: window.rows, columns: window.columns },
         (Class::Session, None) => Talk::Pipes,
@@ -98,6 +85,22 @@ pub(crate) fn plan(launch: &Launch, parent: &Ground) -> Result<(NestedPlan, Grou
     let is_logged = *class == Class::Own;
     let (host, root) = (parent.host.clone(), parent.root_sandbox.clone());
     Ok((NestedPlan { host, root, place, talk, is_logged, plan }, ground))
+}
+
+/// The environment of a container, without what its command adds, and the directory that it starts in.
+fn surroundings(class: Class, sandbox: &Path, parent: &Ground) -> (Vec<(String, String)>, PathBuf) {
+    let mark = |name: &str, path: &Path| (name.to_owned(), path.to_string_lossy().into_owned());
+    // By MESOS_SANDBOX or MESOS_DIRECTORY the host's end finds it, by the other variable its own.
+    let (mut env, place, marks) = match class {
+        Class::Session => (parent.env.clone(), parent.sandbox.clone(), vec![mark(SESSION, sandbox)]),
+        Class::Own => {
+            let marks = vec![mark("MESOS_SANDBOX", sandbox), mark("MESOS_DIRECTORY", &parent.host_sandbox)];
+            (parent.basis.clone(), sandbox.to_owned(), marks)
+        }
+    };
+    env.retain(|(name, _)| marks.iter().all(|(mark, _)| mark != name));
+    env.extend(marks);
+    (env, place)
 }
 
 fn check_container(container: &ContainerInfo) -> Result<(), String> {
