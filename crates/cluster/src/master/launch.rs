@@ -138,6 +138,7 @@ impl Master {
 
     fn count_task(&mut self, work: &Acceptance, task: &Task) {
         self.publish_task(task);
+        self.maintenance.look_again();
         if let Some(agent) = self.agents.get_mut(&work.agent) {
             agent.use_more(&work.framework, &Pool::from_list(task.resources.clone()));
         }

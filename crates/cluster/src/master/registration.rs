@@ -87,6 +87,7 @@ impl Master {
             self.lose_unlisted(&id, &listed, now);
         }
         self.go_on_draining(&id, now);
+        self.maintenance.look_again();
         // Also one that was taken for lost, or was known to an earlier master only: watchers have been told it is not here.
         if old.is_none() {
             self.publish_agent(&id);

@@ -49,6 +49,7 @@ impl Master {
         self.persist();
         self.send(stream, self.subscribed(&id));
         self.send(stream, heartbeat());
+        self.maintenance.look_again();
         self.wake(&id);
     }
 

@@ -74,6 +74,27 @@ fn an_agent_that_is_gone_never_comes_back() {
 }
 
 #[test]
+fn who_begins_to_use_a_machine_that_goes_away_is_asked_to_leave_it() {
+    let mut scene = Scene::new();
+    scene.add_agent();
+    let window =
+        json!({"machine_ids": [{"hostname": "localhost"}], "unavailability": {"start": {"nanoseconds": 1}}});
+    let update = json!({"schedule": {"windows": [window]}});
+    scene.operator(json!({"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": update}));
+    let client = scene.subscribe(capable("fw", "r"));
+    let offer = scene.one_offer(&client);
+    assert_eq!(offer["unavailability"]["start"]["nanoseconds"], 1);
+    scene.call(&client, accept(&offer, vec![launch(vec![command_task("t", &offer, 1.0)])], 3600.0));
+    scene.pass(0.1);
+    let asked = |scene: &mut Scene| -> usize {
+        scene.events(&client).iter().filter(|event| event["type"] == "INVERSE_OFFERS").count()
+    };
+    assert_eq!(asked(&mut scene), 1);
+    scene.pass(60.0);
+    assert_eq!(asked(&mut scene), 0, "once, as long as there is no answer");
+}
+
+#[test]
 fn machines_that_are_down_keep_their_agents_away() {
     let mut scene = Scene::new();
     let (client, link, agent) = running(&mut scene);

@@ -37,6 +37,8 @@ pub(crate) struct Maintenance {
     answers: BTreeMap<(String, String), InverseOfferStatus>,
     /// Until when a framework is not asked about an agent.
     quiet: BTreeMap<(String, String), Time>,
+    /// Somebody may have to be asked who had not to be before.
+    is_due: bool,
 }
 
 impl Maintenance {
@@ -53,9 +55,14 @@ impl Maintenance {
         &self.down
     }
 
-    /// When somebody may be asked again.
+    /// When somebody may be asked, for the first time or again.
     pub(crate) fn next_question(&self) -> Option<Time> {
-        self.quiet.values().min().copied()
+        if self.is_due { Some(Time::ZERO) } else { self.quiet.values().min().copied() }
+    }
+
+    /// Somebody uses an agent from now on, or is back to be asked.
+    pub(crate) fn look_again(&mut self) {
+        self.is_due = !self.windows.is_empty();
     }
 
     /// Whether agents there must stay away.
@@ -157,6 +164,7 @@ impl Master {
 
     /// Ask everybody who has something on a machine that is going away, and has not been asked.
     pub(crate) fn ask_to_leave(&mut self, now: Time) {
+        self.maintenance.is_due = false;
         self.maintenance.quiet.retain(|_, until| *until > now);
         if self.maintenance.windows.is_empty() {
             return;
