@@ -139,7 +139,7 @@ impl Counters {
         }
         for ((state, source, reason), count) in &self.ends {
             let [state, source, reason] =
-                [state.as_str_name(), source.as_str_name(), reason.as_str_name()].map(str::to_lowercase);
+                [state.as_str_name(), source.as_str_name(), reason.as_str_name()].map(older_name);
             values.insert(format!("master/{state}/{source}/{reason}"), number(*count));
         }
         self.show_operations(values);
@@ -168,6 +168,11 @@ fn show_states(prefix: &str, counts: [u64; OPERATION_STATES.len()], values: &mut
         let name = state.as_str_name().trim_start_matches("OPERATION_").to_lowercase();
         values.insert(format!("{prefix}/{name}"), number(count));
     }
+}
+
+/// Metrics of Mesos have the names that its enums had before the v1 API, which says agent for slave.
+fn older_name(name: &str) -> String {
+    name.to_lowercase().replace("agent", "slave")
 }
 
 impl Master {
@@ -302,4 +307,22 @@ fn percent_encoded(name: &str) -> String {
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_tasks_are_counted_under_the_older_names() {
+        let mut counters = Counters::default();
+        let mut status = TaskStatus::default();
+        status.set_source(Source::Agent);
+        status.set_reason(Reason::AgentRemovedByOperator);
+        counters.add_end(TaskState::TaskGoneByOperator, &status);
+        let mut values = BTreeMap::new();
+        counters.show(&mut values);
+        let name = "master/task_gone_by_operator/source_slave/reason_slave_removed_by_operator";
+        assert_eq!(values.get(name), Some(&1.0));
+    }
 }
