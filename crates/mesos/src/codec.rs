@@ -70,10 +70,19 @@ impl MediaType {
     /// It is none of this type.
     pub fn decode<M: Body>(self, body: &[u8]) -> Result<M, CodecError> {
         match self {
-            Self::Json => Ok(serde_json::from_slice(body)?),
+            Self::Json => {
+                serde_json::from_slice(body).or_else(|error| with_the_last(body).ok_or_else(|| error.into()))
+            }
             Self::Protobuf => Ok(M::decode(body)?),
         }
     }
+}
+
+/// Reads an object that says a name twice: the last counts, as with Mesos. It takes time and memory, so that only those pay for it
+/// who would be refused otherwise.
+fn with_the_last<M: Body>(body: &[u8]) -> Option<M> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    serde_json::from_value(value).ok()
 }
 
 impl std::fmt::Display for MediaType {
@@ -120,5 +129,16 @@ mod tests {
         );
         let capital = "text/html, Application/JSON ; q = 0.5";
         assert_eq!(MediaType::from_accept(Some(capital)), Some(MediaType::Json));
+    }
+
+    #[test]
+    fn of_a_name_that_is_said_twice_the_last_counts() {
+        use crate::v1::scheduler::{Call, call};
+        let read = |body: &str| MediaType::Json.decode::<Call>(body.as_bytes());
+        let twice = r#"{"type": "REVIVE", "type": "SUPPRESS", "framework_id": {"value": "a", "value": "b"}}"#;
+        let call = read(twice).unwrap();
+        assert_eq!((call.r#type(), call.framework_id.unwrap().value.as_str()), (call::Type::Suppress, "b"));
+        let wrong = read(r#"{"type": "REVIVE", "type": "SUPPRESS", "framework_id": 7}"#).unwrap_err();
+        assert!(wrong.to_string().contains("column"), "it is told where: {wrong}");
     }
 }
