@@ -1,13 +1,57 @@
 //! Whether what a framework says about itself makes sense. The texts are those that Apache Mesos gives.
 
 use std::collections::BTreeSet;
+use std::num::FpCategory;
 
-use cairn_mesos::v1::FrameworkInfo;
 use cairn_mesos::v1::framework_info::capability::Type as Capability;
+use cairn_mesos::v1::{FrameworkInfo, OfferFilters};
 
 use super::framework::has_capability;
+use super::task_check::check_id;
 
 pub(crate) fn check(info: &FrameworkInfo) -> Result<(), String> {
+    check_all_roles(info)?;
+    match info.id.as_ref().map(|id| id.value.as_str()) {
+        None | Some("") => {}
+        Some(id) => check_id(id)?,
+    }
+    info.offer_filters.values().try_for_each(check_filters)?;
+    check_failover_timeout(info.failover_timeout())
+}
+
+/// As seconds it must be what 64 bits of nanoseconds can say.
+fn check_failover_timeout(seconds: f64) -> Result<(), String> {
+    let most = i64::MAX as f64;
+    if (seconds * 1e9).abs() <= most {
+        return Ok(());
+    }
+    Err(format!("The framework failover_timeout ({seconds}) is invalid"))
+}
+
+fn check_filters(filters: &OfferFilters) -> Result<(), String> {
+    let least = filters.min_allocatable_resources.iter().flat_map(|least| &least.quantities);
+    least.into_iter().try_for_each(|quantities| {
+        if quantities.quantities.is_empty() {
+            return Err("Resource quantities must contain at least one quantity".to_owned());
+        }
+        quantities.quantities.iter().try_for_each(|(name, quantity)| {
+            check_amount(quantity.value)
+                .map_err(|problem| format!("Invalid resource quantity for '{name}': {problem}"))
+        })
+    })
+}
+
+fn check_amount(amount: f64) -> Result<(), &'static str> {
+    match amount.classify() {
+        FpCategory::Infinite => Err("Infinite values not supported"),
+        FpCategory::Nan => Err("NaN not supported"),
+        FpCategory::Subnormal => Err("Subnormal values not supported"),
+        FpCategory::Normal if amount < 0.0 => Err("Negative values not supported"),
+        FpCategory::Zero | FpCategory::Normal => Ok(()),
+    }
+}
+
+fn check_all_roles(info: &FrameworkInfo) -> Result<(), String> {
     if has_capability(info, Capability::MultiRole) {
         if info.role.is_some() {
             return Err(

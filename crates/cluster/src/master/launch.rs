@@ -19,7 +19,8 @@ impl Master {
             executor.resources = format::refined(std::mem::take(&mut executor.resources));
         }
         let executor = task.executor.clone();
-        match self.claim(work, std::slice::from_ref(&task), executor.as_ref()) {
+        let checked = task_check::check_alone(&task);
+        match checked.and_then(|()| self.claim(work, std::slice::from_ref(&task), executor.as_ref())) {
             Ok(()) => self.run(work, vec![task], executor, false),
             Err(problem) => self.reject(work, &task, Reason::TaskInvalid, problem, now),
         }
@@ -33,7 +34,8 @@ impl Master {
         for task in &mut tasks {
             task.resources = format::refined(std::mem::take(&mut task.resources));
         }
-        match self.claim(work, &tasks, Some(&executor)) {
+        let checked = task_check::check_group(&tasks, &executor);
+        match checked.and_then(|()| self.claim(work, &tasks, Some(&executor))) {
             Ok(()) => self.run(work, tasks, Some(executor), true),
             Err(problem) => {
                 for task in &tasks {
@@ -70,7 +72,9 @@ impl Master {
         {
             wanted.extend(executor.resources.iter().cloned());
         }
-        let need = need(&wanted, work)?;
+        let is_group = executor.is_some() && tasks.iter().all(|task| task.executor.is_none());
+        let whose = if is_group { "task group and its executor are" } else { "task and its executor is" };
+        let need = need(&wanted, work, whose)?;
         work.pool.subtract(&need);
         work.used = true;
         Ok(())
@@ -149,7 +153,7 @@ impl Master {
 }
 
 /// What these resources take from the pool, if it has them and they are for the role of the offer.
-fn need(wanted: &[Resource], work: &Acceptance) -> Result<Pool, String> {
+fn need(wanted: &[Resource], work: &Acceptance, whose: &str) -> Result<Pool, String> {
     let need = Pool::unallocated_from(wanted.to_vec());
     let elsewhere = wanted.iter().any(|resource| {
         resource
@@ -159,7 +163,7 @@ fn need(wanted: &[Resource], work: &Acceptance) -> Result<Pool, String> {
     });
     if elsewhere || !work.pool.contains(&need) {
         return Err(format!(
-            "Total resources {} required by task and its executor is more than available {}",
+            "Total resources {} required by {whose} more than available {}",
             Pool::from_list(wanted.to_vec()),
             work.pool.allocated_to(&work.role)
         ));

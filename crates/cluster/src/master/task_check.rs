@@ -3,7 +3,13 @@
 use cairn_mesos::v1::environment::variable::Type as VariableType;
 use cairn_mesos::v1::executor_info::Type as ExecutorType;
 use cairn_mesos::v1::value::Type as ValueType;
-use cairn_mesos::v1::{CommandInfo, ExecutorInfo, Resource, TaskInfo};
+use cairn_mesos::v1::{CommandInfo, ExecutorInfo, Resource, TaskInfo, container_info};
+
+use super::{container_check, probe_check};
+
+/// The least CPUs and memory (MiB) of a group's executor: `MIN_CPUS` and `MIN_MEM` of Apache Mesos.
+const LEAST_CPUS: f64 = 0.01;
+const LEAST_MEM_MIB: f64 = 32.0;
 
 /// Task, executor and persistence ids become directory names.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
@@ -47,8 +53,15 @@ pub(crate) fn check(
         check_executor(executor, framework)?;
     }
     if let Some(command) = &task.command {
-        check_environment(command)?;
+        check_environment(command)
+            .map_err(|problem| format!("Task's `CommandInfo` is invalid: {problem}"))?;
     }
+    if let Some(container) = &task.container {
+        container_check::check(container)
+            .map_err(|problem| format!("Task's `ContainerInfo` is invalid: {problem}"))?;
+    }
+    probe_check::check(task)?;
+    container_check::check_limits(task)?;
     if task.max_completion_time.is_some_and(|time| time.nanoseconds < 0) {
         return Err("Task's `max_completion_time` must be non-negative".to_owned());
     }
@@ -61,6 +74,80 @@ pub(crate) fn check(
         return Err("Task's 'kill_policy.grace_period' must be non-negative".to_owned());
     }
     Ok(())
+}
+
+/// What is asked of the task of a LAUNCH besides.
+pub(crate) fn check_alone(task: &TaskInfo) -> Result<(), String> {
+    if let Some(executor) = &task.executor
+        && executor.r#type.is_some()
+        && executor.r#type() != ExecutorType::Custom
+    {
+        return Err("'ExecutorInfo.type' must be 'CUSTOM'".to_owned());
+    }
+    if container_check::shares_cgroups(task.container.as_ref()) == Some(false) {
+        return Err("Only tasks in a task group may have 'share_cgroups' set to 'false'".to_owned());
+    }
+    Ok(())
+}
+
+/// What is asked of the tasks of a group besides, and of their executor.
+pub(crate) fn check_group(tasks: &[TaskInfo], executor: &ExecutorInfo) -> Result<(), String> {
+    if tasks.is_empty() {
+        return Err("Task group cannot be empty".to_owned());
+    }
+    for task in tasks {
+        check_member(task)
+            .map_err(|problem| format!("Task '{}' is invalid: {problem}", task.task_id.value))?;
+    }
+    if executor.r#type.is_none() {
+        return Err("'ExecutorInfo.type' must be set".to_owned());
+    }
+    if is_docker(executor.container.as_ref()) {
+        return Err("Docker ContainerInfo is not supported on the executor".to_owned());
+    }
+    check_least(executor)
+}
+
+fn check_member(task: &TaskInfo) -> Result<(), String> {
+    if is_docker(task.container.as_ref()) {
+        return Err("Docker ContainerInfo is not supported on the task".to_owned());
+    }
+    if !task.limits.is_empty() && container_check::shares_cgroups(task.container.as_ref()) != Some(false) {
+        return Err(
+            "Resource limits may only be set for tasks within a task group when the 'share_cgroups' field is set \
+             to 'false'."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn is_docker(container: Option<&cairn_mesos::v1::ContainerInfo>) -> bool {
+    container.is_some_and(|container| container.r#type() == container_info::Type::Docker)
+}
+
+/// Whether the executor of a group asks for the least that one may have.
+fn check_least(executor: &ExecutorInfo) -> Result<(), String> {
+    let id = &executor.executor_id.value;
+    let asked = |name: &str| {
+        let amounts = executor.resources.iter().filter(|resource| resource.name == name);
+        amounts.filter_map(|resource| Some(resource.scalar.as_ref()?.value)).reduce(|a, b| a + b)
+    };
+    for (name, least, shown, unit) in
+        [("cpus", LEAST_CPUS, "CPUs", ""), ("mem", LEAST_MEM_MIB, "memory", "MB")]
+    {
+        let asked = asked(name);
+        if asked.is_none_or(|asked| asked < least) {
+            let amount = asked.map_or_else(|| "None".to_owned(), |asked| format!("{asked}{unit}"));
+            return Err(format!(
+                "Executor '{id}' uses less {shown} ({amount}) than the minimum required ({least}{unit})"
+            ));
+        }
+    }
+    match asked("disk") {
+        Some(_) => Ok(()),
+        None => Err(format!("Executor '{id}' uses no disk")),
+    }
 }
 
 fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String> {
@@ -80,7 +167,15 @@ fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String
         return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
     }
     if let Some(command) = &executor.command {
-        check_environment(command)?;
+        check_environment(command)
+            .map_err(|problem| format!("Executor's `CommandInfo` is invalid: {problem}"))?;
+    }
+    if let Some(container) = &executor.container {
+        container_check::check(container)
+            .map_err(|problem| format!("Executor's `ContainerInfo` is invalid: {problem}"))?;
+    }
+    if container_check::shares_cgroups(executor.container.as_ref()) == Some(true) {
+        return Err("The 'share_cgroups' field cannot be set to 'true' on executor containers".to_owned());
     }
     let grace = executor.shutdown_grace_period.as_ref();
     if grace.is_some_and(|grace| grace.nanoseconds < 0) {
@@ -90,7 +185,7 @@ fn check_executor(executor: &ExecutorInfo, framework: &str) -> Result<(), String
 }
 
 /// Whether each variable has exactly the kind of value that it says.
-fn check_environment(command: &CommandInfo) -> Result<(), String> {
+pub(crate) fn check_environment(command: &CommandInfo) -> Result<(), String> {
     let variables = command.environment.iter().flat_map(|environment| &environment.variables);
     variables.into_iter().try_for_each(|variable| {
         let (kind, wanted, other) = match variable.r#type() {

@@ -48,7 +48,7 @@ async fn commands_find_what_mesos_gives_them() {
     other["command"]["value"] = "while [ ! -e common/here ]; do sleep 0.05; done".into();
     let framework = client.framework_id().unwrap().value;
     let executor = json!({"type": "DEFAULT", "executor_id": {"value": "pod"}, "framework_id": {"value": framework},
-        "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)]});
+        "resources": [scalar("cpus", 0.1), scalar("mem", 32.0), scalar("disk", 1.0)]});
     let group = json!({"type": "LAUNCH_GROUP",
         "launch_group": {"executor": executor, "task_group": {"tasks": [member, other]}}});
     client.call(call(accept(&offer, vec![launch(vec![alone]), group], 3600.0))).await.unwrap();

@@ -94,6 +94,33 @@ fn an_executor_is_counted_once_and_must_stay_the_same() {
     assert_eq!(lost, 2);
 }
 
+#[test]
+fn a_framework_says_what_can_be_true() {
+    let mut scene = Scene::new();
+    let mut refusal = |field: &str, value: Value| {
+        let mut info = capable("fw", "r");
+        info[field] = value;
+        let stream = scene.open(info);
+        let first = scene.streams[&stream].events.front().unwrap();
+        first["error"]["message"].as_str().map(str::to_owned)
+    };
+    let quantities =
+        |quantities: Value| json!({"r": {"min_allocatable_resources": {"quantities": [quantities]}}});
+    assert_eq!(
+        refusal("failover_timeout", json!(1e12)).as_deref(),
+        Some("The framework failover_timeout (1000000000000) is invalid")
+    );
+    assert_eq!(
+        refusal("offer_filters", quantities(json!({}))).as_deref(),
+        Some("Resource quantities must contain at least one quantity")
+    );
+    assert_eq!(
+        refusal("offer_filters", quantities(json!({"quantities": {"cpus": {"value": -1.0}}}))).as_deref(),
+        Some("Invalid resource quantity for 'cpus': Negative values not supported")
+    );
+    assert_eq!(refusal("offer_filters", quantities(json!({"quantities": {"cpus": {"value": 1.0}}}))), None);
+}
+
 /// One task on a fresh offer; the answer to it: state, reason, message.
 fn answer_to(change: impl FnOnce(&mut Value, &Value)) -> (String, String, String) {
     let mut scene = Scene::new();
@@ -124,7 +151,7 @@ fn bad_tasks_are_refused_with_the_known_texts() {
     let with_variable = |variable: Value| {
         error(&move |task, _| task["command"]["environment"] = json!({"variables": [variable]}))
     };
-    let about = "Environment variable 'V' of type";
+    let about = "Task's `CommandInfo` is invalid: Environment variable 'V' of type";
     assert_eq!(with_variable(json!({"name": "V"})), format!("{about} 'VALUE' must have a value set"));
     let secret = json!({"name": "V", "type": "SECRET", "value": "v"});
     assert_eq!(with_variable(secret), format!("{about} 'SECRET' must have a secret set"));
@@ -154,6 +181,28 @@ fn bad_tasks_are_refused_with_the_known_texts() {
     assert_eq!(
         error(&|task, _| task["kill_policy"] = json!({"grace_period": {"nanoseconds": -1}})),
         "Task's 'kill_policy.grace_period' must be non-negative"
+    );
+    let with = |field: &str, value: Value| error(&|task, _| task[field] = value.clone());
+    assert_eq!(
+        with("health_check", json!({"type": "HTTP"})),
+        "Task uses invalid health check: Expecting 'http' to be set for HTTP health check"
+    );
+    assert_eq!(
+        with("check", json!({"type": "TCP"})),
+        "Task uses invalid check: Expecting 'tcp' to be set for TCP check"
+    );
+    assert_eq!(
+        with("limits", json!({"cpus": {"value": 0.05}})),
+        "The cpu limit must be greater than or equal to the cpu request"
+    );
+    assert_eq!(
+        with("container", json!({"type": "MESOS", "volumes": [{"mode": "RW", "container_path": "v"}]})),
+        "Task's `ContainerInfo` is invalid: Invalid volume: Only one of them should be set: 'host_path', 'image' and \
+         'source'"
+    );
+    assert_eq!(
+        with("container", json!({"type": "MESOS", "linux_info": {"share_cgroups": false}})),
+        "Only tasks in a task group may have 'share_cgroups' set to 'false'"
     );
     for fine in [json!([scalar("cpus", 0.0), scalar("mem", 32.0)]), json!([scalar("cpus", 0.1)])] {
         assert_eq!(answer_to(|task, _| task["resources"] = fine).0, "TASK_RUNNING");
@@ -240,18 +289,75 @@ fn a_group_runs_whole_or_not_at_all() {
     };
     let group = |tasks: Vec<Value>| {
         json!({"type": "LAUNCH_GROUP", "launch_group": {
-            "executor": {"type": "DEFAULT", "executor_id": {"value": "g"}, "resources": [scalar("cpus", 0.1)]},
+            "executor": {"type": "DEFAULT", "executor_id": {"value": "g"},
+                         "resources": [scalar("cpus", 0.1), scalar("mem", 32.0), scalar("disk", 1.0)]},
             "task_group": {"tasks": tasks}}})
     };
     scene.call(&client, accept(&offer, vec![group(vec![task("a", 1.0), task("b", 9.0)])], 0.0));
     let statuses = scene.statuses(&client);
     assert_eq!(statuses.len(), 2);
     assert!(statuses.iter().all(|status| status["reason"] == "REASON_TASK_GROUP_INVALID"));
+    let message = statuses[0]["message"].as_str().unwrap();
+    assert!(message.contains("required by task group and its executor are more than available"), "{message}");
     scene.pass(1.0);
     let offer = scene.one_offer(&client);
     scene.call(&client, accept(&offer, vec![group(vec![task("a", 1.0), task("b", 1.0)])], 0.0));
     let statuses = scene.statuses(&client);
     assert_eq!(statuses.iter().filter(|status| status["state"] == "TASK_RUNNING").count(), 2);
+}
+
+#[test]
+fn a_group_has_an_executor_of_some_size_and_tasks_that_share_it() {
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let refusal = |change: Change<'_>| {
+        let mut scene = Scene::new();
+        scene.add_agent();
+        let client = scene.subscribe(capable("fw", "r"));
+        let offer = scene.one_offer(&client);
+        let mut group = json!({
+            "executor": {"type": "DEFAULT", "executor_id": {"value": "g"},
+                         "resources": [scalar("cpus", 0.1), scalar("mem", 32.0), scalar("disk", 1.0)]},
+            "task_group": {"tasks": [command_task("a", &offer, 0.1)]}});
+        change(&mut group);
+        let operation = json!({"type": "LAUNCH_GROUP", "launch_group": group});
+        scene.call(&client, accept(&offer, vec![operation], 3600.0));
+        let status = scene.statuses(&client).remove(0);
+        assert_eq!(status["reason"], "REASON_TASK_GROUP_INVALID", "{status}");
+        status["message"].as_str().unwrap().to_owned()
+    };
+    let cases: [(Change<'_>, &str); 6] = [
+        (
+            &|group| drop(group["executor"]["resources"].as_array_mut().unwrap().pop()),
+            "Executor 'g' uses no disk",
+        ),
+        (
+            &|group| group["executor"]["resources"] = json!([scalar("cpus", 0.1), scalar("mem", 16.0)]),
+            "Executor 'g' uses less memory (16MB) than the minimum required (32MB)",
+        ),
+        (
+            &|group| group["executor"]["resources"] = json!([scalar("mem", 32.0)]),
+            "Executor 'g' uses less CPUs (None) than the minimum required (0.01)",
+        ),
+        (
+            &|group| drop(group["executor"].as_object_mut().unwrap().remove("type")),
+            "'ExecutorInfo.type' must be set",
+        ),
+        (
+            &|group| {
+                group["task_group"]["tasks"][0]["container"] =
+                    json!({"type": "DOCKER", "docker": {"image": "i"}})
+            },
+            "Task 'a' is invalid: Docker ContainerInfo is not supported on the task",
+        ),
+        (
+            &|group| group["task_group"]["tasks"][0]["limits"] = json!({"cpus": {"value": 1.0}}),
+            "Task 'a' is invalid: Resource limits may only be set for tasks within a task group when the 'share_cgroups' \
+             field is set to 'false'.",
+        ),
+    ];
+    for (change, message) in cases {
+        assert_eq!(refusal(change), message);
+    }
 }
 
 #[test]

@@ -472,7 +472,7 @@ async fn tasks_of_a_group_have_sessions_and_so_has_their_executor() {
     let mut stage = Stage::new(|_| ()).await.unwrap();
     let framework = stage.client.framework_id().unwrap().value;
     let executor = json!({"type": "DEFAULT", "executor_id": {"value": "pod"},
-        "framework_id": {"value": framework}, "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)]});
+        "framework_id": {"value": framework}, "resources": [scalar("cpus", 0.1), scalar("mem", 32.0), scalar("disk", 1.0)]});
     let task = command("member", &stage.offer, "exec sleep 1000");
     let group = json!({"type": "LAUNCH_GROUP", "launch_group": {"executor": executor, "task_group": {"tasks": [task]}}});
     stage.client.call(scheduler_call(accept(&stage.offer, vec![group], 3600.0))).await.unwrap();
