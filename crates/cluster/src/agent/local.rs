@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 
 use super::cgroup::{Cgroup, CgroupError, Cgroups, OUT_OF_MEMORY_LOOK};
 use super::fetch::{FetchUri, Fetcher};
+use super::fetching::Fetching;
 use super::isolation::Containment;
 use super::process::{self, Marks, ProcessId};
 use super::runner::{
@@ -47,6 +48,8 @@ pub struct LocalRunner {
     switch_user: bool,
     /// Containers that this process started, whose exit status it will learn.
     children: Arc<Mutex<HashMap<String, Child>>>,
+    /// Containers that have no process yet.
+    fetching: Fetching,
 }
 
 impl LocalRunner {
@@ -58,12 +61,13 @@ impl LocalRunner {
         let Containment { isolation, switch_user } = containment;
         let groups = Cgroups::detect(isolation)?;
         let client = probe::Client::default();
-        Ok(Self { fetcher, client, groups, switch_user, children: Arc::default() })
+        let (children, fetching) = (Arc::default(), Fetching::default());
+        Ok(Self { fetcher, client, groups, switch_user, children, fetching })
     }
 
     /// The same for another agent: it knows of no containers. A clone knows what this one does.
     pub fn anew(&self) -> Self {
-        Self { children: Arc::default(), ..self.clone() }
+        Self { children: Arc::default(), fetching: Fetching::default(), ..self.clone() }
     }
 
     /// Whom a container has to become.
@@ -123,7 +127,8 @@ impl Runner for LocalRunner {
             mount(&plan.sandbox, &plan.volumes, identity.as_ref())?;
             // Before anything is fetched, which might be called like these.
             let output = Output::open(&plan.sandbox).map_err(unmade)?;
-            if let Err(error) = self.fetch(&plan.uris, &plan.sandbox).await {
+            let fetch = self.fetch(&plan.uris, &plan.sandbox);
+            if let Err(error) = self.fetching.fetch(&plan.container, fetch).await {
                 return Err(output.note(error));
             }
             if let Some(identity) = &identity {
@@ -174,6 +179,7 @@ impl Runner for LocalRunner {
 
     fn end(&self, container: Container, grace: Duration) -> Work<'_, ()> {
         Box::pin(async move {
+            self.fetching.give_up(&container.id);
             process::end(&self.marks(container), grace).await;
         })
     }

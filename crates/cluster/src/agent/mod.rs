@@ -11,6 +11,7 @@ mod core;
 mod driver;
 mod entry;
 pub mod fetch;
+mod fetching;
 mod files;
 mod garbage;
 mod housekeeping;

@@ -9,6 +9,8 @@ use cairn_cluster::agent::{Containment, Housekeeping, Isolation};
 use cairn_cluster::{Cluster, ClusterError, ClusterOptions};
 use cairn_mesos::client::{SchedulerClient, SchedulerEvent};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::scene::{accept, launch};
@@ -96,6 +98,27 @@ async fn nothing_escapes_its_kill() {
     stage.client.call(call(json!({"type": "KILL", "kill": kill}))).await.unwrap();
     until(&stage.client, &mut stage.events, "TASK_KILLED").await;
     assert!(!runs(escaped), "the status is sent when nothing is left");
+    stage.cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_ends_a_fetch_that_would_never_end() {
+    let mut stage = Stage::new(|_| ()).await.unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut task = command("slow", &stage.offer, "true");
+    task["command"]["uris"] = json!([{"value": format!("http://{}/file", server.local_addr().unwrap())}]);
+    stage.launch(task).await;
+    let (mut fetcher, _) = server.accept().await.unwrap();
+    let kill = json!({"task_id": {"value": "slow"}, "agent_id": stage.offer["agent_id"]});
+    stage.client.call(call(json!({"type": "KILL", "kill": kill}))).await.unwrap();
+    let killed = status(&stage.client, &mut stage.events).await;
+    assert_eq!(
+        (&killed["state"], &killed["reason"]),
+        (&json!("TASK_KILLED"), &json!("REASON_TASK_KILLED_DURING_LAUNCH"))
+    );
+    let mut request = Vec::new();
+    let hung_up = tokio::time::timeout(Duration::from_secs(10), fetcher.read_to_end(&mut request)).await;
+    assert!(hung_up.is_ok(), "nobody waits for the file any more");
     stage.cluster.shutdown().await;
 }
 

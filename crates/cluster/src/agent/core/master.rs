@@ -244,7 +244,7 @@ impl Core {
         cx.save(&id);
         if !delivered || (kind == Kind::Command && preparing) {
             let words =
-                Words::agent(Reason::TaskKilledDuringLaunch, "Task was killed before it was delivered");
+                Words::agent(Reason::TaskKilledDuringLaunch, "Killed before delivery to the executor");
             let words = Words { source: Some(Source::Agent), ..words };
             self.report(&id, task, TaskState::TaskKilled, words, cx);
             self.shut_down_if_idle(&id, cx);
@@ -294,7 +294,6 @@ impl Core {
             return self.shut_down_nested(id, verdict, cx);
         }
         let grace = owner.grace(default);
-        let before = owner.phase;
         // Nobody asked for its end: as with Mesos, what broke its word has no time to tidy up.
         let unpolite = if verdict.is_some() { Duration::ZERO } else { grace };
         owner.verdict = verdict;
@@ -303,7 +302,8 @@ impl Core {
         let key = owner.key.clone();
         if polite {
             cx.push(Effect::ToExecutor(key, Box::new(executor_event(event::Type::Shutdown, |_| {}))));
-        } else if before != Phase::Preparing {
+        } else {
+            // One that is still being prepared stops fetching.
             cx.push(Effect::End(id.to_owned(), unpolite));
         }
     }

@@ -104,6 +104,8 @@ impl Fetcher {
 
     /// Brings everything in `uris` into `sandbox`, one after the other, so that a later one may overwrite.
     ///
+    /// Who needs nothing any more may drop the future.
+    ///
     /// # Errors
     /// The first that fails; the sandbox is then incomplete.
     pub async fn fetch(&self, uris: &[FetchUri], sandbox: &Path) -> Result<(), FetchError> {
@@ -134,31 +136,27 @@ impl Fetcher {
 
     async fn through_cache(&self, uri: &FetchUri, key: &Key, sandbox: &Path) -> Result<(), FetchError> {
         let lock = self.lock(&key.0);
-        let guard = lock.lock().await;
+        let guard = lock.lock_owned().await;
         let content = self.cache.join(&key.0);
         if !content.exists() {
             self.fill(uri, &content).await?;
         }
         let (uri, sandbox) = (uri.clone(), sandbox.to_owned());
-        let result = blocking(move || give_out(&uri, &content, &sandbox)).await;
-        drop(guard);
-        result
+        blocking(move || {
+            // It goes on where nobody waits for it any more, and until it is done nobody else may begin.
+            let _guard = guard;
+            give_out(&uri, &content, &sandbox)
+        })
+        .await
     }
 
     /// Downloads under a temporary name and renames when it is whole, so that a crash leaves no half content.
     async fn fill(&self, uri: &FetchUri, content: &Path) -> Result<(), FetchError> {
         fs::create_dir_all(&self.cache).map_err(FetchError::io(&self.cache))?;
-        let temporary = content.with_extension("part");
-        let result = async {
-            self.download.get(uri, &temporary).await?;
-            set_mode(&temporary, if uri.executable { 0o555 } else { 0o444 })?;
-            fs::rename(&temporary, content).map_err(FetchError::io(content))
-        }
-        .await;
-        if result.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        result
+        let temporary = Part(content.with_extension("part"));
+        self.download.get(uri, &temporary.0).await?;
+        set_mode(&temporary.0, if uri.executable { 0o555 } else { 0o444 })?;
+        fs::rename(&temporary.0, content).map_err(FetchError::io(content))
     }
 
     fn lock(&self, key: &str) -> KeyLock {
@@ -170,6 +168,16 @@ impl Fetcher {
         let lock = KeyLock::default();
         keys.insert(key.to_owned(), Arc::downgrade(&lock));
         lock
+    }
+}
+
+/// A content that is not whole yet; where it does not become whole, nothing is left of it.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // One that became whole has another name by now.
+        let _ = fs::remove_file(&self.0);
     }
 }
 
