@@ -20,6 +20,9 @@ const ROOT: &str = "cairn";
 /// The unit of `cpu.shares` and, scaled, of `cpu.weight`: what one CPU weighs, and the least there may be; as in Mesos.
 const SHARES_PER_CPU: f64 = 1024.0;
 const LEAST_SHARES: f64 = 2.0;
+/// Microseconds in which a limit of CPUs holds, and the least of them that a container gets: the kernel's own, and as in Mesos.
+const CPU_PERIOD: f64 = 100_000.0;
+const LEAST_QUOTA: f64 = 1_000.0;
 /// Least memory a container is held to, as in Mesos.
 const LEAST_MEMORY_MIB: f64 = 32.0;
 /// How often a container is looked at for memory it could not have.
@@ -132,19 +135,29 @@ impl Cgroup {
     /// The kernel does not take them.
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
         let shares = (limits.cpus * SHARES_PER_CPU).round().max(LEAST_SHARES);
+        let quota = finite(limits.most_cpus.map(|cpus| (cpus * CPU_PERIOD).max(LEAST_QUOTA)));
         match &self.cpu {
-            Some(Place::Unified(dir)) => fs::write(dir.join("cpu.weight"), weight(shares).to_string())?,
-            Some(Place::Own(dir)) => fs::write(dir.join("cpu.shares"), shares.to_string())?,
+            Some(Place::Unified(dir)) => {
+                fs::write(dir.join("cpu.weight"), weight(shares).to_string())?;
+                let quota = quota.as_deref().unwrap_or("max");
+                at_most(&dir.join("cpu.max"), &format!("{quota} {CPU_PERIOD}"), limits)?;
+            }
+            Some(Place::Own(dir)) => {
+                fs::write(dir.join("cpu.shares"), shares.to_string())?;
+                at_most(&dir.join("cpu.cfs_quota_us"), quota.as_deref().unwrap_or("-1"), limits)?;
+            }
             None => {}
         }
-        let bytes = (limits.mem_mib.max(LEAST_MEMORY_MIB) * 1_048_576.0).round().to_string();
+        let bytes = finite(Some(limits.mem_mib.max(LEAST_MEMORY_MIB) * 1_048_576.0));
         match &self.memory {
             Some(Place::Unified(dir)) => {
                 // Who needs more than there is ends as a whole.
                 fs::write(dir.join("memory.oom.group"), "1")?;
-                fs::write(dir.join("memory.max"), bytes)?;
+                fs::write(dir.join("memory.max"), bytes.as_deref().unwrap_or("max"))?;
             }
-            Some(Place::Own(dir)) => fs::write(dir.join("memory.limit_in_bytes"), bytes)?,
+            Some(Place::Own(dir)) => {
+                fs::write(dir.join("memory.limit_in_bytes"), bytes.as_deref().unwrap_or("-1"))?;
+            }
             None => {}
         }
         Ok(())
@@ -200,6 +213,16 @@ impl Cgroup {
         });
         self.unified.iter().chain(own)
     }
+}
+
+/// A whole number as files of the kernel have it; none for what is not limited.
+fn finite(amount: Option<f64>) -> Option<String> {
+    amount.filter(|amount| amount.is_finite()).map(|amount| amount.round().to_string())
+}
+
+/// Sets how much of the CPUs a group may have. A kernel without such a limit lacks the file, and only who wants one needs it.
+fn at_most(file: &Path, quota: &str, limits: &Limits) -> io::Result<()> {
+    if limits.most_cpus.is_some() || file.exists() { fs::write(file, quota) } else { Ok(()) }
 }
 
 /// From shares (2 to 262144) to a weight (1 to 10000), as systemd and container runtimes do.

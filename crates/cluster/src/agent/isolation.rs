@@ -1,8 +1,9 @@
 //! What containers are held to.
 
+use std::ops::Add;
 use std::str::FromStr;
 
-use cairn_mesos::v1::{Resource, value};
+use cairn_mesos::v1::{Resource, TaskInfo, value};
 
 /// Which limits of a container the kernel keeps. The names are those of Mesos's `--isolation`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,12 +55,14 @@ impl FromStr for Isolation {
     }
 }
 
-/// How much a container asked for.
+/// How much a container asked for, and how much it may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Limits {
-    /// CPUs.
+    /// CPUs that it asked for.
     pub cpus: f64,
-    /// Memory in MiB.
+    /// CPUs that it may have at most; none: what is free.
+    pub most_cpus: Option<f64>,
+    /// Memory that it may have at most, in MiB: what it asked for, or what its limit says, which may be infinite.
     pub mem_mib: f64,
 }
 
@@ -76,6 +79,28 @@ impl Limits {
             }
         }
         limits
+    }
+
+    /// Those of a task, which may have some of its own.
+    pub fn of_task(task: &TaskInfo) -> Self {
+        let asked = Self::of(task.resources.iter());
+        let own = |name: &str| task.limits.get(name).map(|limit| limit.value);
+        Self { most_cpus: own("cpus"), mem_mib: own("mem").unwrap_or(asked.mem_mib), ..asked }
+    }
+}
+
+/// As Mesos sums up: where one has a limit for CPUs, others are held to what they asked for.
+impl Add for Limits {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let is_limited = self.most_cpus.is_some() || other.most_cpus.is_some();
+        let most = |one: &Self| one.most_cpus.unwrap_or(one.cpus);
+        Self {
+            cpus: self.cpus + other.cpus,
+            most_cpus: is_limited.then(|| most(&self) + most(&other)),
+            mem_mib: self.mem_mib + other.mem_mib,
+        }
     }
 }
 
@@ -97,6 +122,24 @@ mod tests {
             "cpus:0.5;mem:64;disk:10;ports:[1-2]".parse().unwrap();
         let resources = resources.to_vec();
         let twice = resources.iter().chain(&resources);
-        assert_eq!(Limits::of(twice), Limits { cpus: 1.0, mem_mib: 128.0 });
+        assert_eq!(Limits::of(twice), Limits { cpus: 1.0, most_cpus: None, mem_mib: 128.0 });
+    }
+
+    #[test]
+    fn limits_are_summed_up_as_by_mesos() {
+        let task = |limits: serde_json::Value| -> TaskInfo {
+            let resource = |name: &str, value: f64| serde_json::json!({"name": name, "type": "SCALAR", "scalar": {"value": value}});
+            serde_json::from_value(serde_json::json!({
+                "name": "t", "task_id": {"value": "t"}, "agent_id": {"value": "a"}, "limits": limits,
+                "resources": [resource("cpus", 0.5), resource("mem", 64.0)]}))
+            .unwrap()
+        };
+        let plain = Limits::of_task(&task(serde_json::json!({})));
+        assert_eq!(plain, Limits { cpus: 0.5, most_cpus: None, mem_mib: 64.0 });
+        let limited = task(serde_json::json!({"cpus": {"value": 2.0}, "mem": {"value": "Infinity"}}));
+        let limited = Limits::of_task(&limited);
+        assert_eq!(limited, Limits { cpus: 0.5, most_cpus: Some(2.0), mem_mib: f64::INFINITY });
+        assert_eq!(plain + plain, Limits { cpus: 1.0, most_cpus: None, mem_mib: 128.0 });
+        assert_eq!((plain + limited).most_cpus, Some(2.5));
     }
 }

@@ -1,5 +1,6 @@
 //! What the runner is told: sandbox, files, volumes, command line and environment of a container.
 
+use std::ops::Add;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::security::Claims;
 const SUBSCRIPTION_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// What a command may use beside what it asked for.
-const COMMAND_OVERHEAD: Limits = Limits { cpus: 0.1, mem_mib: 32.0 };
+const COMMAND_OVERHEAD: Limits = Limits { cpus: 0.1, most_cpus: None, mem_mib: 32.0 };
 
 impl Core {
     /// Where the sandbox of a container is.
@@ -251,13 +252,10 @@ impl Container {
         let tasks = self.tasks.iter().filter(|task| !task.is_over());
         // A nested container has its executor's information, but not its resources.
         let own: &[Resource] = if self.parent.is_none() { &self.info.resources } else { &[] };
-        let asked = Limits::of(own.iter().chain(tasks.flat_map(|task| &task.info.resources)));
+        let asked = tasks.map(|task| Limits::of_task(&task.info)).fold(Limits::of(own.iter()), Add::add);
         match self.kind {
             // Mesos's command executor adds this to what its task has asked for.
-            Kind::Command => Limits {
-                cpus: asked.cpus + COMMAND_OVERHEAD.cpus,
-                mem_mib: asked.mem_mib + COMMAND_OVERHEAD.mem_mib,
-            },
+            Kind::Command => asked + COMMAND_OVERHEAD,
             Kind::Custom | Kind::Default => asked,
         }
     }
