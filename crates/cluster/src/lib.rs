@@ -13,6 +13,7 @@ mod metric;
 mod options;
 mod packed;
 pub mod security;
+mod serve;
 pub mod sim;
 mod solo;
 mod terminal;

@@ -25,14 +25,14 @@ const REST: u64 = 64 * 1024;
 /// So many clients agree on TLS at a time; others wait until one of them has, or has taken too long.
 const HANDSHAKES: usize = 256;
 
-/// A connection, and where it comes from.
-type Accepted = (TlsStream<TcpStream>, SocketAddr);
+/// A connection, with TLS or without.
+pub(crate) type Connection = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Takes connections. Who does not speak TLS where it is spoken is told so or hung up on, and keeps nobody else waiting.
 pub(crate) struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
-    handshakes: JoinSet<Option<Accepted>>,
+    handshakes: JoinSet<Option<TlsStream<TcpStream>>>,
 }
 
 impl Drop for Listener {
@@ -48,16 +48,11 @@ impl Listener {
         let tls = tls.map(|tls| TlsAcceptor::from(tls.config()));
         Self { tcp, tls, handshakes: JoinSet::new() }
     }
-}
 
-impl axum::serve::Listener for Listener {
-    type Io = Either<TcpStream, TlsStream<TcpStream>>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+    /// The next one. Nothing is lost where this is given up while it waits.
+    pub(crate) async fn accept(&mut self) -> Connection {
         let Some(tls) = &self.tls else {
-            let (stream, address) = plain(&mut self.tcp).await;
-            return (Either::Left(stream), address);
+            return Either::Left(plain(&mut self.tcp).await.0);
         };
         loop {
             tokio::select! {
@@ -65,16 +60,12 @@ impl axum::serve::Listener for Listener {
                     self.handshakes.spawn(agree(tls.clone(), stream, address));
                 }
                 Some(agreed) = self.handshakes.join_next() => {
-                    if let Ok(Some((stream, address))) = agreed {
-                        return (Either::Right(stream), address);
+                    if let Ok(Some(stream)) = agreed {
+                        return Either::Right(stream);
                     }
                 }
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
     }
 }
 
@@ -85,9 +76,9 @@ async fn plain(tcp: &mut TcpListener) -> (TcpStream, SocketAddr) {
     (stream, address)
 }
 
-async fn agree(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<Accepted> {
+async fn agree(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<TlsStream<TcpStream>> {
     match tokio::time::timeout(HANDSHAKE, handshake(tls, stream)).await {
-        Ok(Ok(Some(stream))) => Some((stream, address)),
+        Ok(Ok(Some(stream))) => Some(stream),
         Ok(Ok(None)) => {
             tracing::debug!(%address, "a client speaks plain HTTP, not TLS");
             None

@@ -50,12 +50,10 @@ pub(crate) struct Web {
 
 /// Serves until `closing` is dropped or used.
 pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
-    let closing = async {
+    crate::serve::serve(listener, router(web), async move {
         let _ = closing.await;
-    };
-    if let Err(error) = axum::serve(listener, router(web)).with_graceful_shutdown(closing).await {
-        tracing::error!(%error, "the agent's HTTP server ended");
-    }
+    })
+    .await;
 }
 
 /// The paths of Apache Mesos. Where it does not look at the method, any will do.

@@ -33,7 +33,7 @@ fn operator(agent: SocketAddr) -> AgentClient {
 }
 
 fn realm(head: &str) -> Option<&str> {
-    head.lines().find_map(|line| line.strip_prefix("www-authenticate: "))
+    head.lines().find_map(|line| line.strip_prefix("Www-Authenticate: "))
 }
 
 async fn cluster(dir: &Path, agents: u8) -> Cluster {

@@ -107,7 +107,7 @@ async fn bad_requests_get_the_recorded_answers() {
     stream.until("HEARTBEAT").await;
     assert!(stream.seen.starts_with("HTTP/1.1 200"));
     assert!(stream.seen.to_lowercase().contains("transfer-encoding: chunked"));
-    let stream_id = stream.between("mesos-stream-id: ", "\r\n");
+    let stream_id = stream.between("Mesos-Stream-Id: ", "\r\n");
     let id = stream.between("\"framework_id\":{\"value\":\"", "\"");
 
     let path = "POST /api/v1/scheduler";

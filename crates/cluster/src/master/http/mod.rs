@@ -102,12 +102,10 @@ impl Web {
 pub(crate) async fn serve(listener: Listener, web: Web, closing: oneshot::Receiver<()>) {
     let router =
         axum::Router::new().fallback(handle).layer(middleware::from_fn(gzip::answers)).with_state(web);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    crate::serve::serve(listener, router, async move {
         let _ = closing.await;
-    });
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the master's HTTP server has ended");
-    }
+    })
+    .await;
 }
 
 async fn handle(State(web): State<Web>, request: Request) -> Response {
