@@ -1,5 +1,6 @@
 //! Stacks to instances: a scheduler for each service.
 
+use cairn_framework::store::Place;
 use cairn_framework::{InstanceSpec, Model, PortSpec, Problem, Strategy};
 use cairn_stack::{Catalog, Service};
 
@@ -9,17 +10,18 @@ use crate::state::{Options, StoredStack};
 pub(crate) const API: &str = "api";
 
 /// The schedulers that should run: of every stack in the order of dependency. Services on their way out are not
-/// among them, so the SDK takes them down.
+/// among them, so the SDK takes them down. They move between agents if every one of them reaches their `states`.
 ///
 /// # Errors
 /// A framework that the catalog does not know.
-pub(crate) fn model(options: &Options, catalog: &Catalog) -> Result<Model, Vec<Problem>> {
+pub(crate) fn model(options: &Options, catalog: &Catalog, states: &Place) -> Result<Model, Vec<Problem>> {
+    let roams = matches!(states, Place::ZooKeeper(_));
     let mut instances = Vec::new();
     let mut problems = Vec::new();
     for stack in options.stacks.values() {
         for service in running(stack) {
             match instance(stack, service, catalog) {
-                Ok(spec) => instances.push(spec),
+                Ok(spec) => instances.push(InstanceSpec { roams, ..spec }),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -60,8 +62,17 @@ mod tests {
     use crate::state::Destroying;
     use crate::testing::{catalog, options};
 
+    fn states(place: &str) -> Place {
+        place.parse().unwrap()
+    }
+
     fn names(options: &Options) -> Vec<String> {
-        model(options, &catalog()).unwrap().instances.into_iter().map(|i| i.name).collect()
+        model(options, &catalog(), &states("/var/cairn"))
+            .unwrap()
+            .instances
+            .into_iter()
+            .map(|i| i.name)
+            .collect()
     }
 
     #[test]
@@ -79,15 +90,26 @@ mod tests {
 
     #[test]
     fn resources_are_those_of_the_framework_spec() {
-        let zookeeper = model(&options(), &catalog()).unwrap().instances.swap_remove(0);
+        let zookeeper =
+            model(&options(), &catalog(), &states("/var/cairn")).unwrap().instances.swap_remove(0);
         assert_eq!((zookeeper.cpus, zookeeper.mem), (0.1, 64.0));
         assert_eq!(zookeeper.ports, [PortSpec::any("api")]);
         assert!(zookeeper.volumes.is_empty());
     }
 
     #[test]
+    fn schedulers_move_to_where_their_state_can_be_reached() {
+        let roams = |place| {
+            let model = model(&options(), &catalog(), &states(place)).unwrap();
+            model.instances.iter().all(|scheduler| scheduler.roams)
+        };
+        assert!(roams("zk://z1:2181/cairn"));
+        assert!(!roams("/var/cairn"), "on another machine there would be none");
+    }
+
+    #[test]
     fn unknown_frameworks_are_told() {
-        let problems = model(&options(), &Catalog::default()).unwrap_err();
+        let problems = model(&options(), &Catalog::default(), &states("/var/cairn")).unwrap_err();
         assert_eq!(problems.len(), 2);
         assert_eq!(problems[0].to_string(), "stacks.demo.zookeeper: there is no framework `zookeeper`");
     }

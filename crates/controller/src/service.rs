@@ -184,7 +184,7 @@ impl Service for Controller {
         let stacks = self.stacks(config).map_err(|why| {
             vec![Problem::new("", why).help("apply the stacks again with this version of cairn")]
         })?;
-        model::model(&stacks.options, &self.0.settings.catalog)
+        model::model(&stacks.options, &self.0.settings.catalog, &self.0.settings.states)
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {

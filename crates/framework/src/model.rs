@@ -201,6 +201,9 @@ pub struct InstanceSpec {
     pub relaunch_ms: u64,
     /// Never on an agent on which another instance with the same [`Rolling::group`] has its place.
     pub one_per_agent: bool,
+    /// It holds nothing where it runs, and finds everywhere what it needs: when it does not run and its agent does not
+    /// offer its place for a while, it is launched elsewhere. Not for one with volumes.
+    pub roams: bool,
 }
 
 impl InstanceSpec {

@@ -16,7 +16,7 @@ use crate::service::{Kind, Shape};
 /// Its name.
 pub(crate) const STACK: &str = "demo";
 /// Where the states of child schedulers are.
-const STATES: &str = "/states";
+const STATES: &str = "zk://127.0.0.1:9/states";
 /// Services that there may be, each resting on earlier ones at most.
 const NAMES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 const OPTIONS: &str = "
@@ -52,7 +52,7 @@ service:
 
 /// The controller, which no run changes: all that it knows is in its core.
 static SIMULATED: LazyLock<Simulated> = LazyLock::new(|| {
-    let states = STATES.parse().expect("a directory");
+    let states = STATES.parse().expect("a place");
     Simulated::new(catalog(), MASTER, states).expect("an HTTP client")
 });
 

@@ -25,6 +25,7 @@ pub(crate) fn story() -> Vec<Trial> {
         .step("on_sigterm_another_leads_at_once", World::up, sigterm)
         .step("a_leader_back_from_sigstop_can_do_nothing", World::up, sigstop)
         .step("a_child_scheduler_finds_its_state_again", World::up, child)
+        .step("a_child_scheduler_moves_to_another_agent_and_finds_its_state", World::up, moved)
         .end()
 }
 
@@ -270,4 +271,25 @@ fn child(world: &mut World) {
         (status == 200 && answer["complete"] == json!(true)).then_some(())
     });
     assert_eq!(world.servers(), before, "nothing that runs is touched");
+}
+
+fn moved(world: &mut World) {
+    let (leader, _) = world.two();
+    world.complete(leader);
+    let web = |world: &World| world.http(leader).get("/v1/stacks/site/services/web");
+    let before = web(world)["scheduler"].clone();
+    let agent = before["agent_id"].as_str().unwrap_or_default().to_owned();
+    let master = Http::new(&format!("http://{}", world.cairn.master()), None);
+    let operate = |call: Value| {
+        let (status, answer) = master.send("POST", "/api/v1", Some(call));
+        assert!((200..300).contains(&status), "{answer}");
+    };
+    operate(json!({ "type": "DRAIN_AGENT", "drain_agent": { "agent_id": { "value": agent } } }));
+    until("its scheduler serves on another agent", LONG, || {
+        let after = web(world)["scheduler"].clone();
+        let moved = after["agent_id"] != before["agent_id"] && after["phase"] == json!("ready");
+        moved.then(|| assert_eq!(after["framework_id"], before["framework_id"], "with the state that it had"))
+    });
+    operate(json!({ "type": "REACTIVATE_AGENT", "reactivate_agent": { "agent_id": { "value": agent } } }));
+    world.complete(leader);
 }

@@ -24,6 +24,8 @@ pub(crate) struct Live {
     pub(crate) heard: Millis,
     /// Why the last offers did not do.
     pub(crate) refusal: Option<String>,
+    /// Since when none has.
+    pub(crate) refused_since: Option<Millis>,
     /// The gate before its first launch has agreed.
     pub(crate) admitted: bool,
     /// Until when it waits for an agent with fewer of its peers.
@@ -37,6 +39,7 @@ impl Live {
         self.heard = self.heard.saturating_sub(by);
         self.ready_since = self.ready_since.map(|since| since.saturating_sub(by));
         self.room_until = self.room_until.map(|until| until.saturating_sub(by));
+        self.refused_since = self.refused_since.map(|since| since.saturating_sub(by));
     }
 }
 

@@ -22,6 +22,9 @@ const LONG: f64 = 86_400.0;
 /// After resources were given back: the next offer tells whether they are really gone.
 const NOW: f64 = 0.1;
 
+/// One that roams gives up its place when no offer has done for so long.
+const ROAMS_AFTER: Millis = 30_000;
+
 /// Pause before offers are asked for anew that did not hold a whole gang, or that may not have been asked for.
 pub(crate) const REVIVE_AGAIN: Millis = 2_000;
 
@@ -245,18 +248,22 @@ impl Core {
         let record = record.clone();
         let peers = self.peers(name);
         let peers: Vec<&Placement> = peers.iter().collect();
+        let placement = record.placement.as_ref().filter(|_| !self.roams(name, now));
         let demand = Demand {
             spec: &record.spec,
-            placement: record.placement.as_ref(),
+            placement,
             deployed: record.deployed,
             peers: &peers,
             replaces: record.replaces.as_ref(),
         };
         let mut refusals = Vec::new();
         let mut order = by_load(supplies, &peers);
-        // Where it was replaced, something was wrong: that agent only if no other will do.
-        let former = record.replaces.as_ref().map(|p| p.agent_id.as_str());
-        order.sort_by_key(|index| Some(supplies[*index].agent_id.as_str()) == former);
+        // Where it was replaced, something was wrong: that agent only if no other will do. One that roams stays if it can.
+        let (former, own) = (record.replaces.as_ref(), record.placement.as_ref());
+        let is = |place: Option<&Placement>, index: usize| {
+            place.is_some_and(|place| place.agent_id == supplies[index].agent_id)
+        };
+        order.sort_by_key(|index| (is(former, *index), !is(own, *index)));
         for index in order {
             if uses[index].cleanups.iter().any(|n| n == name) {
                 continue;
@@ -284,15 +291,25 @@ impl Core {
         false
     }
 
+    /// It waits for its place in vain, and any other will do.
+    fn roams(&self, name: &str, now: Millis) -> bool {
+        let spec = self.state.instances.get(name).map(|record| &record.spec);
+        let since = self.live.get(name).and_then(|live| live.refused_since);
+        spec.is_some_and(|spec| spec.roams && spec.volumes.is_empty())
+            && since.is_some_and(|since| now.saturating_sub(since) >= ROAMS_AFTER)
+    }
+
     fn settle_down(&mut self, name: &str, found: &Fit) {
         if let Some(record) = self.state.instances.get_mut(name)
             && record.placement.as_ref() != Some(&found.placement)
         {
+            let left = record.placement.replace(found.placement.clone());
+            record.given_up.extend(left.map(|place| place.agent_id));
             record.given_up.remove(&found.placement.agent_id);
-            record.placement = Some(found.placement.clone());
             self.touch(name);
         }
-        self.live_mut(name).refusal = None;
+        let live = self.live_mut(name);
+        (live.refusal, live.refused_since) = (None, None);
     }
 
     fn peers(&self, name: &str) -> Vec<Placement> {
@@ -364,7 +381,9 @@ impl Core {
         }
         let mut words: Vec<String> = refusals.iter().map(|(_, r)| r.to_string()).collect();
         words.dedup();
-        self.live_mut(name).refusal = Some(words.join("; "));
+        let live = self.live_mut(name);
+        live.refusal = Some(words.join("; "));
+        live.refused_since.get_or_insert(now);
         for (hostname, refusal) in refusals {
             self.refusals.push(json!({
                 "at_ms": now, "instance": name, "agent": hostname, "refusal": refusal, "text": refusal.to_string(),

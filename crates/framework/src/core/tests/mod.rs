@@ -374,6 +374,46 @@ fn the_only_agent_takes_a_replacement_too() {
 }
 
 #[test]
+fn who_holds_nothing_moves_when_its_place_is_not_offered_any_more() {
+    let place = |world: &World| world.status().instances[0].placement.clone().unwrap().agent_id;
+    for (roams, moves) in [(1, true), (0, false)] {
+        let mut world = deployed_on(2, json!({ "count": 1, "roams": roams }));
+        let before = place(&world);
+        let reserved = world.agents[&before].clone();
+        world.lose_agent(&before);
+        world.tell("node-0", TaskState::TaskKilled, None);
+        world.pass(25_000);
+        assert!(world.tasks.is_empty() && place(&world) == before, "it waits for its place");
+        world.pass(30_000);
+        assert_eq!((world.tasks.len() == 1, place(&world) != before), (moves, moves));
+        assert_eq!(world.status().complete, moves);
+
+        // What it held on its former agent is given back when that is there again.
+        world.agents.insert(before.clone(), reserved);
+        world.restart();
+        world.pass(5_000);
+        assert!(world.status().complete);
+        assert_eq!((world.tasks.len(), place(&world) != before), (1, moves));
+    }
+}
+
+#[test]
+fn who_is_away_for_a_moment_comes_back_to_its_place() {
+    let mut world = deployed_on(2, json!({ "count": 1, "roams": 1 }));
+    let before = world.status().instances[0].placement.clone().unwrap();
+    let there = world.agents[&before.agent_id].clone();
+    for _ in 0..3 {
+        world.lose_agent(&before.agent_id);
+        world.tell("node-0", TaskState::TaskFailed, None);
+        world.pass(20_000);
+        world.agents.insert(before.agent_id.clone(), there.clone());
+        world.pass(60_000);
+        assert!(world.status().complete);
+        assert_eq!(world.status().instances[0].placement, Some(before.clone()));
+    }
+}
+
+#[test]
 fn stop_restart_and_start() {
     let mut world = deployed(json!({ "count": 3 }));
     world.command(Command::Stop { instances: vec!["node-1".into()], force: false }).unwrap();

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) type Rules = Arc<Mutex<BTreeMap<(String, Action, Moment), Verdict>>>;
 
 /// A service whose options say everything: `{count, peers, serial, cpus, mark}`; with `apart`, instances know nothing of each
-/// other. The world answers for its gates.
+/// other, with `roams` they hold nothing where they run. The world answers for its gates.
 struct Fake;
 
 fn number(config: &Config, key: &str, default: u64) -> u64 {
@@ -29,11 +29,13 @@ fn number(config: &Config, key: &str, default: u64) -> u64 {
 }
 
 fn instances_of(config: &Config) -> InstanceSpec {
+    let roams = number(config, "roams", 0) == 1;
     InstanceSpec {
         cpus: number(config, "cpus", 1) as f64,
         mem: 256.0,
         ports: vec![PortSpec::any("main")],
-        volumes: vec![VolumeSpec { path: "data".into(), size: 512 }],
+        volumes: if roams { Vec::new() } else { vec![VolumeSpec { path: "data".into(), size: 512 }] },
+        roams,
         ..InstanceSpec::default()
     }
 }
@@ -215,6 +217,11 @@ impl World {
         };
         let capacities = there.map(capacity).collect();
         self.send(Event::Capacities(capacities));
+    }
+
+    /// An agent offers nothing any more.
+    pub(crate) fn lose_agent(&mut self, id: &str) {
+        self.agents.remove(id);
     }
 
     /// Another agent joins the cluster.
