@@ -113,9 +113,17 @@ impl Findings {
                 Health::Failed(reason) => self.error(&name, reason, format!("cairn reregister {name}")),
                 _ => self.error(&name, &service.message, format!("cairn status {name}")),
             },
-            ServiceState::Unreachable => {
-                self.error(&name, &service.message, format!("cairn logs {name}"));
-            }
+            ServiceState::Unreachable => match lost_agent(evidence, &service.scheduler.name) {
+                Some(host) => self.error(
+                    &name,
+                    format!("its scheduler has its place on {host}, and that agent is out of reach"),
+                    format!(
+                        "bring the agent back; if it is gone for good: POST /v1/instances/{}/replace at the controller",
+                        service.scheduler.name
+                    ),
+                ),
+                None => self.error(&name, &service.message, scheduler_logs(&name)),
+            },
             ServiceState::Stopped => self.warn(
                 &name,
                 &service.message,
@@ -148,7 +156,7 @@ impl Findings {
             self.instance(evidence, &format!("{name}/{}", instance.name), instance);
         }
         if let (Ok(cluster), true) = (evidence.cluster, observed.reachable) {
-            self.against_the_cluster(cluster, &name, &status);
+            self.against_the_cluster(evidence, cluster, &name, &status);
         }
     }
 
@@ -191,7 +199,13 @@ impl Findings {
     }
 
     /// What the scheduler has on record and what the master has.
-    fn against_the_cluster(&mut self, cluster: &Cluster, name: &str, status: &Status) {
+    fn against_the_cluster(
+        &mut self,
+        evidence: &Evidence<'_>,
+        cluster: &Cluster,
+        name: &str,
+        status: &Status,
+    ) {
         let Some(id) = &status.framework_id else { return };
         let mine = |f: &&Registered| f.id == *id;
         match cluster.frameworks.iter().find(mine) {
@@ -205,7 +219,7 @@ impl Findings {
                 self.error(
                     name,
                     format!("the master does not know its framework {id}"),
-                    format!("cairn logs {name}"),
+                    scheduler_logs(name),
                 );
             }
             None => {}
@@ -216,7 +230,11 @@ impl Findings {
             self.error(
                 name,
                 format!("a second framework {} has the name {}, with {} tasks", other.id, other.name, other.tasks.len()),
-                "see to it that only one scheduler runs, and tear the other framework down (TEARDOWN of the operator API)",
+                format!(
+                    "if its scheduler has lost its state, bring back a backup: cairn state import; if not, see to it that only \
+                     one scheduler runs, and tear the other framework down: {}",
+                    teardown(evidence, &other.id)
+                ),
             );
         }
     }
@@ -242,7 +260,7 @@ impl Findings {
                 self.error(
                     name,
                     format!("task {task} runs and is on no record"),
-                    format!("its scheduler should have ended it; look why not: cairn logs {name}"),
+                    format!("its scheduler should have ended it; look why not: {}", scheduler_logs(name)),
                 );
             }
         }
@@ -266,10 +284,43 @@ impl Findings {
                     framework.id,
                     framework.tasks.len()
                 ),
-                format!("apply the stack {stack} again and destroy it; or tear the framework down (TEARDOWN of the operator API)"),
+                format!(
+                    "apply the stack {stack} again and destroy it; or tear the framework down: {}",
+                    teardown(evidence, &framework.id)
+                ),
             );
         }
     }
+}
+
+/// Asks the master to end all tasks of a framework and to forget it; what it has reserved stays.
+fn teardown(evidence: &Evidence<'_>, id: &str) -> String {
+    let address = evidence.view.master.address.as_str();
+    let master = match address {
+        several if several.starts_with("zk://") || several.contains(',') => {
+            "http://LEADING-MASTER".to_owned()
+        }
+        url if url.contains("://") => url.to_owned(),
+        host_and_port => format!("http://{host_and_port}"),
+    };
+    format!(
+        "curl -X POST {master}/api/v1 -H 'content-type: application/json' -d \
+         '{{\"type\":\"TEARDOWN\",\"teardown\":{{\"framework_id\":{{\"value\":\"{id}\"}}}}}}'"
+    )
+}
+
+/// What a service's scheduler has to say of itself.
+fn scheduler_logs(name: &str) -> String {
+    format!("cairn logs {name} --scheduler --stderr")
+}
+
+/// The host of a scheduler whose agent is not there.
+fn lost_agent<'a>(evidence: &'a Evidence<'_>, scheduler: &str) -> Option<&'a str> {
+    let instance = evidence.view.instances.get(scheduler)?;
+    let place = instance.placement.as_ref()?;
+    let known = |cluster: &Cluster| cluster.agents.contains_key(&place.agent_id);
+    let lost = instance.phase == Phase::Unreachable || evidence.cluster.is_ok_and(|cluster| !known(cluster));
+    lost.then_some(place.hostname.as_str())
 }
 
 /// A problem with the last words of the instance.
@@ -384,7 +435,7 @@ mod tests {
         assert_eq!(
             found,
             "Error demo/kafka: task stray runs and is on no record -> its scheduler should have ended it; look why not: \
-             cairn logs demo/kafka\nError demo/kafka/node-0: is on record as task demo-kafka-task, which the master does \
+             cairn logs demo/kafka --scheduler --stderr\nError demo/kafka/node-0: is on record as task demo-kafka-task, which the master does \
              not know -> cairn instance restart demo/kafka/node-0"
         );
     }
@@ -410,6 +461,34 @@ mod tests {
             found.contains("Warning cluster: the framework old-kafka (F-9) of old/kafka has 1 tasks"),
             "{found}"
         );
+        let command = |id: &str| {
+            format!(
+                r#"/api/v1 -H 'content-type: application/json' -d '{{"type":"TEARDOWN","teardown":{{"framework_id":{{"value":"{id}"}}}}}}'"#
+            )
+        };
+        assert!(found.contains(&command("F-8")) && found.contains(&command("F-9")), "{found}");
+        assert!(found.contains("if its scheduler has lost its state, bring back a backup"), "{found}");
+    }
+
+    #[test]
+    fn a_scheduler_whose_agent_is_lost_is_replaced_first() {
+        let on = |agent: &str, phase: Phase| {
+            told(|_, _, view, _| {
+                let scheduler = view.instances.get_mut("demo-kafka").unwrap();
+                scheduler.placement = Some(Placement {
+                    agent_id: agent.into(),
+                    hostname: "host-9".into(),
+                    ..Placement::default()
+                });
+                (scheduler.phase, scheduler.message) = (phase, "health check timed out".into());
+            })
+        };
+        let lost = "Error demo/kafka: its scheduler has its place on host-9, and that agent is out of reach -> bring the agent \
+                    back; if it is gone for good: POST /v1/instances/demo-kafka/replace at the controller";
+        assert_eq!(on("S1", Phase::Unreachable), lost, "the master has not heard of it for a while");
+        assert_eq!(on("S9", Phase::BackOff), lost, "the master does not know it any more");
+        let failed = "Error demo/kafka: its scheduler: health check timed out -> cairn logs demo/kafka --scheduler --stderr";
+        assert_eq!(on("S1", Phase::BackOff), failed);
     }
 
     #[test]
