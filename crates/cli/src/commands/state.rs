@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cairn_controller::layout::{self, CONTROLLER, SCHEDULERS};
 use cairn_controller::view::{StackSummary, StackView};
+use cairn_framework::core::Core;
 use cairn_framework::store::{Backup, Entries, Place, StoreError};
 use reqwest::Method;
 use serde_json::Value;
@@ -175,13 +176,22 @@ fn import(args: &Import) -> Outcome {
     let text = std::fs::read(&args.file).map_err(|e| failed(e.to_string()))?;
     let backup: Backup =
         serde_json::from_slice(&text).map_err(|e| failed(format!("it is no backup: {e}")))?;
-    backup.check().map_err(|e| stored(&e))?;
+    check(&backup).map_err(failed)?;
     runtime::small()?.block_on(async {
         match &args.state {
             Some(place) => to_place(&backup, place, args.overwrite).await,
             None => to_controller(&backup, args).await,
         }
     })
+}
+
+/// All of it before any of it is brought back.
+fn check(backup: &Backup) -> Result<(), String> {
+    backup.check().map_err(|e| e.to_string())?;
+    for (path, entries) in &backup.states {
+        Core::readable(entries).map_err(|problem| format!("{path}: {problem}"))?;
+    }
+    Ok(())
 }
 
 async fn to_place(backup: &Backup, place: &Place, overwrite: bool) -> Outcome {

@@ -87,6 +87,27 @@ fn frameworks_and_their_options_are_listed() {
 }
 
 #[test]
+fn a_backup_is_checked_before_any_of_it_is_brought_back() {
+    let cairn = Cairn::new();
+    let (place, file) = (cairn.path("place"), cairn.path("backup.json"));
+    let (place_text, file_text) = (place.display().to_string(), file.display().to_string());
+    let import = |states: serde_json::Value| {
+        let backup = serde_json::json!({ "cairn_state": 1, "schema": 1, "states": states });
+        fs::write(&file, backup.to_string()).unwrap();
+        cairn.run(&["state", "import", "--state", &place_text, "-f", &file_text])
+    };
+    let good = serde_json::json!({ "framework": { "id": "F1" } });
+    let outside = import(serde_json::json!({ "controller": good, "schedulers/../../x": good })).expect(1);
+    assert!(outside.stderr.contains("`schedulers/../../x` is not the path of a state"), "{outside:#?}");
+    let damaged = import(serde_json::json!({ "controller": good, "schedulers/a/b/c": { "framework": 7 } }));
+    let damaged = damaged.expect(1);
+    assert!(damaged.stderr.contains("schedulers/a/b/c: "), "{damaged:#?}");
+    assert!(!place.exists() && !cairn.path("x").exists(), "nothing has been written");
+    import(serde_json::json!({ "controller": good, "schedulers/a/b/c": good })).expect(0);
+    assert!(place.join("schedulers/a/b/c").exists());
+}
+
+#[test]
 fn colour_is_for_terminals_or_for_who_insists() {
     let cairn = Cairn::new();
     let bad = "tests/bad-specs/01-unknown-framework.yaml";

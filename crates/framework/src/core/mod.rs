@@ -176,7 +176,7 @@ impl Core {
     ///
     /// # Errors
     /// The key that cannot be read.
-    pub(crate) fn readable(entries: &crate::store::Entries) -> Result<(), Problem> {
+    pub fn readable(entries: &crate::store::Entries) -> Result<(), Problem> {
         let bytes =
             entries.iter().map(|(key, value)| (key.clone(), value.to_string().into_bytes())).collect();
         State::load(&bytes).map(|_| ())

@@ -34,20 +34,30 @@ impl Backup {
         Self { cairn_state: FORM, schema: SCHEMA, states }
     }
 
-    /// Refuses what a newer program has written.
+    /// Refuses what a newer program has written, and paths that lead out of a place.
     ///
     /// # Errors
-    /// When this program does not know the form or the schema.
+    /// When this program does not know the form or the schema, or a path is not that of a state.
     pub fn check(&self) -> Result<(), StoreError> {
-        let place = "the backup".to_owned();
+        let broken = |reason| Err(StoreError::Broken { place: "the backup".into(), reason });
         match self {
-            Self { cairn_state: FORM, schema, .. } if *schema <= SCHEMA => Ok(()),
+            Self { cairn_state: FORM, schema, .. } if *schema <= SCHEMA => {}
             Self { cairn_state: FORM, schema, .. } => {
-                Err(StoreError::Newer { place, found: schema.to_string() })
+                return Err(StoreError::Newer { place: "the backup".into(), found: schema.to_string() });
             }
-            _ => Err(StoreError::Broken { place, reason: "this program does not know its form".into() }),
+            _ => return broken("this program does not know its form".into()),
+        }
+        match self.states.keys().find(|path| !is_path(path)) {
+            Some(path) => broken(format!("`{path}` is not the path of a state")),
+            None => Ok(()),
         }
     }
+}
+
+/// Parts that go down from a place, as deep as they are looked for; or nothing, which is the place itself.
+fn is_path(path: &str) -> bool {
+    let goes_down = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
+    path.is_empty() || path.split('/').all(goes_down) && path.split('/').count() <= DEPTH
 }
 
 /// As they are stored.
@@ -226,5 +236,17 @@ pub(super) mod tests {
         let newer = Backup { schema: SCHEMA + 1, ..backup.clone() };
         assert!(matches!(newer.check(), Err(StoreError::Newer { .. })));
         assert!(Backup { cairn_state: FORM + 1, ..backup }.check().is_err());
+    }
+
+    #[test]
+    fn a_backup_stays_below_its_place() {
+        let check = |path: &str| Backup::new([(path.to_owned(), Entries::new())].into()).check();
+        for path in ["", "controller", "schedulers/demo/log.kafka/kafka"] {
+            check(path).unwrap();
+        }
+        for path in ["..", "schedulers/../../x", "/etc/x", "a//b", "./a", "a/", "a/b/c/d/e/f/g", "a\0b"] {
+            let refused = check(path).unwrap_err().to_string();
+            assert!(refused.contains("is not the path of a state"), "{refused}");
+        }
     }
 }

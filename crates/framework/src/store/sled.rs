@@ -57,7 +57,17 @@ impl SledStore {
     }
 
     fn broken(&self, error: &sled::Error) -> StoreError {
-        StoreError::Broken { place: self.place.clone(), reason: error.to_string() }
+        StoreError::Broken { place: self.place.clone(), reason: reason(error) }
+    }
+}
+
+/// What the disk says; of files that are not as they were written, what mends that.
+fn reason(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Corruption { .. } => {
+            "it is damaged; move the directory away, and bring back a backup: cairn state import".into()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -87,7 +97,7 @@ fn open_error(place: &str, error: &sled::Error) -> StoreError {
     if is_held(error) {
         return StoreError::Held { place };
     }
-    StoreError::Broken { place, reason: error.to_string() }
+    StoreError::Broken { place, reason: reason(error) }
 }
 
 /// Whether somebody else has the lock.
@@ -156,6 +166,15 @@ mod tests {
     }
 
     conformance::tests!(Directory);
+
+    #[test]
+    fn what_is_damaged_says_what_mends_it() {
+        let damaged = open_error("/var/cairn/controller", &sled::Error::Corruption { at: None, bt: () });
+        assert_eq!(
+            damaged.to_string(),
+            "/var/cairn/controller: it is damaged; move the directory away, and bring back a backup: cairn state import"
+        );
+    }
 
     #[test]
     fn one_writer_at_a_time() {
