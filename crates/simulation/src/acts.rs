@@ -7,6 +7,7 @@ use cairn_mesos::v1::offer::operation::Type;
 use cairn_mesos::v1::scheduler::{Call, call};
 
 use crate::container::Service;
+use crate::ledger::Known;
 use crate::world::World;
 
 /// A label of a reservation.
@@ -113,6 +114,15 @@ impl World {
             let id = volume(resource).unwrap_or_default().to_owned();
             self.violate("no data is deleted or forgotten", || {
                 format!("scheduler {index} destroys volume {id}, and no operator has asked for that")
+            });
+        }
+        let holds = |known: &Known| {
+            let id = volume(resource);
+            !known.delete_data && known.volumes.values().any(|known| Some(known.as_str()) == id)
+        };
+        if !self.ledger.destroying(index) && self.ledger.of(index, &name).is_some_and(holds) {
+            self.violate("intent before effect", || {
+                format!("scheduler {index} destroys a volume that its store holds for {name}")
             });
         }
     }

@@ -61,7 +61,10 @@ impl World {
             Event::Verdict(number, _) => {
                 let life = self.schedulers[index].life;
                 before.open = self.ledger.gates.remove(&(index, life, *number));
-                if before.open.is_some() {
+                if let Some(open) = &before.open {
+                    if (open.moment, open.action) == (Moment::Before, Action::Launch) {
+                        self.ledger.admitted.insert((index, life, open.instance.clone()));
+                    }
                     before.view = self.schedulers[index].core.as_ref().map(Core::view);
                 }
             }
@@ -111,16 +114,34 @@ impl World {
         }
     }
 
-    /// A task is newly to be stopped: its gate has said so, and all others serve, or it does not serve itself.
     fn check_intent(&mut self, index: usize, before: &Before, change: &Change) {
         let Some(name) = change.key.strip_prefix("instance/") else { return };
         let Some(value) = &change.value else { return };
         let known = Known::read(value);
-        let Some((task, true)) = known.task else { return };
         let was = self.ledger.of(index, name).and_then(|k| k.task.clone());
-        if was == Some((task.clone(), true)) {
-            return;
+        match &known.task {
+            Some((task, true)) if was != Some((task.clone(), true)) => {
+                self.check_stop(index, before, name, &known, task);
+            }
+            Some((task, false)) if was.is_none_or(|(was, _)| was != *task) && !known.deployed => {
+                self.check_first_task(index, name, task);
+            }
+            _ => {}
         }
+    }
+
+    /// One that has never served is launched: the gate of this step has said so, to this very process.
+    fn check_first_task(&mut self, index: usize, name: &str, task: &str) {
+        let life = self.schedulers[index].life;
+        if !self.ledger.admitted.remove(&(index, life, name.to_owned())) {
+            self.violate("the gate is asked before each disruptive step", || {
+                format!("scheduler {index} launches {task} for the first time and its gate has not said so")
+            });
+        }
+    }
+
+    /// A task is newly to be stopped: its gate has said so, and all others serve, or it does not serve itself.
+    fn check_stop(&mut self, index: usize, before: &Before, name: &str, known: &Known, task: &str) {
         let forced = before.forced.iter().any(|n| n == name);
         let opened = before.open.as_ref().is_some_and(|open| {
             open.instance == name && open.moment == Moment::Before && open.action != Action::Launch

@@ -21,6 +21,8 @@ pub(crate) struct Known {
     pub(crate) retired: bool,
     /// It is one of a gang.
     pub(crate) gang: bool,
+    /// Its volumes are to be deleted.
+    pub(crate) delete_data: bool,
     /// Agents on which it may hold what it has given up.
     pub(crate) given_up: BTreeSet<String>,
 }
@@ -43,6 +45,7 @@ impl Known {
             deployed: flag("deployed"),
             to_stop: record["goal"] == "stop",
             retired: flag("retired"),
+            delete_data: flag("delete_data"),
             gang: record["spec"]["gang"].is_string(),
             given_up: record["given_up"].as_array().into_iter().flatten().filter_map(text).collect(),
         }
@@ -65,6 +68,8 @@ pub(crate) struct Ledger {
     pub(crate) targets: BTreeMap<usize, Value>,
     /// By scheduler, its process, and question.
     pub(crate) gates: BTreeMap<(usize, u64, u64), Open>,
+    /// By scheduler, its process, and instance: the gate before its first launch has said Go.
+    pub(crate) admitted: BTreeSet<(usize, u64, String)>,
     /// Tasks that somebody has wanted stopped.
     pub(crate) killed: BTreeSet<String>,
     /// Frameworks that have left.
