@@ -123,9 +123,12 @@ fn place(instance: &InstanceView) -> Option<String> {
     Some(text)
 }
 
+/// In one line, also where a part is what a program has printed.
 fn join<const N: usize>(parts: [Option<String>; N]) -> String {
-    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    parts.join("; ")
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let lines: Vec<&str> =
+        parts.iter().flat_map(|part| part.lines()).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
 }
 
 #[cfg(test)]
@@ -220,6 +223,17 @@ pub(crate) mod tests {
     #[test]
     fn a_nested_stack_is_a_level_of_its_own() {
         insta::assert_snapshot!(tree(&nested(), Paint::plain()));
+    }
+
+    #[test]
+    fn what_a_program_has_printed_stays_in_its_row() {
+        let mut stack = half_way();
+        stack.services[0].instances[1].message = "exited with status 1\nno such file\n".into();
+        let shown = tree(&stack, Paint::plain());
+        assert!(
+            shown.contains(":31001; exited with status 1; no such file; failed 2 times in a row\n"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -10,12 +10,14 @@ use crate::{Action, Config, Moment, Phase};
 
 impl Core {
     /// Takes a configuration that the controller gives at the start. The same or an older revision changes nothing, so
-    /// that what REST has changed survives restarts.
+    /// that what REST has changed survives restarts. One that is refused is an error of the plan from then on, and the one
+    /// before goes on to hold: its service is looked after, and can be taken down.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn given(&mut self, config: Config, now: Millis) -> Result<Vec<Effect>, Vec<crate::Problem>> {
         self.note_secrets(&config);
+        self.refused.clear();
         let known = self.state.target.config.as_ref();
         let same = known.is_some_and(|k| k.revision == config.revision && !self.state.target.drifted);
         if known.is_some_and(|k| k.revision > config.revision) || (same && known == Some(&config)) {
@@ -29,7 +31,11 @@ impl Core {
             }
             _ => config,
         };
-        self.service.model(&config)?;
+        if let Err(problems) = self.service.model(&config) {
+            // What is wrong with an option may quote it, and this goes to logs.
+            self.refused = self.secrets().scrub_problems(problems);
+            return Err(self.refused.clone());
+        }
         if newer {
             self.state.target.drifted = false;
             if self.state.target.destroyed {

@@ -80,6 +80,8 @@ pub struct Core {
     /// Names of the instances in it.
     target: BTreeSet<String>,
     problems: Vec<Problem>,
+    /// What is wrong with the configuration that was given last. It holds in no part: the one before goes on.
+    refused: Vec<Problem>,
     live: BTreeMap<String, Live>,
     link: Link,
     asks: Asks,
@@ -149,6 +151,7 @@ impl Core {
             model: Model::default(),
             target: BTreeSet::new(),
             problems: Vec::new(),
+            refused: Vec::new(),
             link: Link::Connecting,
             asks: Asks::default(),
             wants: Wants::default(),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::asks::Topic;
 use super::next::{Next, Want};
+use super::state::Record;
 use super::{Core, Link, Millis};
 use crate::status::PlanPhase;
 use crate::{
@@ -94,22 +95,37 @@ impl Core {
         }
     }
 
-    /// Why an instance without a task has none.
+    /// Why an instance without a task has none. While it waits for the places of others it looks for its own.
     fn why_waiting(&self, name: &str) -> String {
-        if let Some(Err(Wait::For(reason) | Wait::Peers(reason))) = self.rendered.get(name) {
-            return reason.clone();
-        }
+        let peers = match self.rendered.get(name) {
+            Some(Err(Wait::For(reason))) => return reason.clone(),
+            Some(Err(Wait::Peers(reason))) if self.is_placed(name) => return reason.clone(),
+            Some(Err(Wait::Peers(reason))) => Some(reason.clone()),
+            _ => None,
+        };
         if let Some(Verdict::Wait(reason) | Verdict::Refuse(reason)) = self.asks.last_of(name) {
             return reason.clone();
         }
-        if let Some(never) = self.never_fits(name) {
-            return never;
-        }
-        let refusal = self.live.get(name).and_then(|l| l.refusal.clone());
-        refusal.unwrap_or_else(|| match self.link {
+        let without_offers = || match self.link {
             Link::Registered => "waits for an offer".into(),
             _ => "waits for the master".into(),
-        })
+        };
+        self.no_place(name).or_else(|| self.gang_without_place(name)).or(peers).unwrap_or_else(without_offers)
+    }
+
+    fn is_placed(&self, name: &str) -> bool {
+        self.state.instances.get(name).is_some_and(Record::is_placed)
+    }
+
+    /// Why the instance itself fits nowhere, as far as that is known.
+    fn no_place(&self, name: &str) -> Option<String> {
+        self.never_fits(name).or_else(|| self.live.get(name)?.refusal.clone())
+    }
+
+    /// Who of its gang fits nowhere, and why: all are placed together.
+    fn gang_without_place(&self, name: &str) -> Option<String> {
+        let gang = self.gang_to_launch(name)?;
+        gang.iter().find_map(|other| Some(format!("waits for {other}: {}", self.no_place(other)?)))
     }
 
     /// An instance without a place that is larger than every agent in all.
@@ -147,7 +163,8 @@ impl Core {
 
     fn plan(&self, now: Millis) -> Plan {
         let phases = if self.destroying() { self.destroy_phases(now) } else { self.deploy_phases(now) };
-        let mut errors: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        let mut errors: Vec<String> =
+            self.refused.iter().chain(&self.problems).map(ToString::to_string).collect();
         if let Link::Failed(reason) = &self.link {
             errors.push(reason.clone());
         }

@@ -274,6 +274,7 @@ impl Core {
         self.state.target.config.is_some()
             && !self.destroying()
             && self.problems.is_empty()
+            && self.refused.is_empty()
             && (self.model.each_agent.is_none() || self.knows_agents())
             && needs
                 .iter()

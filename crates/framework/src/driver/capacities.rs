@@ -31,7 +31,9 @@ pub(crate) async fn look(masters: Masters, options: Options, report: mpsc::Sende
 fn capacity(agent: &master::response::get_agents::Agent) -> Capacity {
     let total = |name: &str| -> f64 {
         let named = agent.total_resources.iter().filter(|r| r.name == name);
-        named.filter_map(|r: &v1::Resource| Some(r.scalar.as_ref()?.value)).sum()
+        let sum: f64 = named.filter_map(|r: &v1::Resource| Some(r.scalar.as_ref()?.value)).sum();
+        // Thousandths are what Mesos counts in. Parts of 4 that are reserved and free must not make 3.9999999999999996.
+        (sum * 1000.0).round() / 1000.0
     };
     Capacity {
         agent_id: agent.agent_info.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
@@ -40,5 +42,23 @@ fn capacity(agent: &master::response::get_agents::Agent) -> Capacity {
         cpus: total("cpus"),
         mem: total("mem"),
         disk: total("disk"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_resource_make_the_whole() {
+        let part = |value| v1::Resource {
+            name: "cpus".into(),
+            scalar: Some(v1::value::Scalar { value }),
+            ..Default::default()
+        };
+        let total_resources = [3.3, 0.3, 0.3, 0.1].map(part).to_vec();
+        assert_ne!(total_resources.iter().filter_map(|r| Some(r.scalar.as_ref()?.value)).sum::<f64>(), 4.0);
+        let agent = master::response::get_agents::Agent { total_resources, ..Default::default() };
+        assert_eq!(capacity(&agent).cpus, 4.0);
     }
 }

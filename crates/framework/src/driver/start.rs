@@ -198,9 +198,15 @@ fn give(core: &mut Core, given: &Given, config: Config) -> Result<Vec<Effect>, R
         core.note_secrets(&config);
         return Ok(Vec::new());
     }
-    let given = core.given(config, now());
-    // What is wrong with an option may quote it, and this error goes to a log.
-    given.map_err(|problems| RunError::Config(core.secrets().scrub_problems(problems)))
+    match (core.given(config, now()), given) {
+        (Ok(effects), _) => Ok(effects),
+        // Whoever gave the file reads in the plan what is wrong with it. Meanwhile somebody has to look after what runs.
+        (Err(problems), Given::File(path)) => {
+            tracing::error!(file = %path.display(), problems = %RunError::Config(problems), "nothing of it is taken");
+            Ok(Vec::new())
+        }
+        (Err(problems), Given::Default(_)) => Err(RunError::Config(problems)),
+    }
 }
 
 /// SIGTERM or SIGINT.

@@ -13,7 +13,11 @@ fn a_gang_that_does_not_fit_as_a_whole_holds_nothing() {
     world.pass(10_000);
     assert!(world.tasks.is_empty());
     assert!(world.nothing_reserved(), "what is held would keep another gang from starting");
-    assert!(!world.status().instances[4].message.is_empty());
+    let waiting: Vec<String> = world.status().instances.into_iter().map(|i| i.message).collect();
+    let why = "needs cpus 2.01, the offer has 1.99";
+    let told =
+        |name: &str| if name == "node-2" { why.to_owned() } else { format!("waits for node-2: {why}") };
+    assert_eq!(waiting, ["node-0", "node-1", "node-2", "node-3", "node-4"].map(told));
     world.give(2, json!({ "count": 2, "gang": 1, "cpus": 2 }));
     world.pass(10_000);
     assert_eq!(world.tasks.len(), 2);

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::core::Event;
 use crate::driver::Command;
-use crate::{Action, Moment, Phase, PlanStatus, Status, Verdict};
+use crate::{Action, Config, Moment, Phase, PlanStatus, Status, Verdict};
 use world::World;
 
 fn deployed(options: serde_json::Value) -> World {
@@ -472,6 +472,38 @@ fn destroy_keeps_the_data_unless_told() {
     world.pass(2_000);
     assert!(world.status().destroyed && world.torn_down, "{:#?}", world.status());
     assert!(world.nothing_reserved());
+}
+
+#[test]
+fn what_is_given_and_refused_is_an_error_of_the_plan_and_what_was_before_goes_on() {
+    let too_many =
+        |revision| Config { revision, options: json!({ "count": 10 }).into(), ..Config::default() };
+    let refused = |world: &mut World, revision| {
+        assert!(world.core.given(too_many(revision), world.now).is_err());
+        let plan = world.status().plan;
+        assert_eq!((plan.status, plan.errors), (PlanStatus::Error, vec!["count: too many".to_owned()]));
+        assert!(!world.status().complete);
+    };
+    // Nothing was there before: it can be taken down.
+    let mut empty = World::new(1);
+    refused(&mut empty, 1);
+    empty.register();
+    empty.command(Command::Destroy { delete_data: true }).unwrap();
+    empty.pass(2_000);
+    assert!(empty.status().destroyed && empty.torn_down, "{:#?}", empty.status());
+
+    let mut world = World::new(2);
+    world.start(1, json!({ "count": 2 }));
+    world.pass(2_000);
+    refused(&mut world, 2);
+    let task = world.tasks.keys().next().cloned().expect("two run");
+    world.exit("node-0", 1);
+    world.exit("node-1", 1);
+    world.pass(5_000);
+    assert!(world.tasks.len() == 2 && !world.tasks.contains_key(&task), "what ends is started again");
+    world.give(3, json!({ "count": 1 }));
+    world.pass(10_000);
+    assert!(world.status().complete && world.tasks.len() == 1, "{:#?}", world.status());
 }
 
 #[test]
