@@ -11,6 +11,7 @@ pub(crate) fn story() -> Vec<Trial> {
     let setup = || Cairn::new(1).resources("cpus:4;mem:4096;disk:10000;ports:[31000-31099]").up();
     Story::new("trouble")
         .step("resources_that_no_agent_can_ever_offer_are_named", setup, too_large)
+        .step("what_a_framework_refuses_is_told_and_can_be_taken_down", setup, refused_by_its_framework)
         .step("a_checksum_that_differs_is_refused", setup, checksum)
         .step("a_bad_file_is_refused_before_anything_runs", setup, bad_file)
         .step("an_unknown_stack_is_not_a_success", setup, unknown_stack)
@@ -38,6 +39,12 @@ fn too_large(cairn: &mut Cairn) {
     let spec =
         "stack: large\nservices:\n  zookeeper:\n    framework: zookeeper\n    nodes: 1\n    cpus: 64\n";
     refused(cairn, "large", spec, 3, &["no agent can ever offer cpus 64", "4"]);
+}
+
+/// What only the framework itself knows to be wrong; the stack can be taken down all the same.
+fn refused_by_its_framework(cairn: &mut Cairn) {
+    let spec = "stack: headless\nservices:\n  elasticsearch:\n    framework: elasticsearch\n    nodes: 1\n    roles: [data]\n";
+    refused(cairn, "headless", spec, 3, &["roles: no node has the role master"]);
 }
 
 fn checksum(cairn: &mut Cairn) {
