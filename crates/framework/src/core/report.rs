@@ -163,8 +163,10 @@ impl Core {
 
     fn plan(&self, now: Millis) -> Plan {
         let phases = if self.destroying() { self.destroy_phases(now) } else { self.deploy_phases(now) };
-        let mut errors: Vec<String> =
-            self.refused.iter().chain(&self.problems).map(ToString::to_string).collect();
+        // All of it in one: of several errors, people see the first.
+        let refused: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
+        let mut errors: Vec<String> = (!refused.is_empty()).then(|| refused.join("; ")).into_iter().collect();
+        errors.extend(self.problems.iter().map(ToString::to_string));
         if let Link::Failed(reason) = &self.link {
             errors.push(reason.clone());
         }
