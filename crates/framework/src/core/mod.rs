@@ -95,6 +95,8 @@ pub struct Core {
     stale: Stale,
     settled: bool,
     settle_at: Millis,
+    /// Generation of the configuration that the question about inner things was put with.
+    settles: u64,
     outputs: BTreeMap<String, String>,
     refusals: Vec<Value>,
     /// Ports by agent that something else listens on, as executors have told.
@@ -163,6 +165,7 @@ impl Core {
             stale: Stale::Everybody,
             settled: false,
             settle_at: 0,
+            settles: 0,
             outputs: BTreeMap::new(),
             refusals: Vec::new(),
             taken: BTreeMap::new(),
@@ -315,7 +318,8 @@ impl Core {
         let Some(topic) = self.asks.answer(number, verdict, now) else { return };
         match topic {
             asks::Topic::Settle => {
-                self.settled = *verdict == Verdict::Go;
+                // What was true of the configuration before says nothing of this one: it is asked again at once.
+                self.settled = *verdict == Verdict::Go && self.settles == self.state.target.generation;
                 self.settle_at = now + SETTLE_EVERY;
             }
             asks::Topic::Farewell => self.farewell = *verdict == Verdict::Go,

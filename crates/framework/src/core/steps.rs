@@ -287,6 +287,7 @@ impl Core {
             return;
         }
         if let Some(number) = self.asks.due(&Topic::Settle, now) {
+            self.settles = self.state.target.generation;
             out.asks.push((number, Question::Settle(self.config(), Arc::new(self.view()))));
         }
     }

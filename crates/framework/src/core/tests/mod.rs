@@ -9,7 +9,7 @@ mod world;
 use cairn_mesos::v1::TaskState;
 use serde_json::json;
 
-use crate::core::Event;
+use crate::core::{Effect, Event, Question};
 use crate::driver::Command;
 use crate::{Action, Config, Moment, Phase, PlanStatus, Status, Verdict};
 use world::World;
@@ -472,6 +472,35 @@ fn destroy_keeps_the_data_unless_told() {
     world.pass(2_000);
     assert!(world.status().destroyed && world.torn_down, "{:#?}", world.status());
     assert!(world.nothing_reserved());
+}
+
+#[test]
+fn an_answer_to_an_earlier_configuration_does_not_settle_a_later_one() {
+    let mut world = deployed(json!({ "count": 1 }));
+    // Nobody is restarted for a note: only what is inside the service has to follow.
+    let note = |world: &mut World, note: u32| {
+        let options = json!({ "count": 1, "note": note });
+        let config = Config { options: options.into(), ..world.core.config() };
+        let command = Command::Configure { config: Box::new(config), expected: None };
+        let (accepted, effects) = world.core.command(command, world.now);
+        accepted.unwrap();
+        asked(&effects)
+    };
+    let first = note(&mut world, 1).expect("is asked about");
+    assert_eq!(note(&mut world, 2), None, "one question at a time");
+    let effects = world.core.step(Event::Verdict(first, Verdict::Go), world.now);
+    assert!(!world.status().complete, "that was about the first note");
+    let second = asked(&effects).expect("is asked about the second note");
+    world.core.step(Event::Verdict(second, Verdict::Go), world.now);
+    assert!(world.status().complete);
+}
+
+/// The question about inner things that is put.
+fn asked(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Ask(number, question) if matches!(**question, Question::Settle(..)) => Some(*number),
+        _ => None,
+    })
 }
 
 #[test]
