@@ -18,6 +18,7 @@ pub(crate) fn story() -> Vec<Trial> {
     Story::new("logging")
         .step("a_line_appended_to_a_file_is_found_by_its_text", setup, line_is_found)
         .step("logs_of_the_stacks_own_tasks_say_whose_they_are", setup, tasks_are_followed)
+        .step("two_indexers_share_the_partitions", setup, shared)
         .step("what_cannot_be_indexed_is_set_aside_with_its_reason", setup, poison)
         .step("kill_9_of_shippers_indexer_and_elasticsearch_loses_no_line", setup, killed)
         .end()
@@ -46,6 +47,7 @@ services:
     topic: logs
   indexer:
     framework: camel
+    count: 2
     kafka: ${{kafka.bootstrap}}
     elasticsearch: ${{elasticsearch.http}}
     topics: ${{shipper.topic}}
@@ -122,6 +124,22 @@ fn tasks_are_followed(cairn: &mut Cairn) {
     let others = json!({ "query": { "match_phrase": { "service.name": "lines-shipper" } } });
     let answer = search(&elasticsearch(cairn), "logs-*", others).expect("an answer");
     assert_eq!(answer.pointer("/hits/total/value"), Some(&json!(0)), "a shipper does not ship its own");
+}
+
+fn shared(cairn: &mut Cairn) {
+    up(cairn);
+    // As Kafka's consumer says it, for example `partitions: logs-1`. The first of them had both, until the other came.
+    let last = |instance: &str| {
+        let log = cairn.run(&["logs", instance]).expect(0).stdout;
+        let (_, after) = log.rsplit_once("newly assigned partitions: logs-")?;
+        after.lines().next().map(str::to_owned)
+    };
+    let mut assigned = until("each has a partition", SOON, || {
+        let each = [last("lines/indexer/camel-0")?, last("lines/indexer/camel-1")?];
+        each.iter().all(|partitions| !partitions.contains(',')).then_some(each)
+    });
+    assigned.sort();
+    assert_eq!(assigned, ["0", "1"]);
 }
 
 fn poison(cairn: &mut Cairn) {
