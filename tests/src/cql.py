@@ -7,7 +7,7 @@ import sys
 from cassandra import ConsistencyLevel
 from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
 from cassandra.connection import DefaultEndPoint
-from cassandra.policies import RoundRobinPolicy
+from cassandra.policies import ConstantReconnectionPolicy, RoundRobinPolicy
 
 points = [p.rsplit(":", 1) for p in sys.argv[1].split(",")]
 profile = ExecutionProfile(
@@ -19,6 +19,9 @@ cluster = Cluster(
     [DefaultEndPoint(host, int(port)) for host, port in points],
     execution_profiles={EXEC_PROFILE_DEFAULT: profile},
     connect_timeout=20,
+    # By itself the driver tries a node that is away at ever longer pauses. Here nodes are back in seconds, and the next one is
+    # restarted then: it could take all of them for away at the same time.
+    reconnection_policy=ConstantReconnectionPolicy(0.5, max_attempts=None),
 )
 session = cluster.connect()
 for line in sys.stdin:
