@@ -144,9 +144,10 @@ pub(crate) struct AgentArgs {
 /// What agents are told of their tasks.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TaskArgs {
-    /// What holds tasks to what they asked for: cgroups/cpu, cgroups/mem, or nothing (posix/cpu, posix/mem)
-    #[arg(long, value_name = "KINDS", default_value = "posix/cpu,posix/mem")]
-    isolation: Isolation,
+    /// What holds tasks to what they asked for: cgroups/cpu (who asked for more gets more of CPUs that are short), cgroups/mem (who
+    /// needs more memory ends), or nothing (posix/cpu, posix/mem) [default: cgroups/cpu where the agent may use it]
+    #[arg(long, value_name = "KINDS")]
+    isolation: Option<Isolation>,
     /// Run tasks as the agent's user, not as the one that their framework names
     #[arg(long)]
     no_switch_user: bool,
@@ -163,7 +164,7 @@ pub(crate) struct TaskArgs {
 impl TaskArgs {
     /// What sets tasks apart.
     pub(crate) fn containment(&self) -> Containment {
-        Containment { isolation: self.isolation, switch_user: !self.no_switch_user }
+        Containment { isolation: self.isolation.unwrap_or_default(), switch_user: !self.no_switch_user }
     }
 
     /// How long they and their agents wait for what.

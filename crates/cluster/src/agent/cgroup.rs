@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::isolation::{Isolation, Limits};
+use super::isolation::{Isolation, Keep, Limits};
 
 /// The group below which all others are, in each hierarchy; Mesos calls its own `mesos`.
 const ROOT: &str = "cairn";
@@ -65,11 +65,9 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mounts = Mounts::parse(&mounts);
         let unified = mounts.unified.as_deref().and_then(|mount| usable(mount).ok());
-        let wanted = |asked: bool, name: &'static str, controller| {
-            asked
-                .then(|| find(controller, &mounts, unified.as_deref()))
-                .transpose()
-                .map_err(|why| CgroupError { asked: name, why })
+        let wanted = |keep, asked, controller| {
+            let found = || find(controller, &mounts, unified.as_deref());
+            kept(keep, found).map_err(|why| CgroupError { asked, why })
         };
         let cpu = wanted(isolation.cpu, "cgroups/cpu", "cpu")?;
         let memory = wanted(isolation.mem, "cgroups/mem", "memory")?;
@@ -230,6 +228,17 @@ fn weight(shares: f64) -> u64 {
     (1.0 + (shares - 2.0) * 9_999.0 / 262_142.0).clamp(1.0, 10_000.0) as u64
 }
 
+/// The controller for a limit, as far as it is to be kept and can be; why not, where it has to.
+fn kept(keep: Keep, find: impl FnOnce() -> Result<Controller, String>) -> Result<Option<Controller>, String> {
+    match keep {
+        Keep::No => Ok(None),
+        Keep::Yes => find().map(Some),
+        Keep::IfPossible => Ok(find()
+            .inspect_err(|why| tracing::info!(why, "tasks are not held to their shares of CPUs"))
+            .ok()),
+    }
+}
+
 /// Where a controller can be used, or why it cannot.
 fn find(controller: &str, mounts: &Mounts, unified: Option<&Path>) -> Result<Controller, String> {
     if let Some(mount) = mounts.own(controller) {
@@ -306,6 +315,16 @@ mod tests {
         assert_eq!(mounts.own("memory"), Some(Path::new("/sys/fs/cgroup/memory")));
         assert_eq!(mounts.own("cpu"), Some(Path::new("/sys/fs/cgroup/cpu,cpuacct")));
         assert_eq!(mounts.own("io"), None);
+    }
+
+    #[test]
+    fn a_limit_is_kept_where_it_has_to_be_and_where_it_can_be() {
+        let there = || Ok(Controller::Unified);
+        let missing = || Err("no control group can be made".to_owned());
+        assert_eq!(kept(Keep::IfPossible, there), Ok(Some(Controller::Unified)));
+        assert_eq!(kept(Keep::IfPossible, missing), Ok(None));
+        assert_eq!(kept(Keep::Yes, missing), missing().map(Some));
+        assert_eq!(kept(Keep::No, there), Ok(None));
     }
 
     #[test]

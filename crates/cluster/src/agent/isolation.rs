@@ -6,14 +6,40 @@ use std::str::FromStr;
 use cairn_mesos::v1::{Resource, TaskInfo, value};
 
 /// Which limits of a container the kernel keeps. The names are those of Mesos's `--isolation`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isolation {
     /// `cgroups/cpu`: CPUs are shared in proportion to what containers asked for. Without it (`posix/cpu`) by the kernel's own
-    /// rules.
-    pub cpu: bool,
+    /// rules, by which who has more threads gets more.
+    pub cpu: Keep,
     /// `cgroups/mem`: a container that needs more memory than it asked for ends, and its tasks fail with
     /// REASON_CONTAINER_LIMITATION_MEMORY. Without it (`posix/mem`) nothing holds it.
-    pub mem: bool,
+    pub mem: Keep,
+}
+
+/// Whether the kernel keeps a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It does not.
+    No,
+    /// It does where it can.
+    IfPossible,
+    /// It does, or the agent does not start.
+    Yes,
+}
+
+impl Isolation {
+    /// Nothing is kept: `posix/cpu,posix/mem`.
+    pub const NONE: Self = Self { cpu: Keep::No, mem: Keep::No };
+    /// All is kept: `cgroups/cpu,cgroups/mem`.
+    pub const ALL: Self = Self { cpu: Keep::Yes, mem: Keep::Yes };
+}
+
+/// Shares of CPUs, which take nothing from anybody while CPUs are free. A limit of memory can end what ran well before, so somebody
+/// has to ask for it.
+impl Default for Isolation {
+    fn default() -> Self {
+        Self { cpu: Keep::IfPossible, mem: Keep::No }
+    }
 }
 
 /// What sets a container apart.
@@ -42,12 +68,12 @@ impl FromStr for Isolation {
     type Err = IsolationError;
 
     fn from_str(text: &str) -> Result<Self, IsolationError> {
-        let mut isolation = Self::default();
+        let mut isolation = Self::NONE;
         for name in text.split(',').map(str::trim) {
             match name {
                 "posix/cpu" | "posix/mem" => {}
-                "cgroups/cpu" => isolation.cpu = true,
-                "cgroups/mem" => isolation.mem = true,
+                "cgroups/cpu" => isolation.cpu = Keep::Yes,
+                "cgroups/mem" => isolation.mem = Keep::Yes,
                 _ => return Err(IsolationError(name.to_owned())),
             }
         }
@@ -110,8 +136,8 @@ mod tests {
 
     #[test]
     fn isolation_is_named_as_in_mesos() {
-        assert_eq!("posix/cpu,posix/mem".parse(), Ok(Isolation::default()));
-        assert_eq!("cgroups/cpu, cgroups/mem".parse(), Ok(Isolation { cpu: true, mem: true }));
+        assert_eq!("posix/cpu,posix/mem".parse(), Ok(Isolation::NONE));
+        assert_eq!("cgroups/cpu, cgroups/mem".parse(), Ok(Isolation::ALL));
         let error = "cgroups/net_cls".parse::<Isolation>().unwrap_err().to_string();
         assert!(error.starts_with("\"cgroups/net_cls\" is unknown"), "{error}");
     }

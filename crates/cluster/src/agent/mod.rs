@@ -36,7 +36,7 @@ pub use checkpoint::CheckpointError;
 pub use core::Timeouts;
 pub use driver::{Agent, AgentError, Ended};
 pub use housekeeping::Housekeeping;
-pub use isolation::{Containment, Isolation, IsolationError, Limits};
+pub use isolation::{Containment, Isolation, IsolationError, Keep, Limits};
 pub use local::LocalRunner;
 pub use options::AgentOptions;
 pub use process::ProcessId;

@@ -157,9 +157,42 @@ async fn a_task_runs_as_the_user_it_names() {
     stage.cluster.shutdown().await;
 }
 
+/// What stands in a file of the control group of a process, in whichever hierarchy has the file.
+fn of_group(pid: i32, file: &str) -> Option<String> {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let mounts = std::fs::read_to_string("/proc/mounts").ok()?;
+    let group =
+        groups.lines().filter_map(|line| line.rsplit(':').next()).find(|g| g.starts_with("/cairn/"))?;
+    let places =
+        mounts.lines().filter(|line| line.contains(" cgroup")).filter_map(|line| line.split(' ').nth(1));
+    places.filter_map(|place| std::fs::read_to_string(format!("{place}{group}/{file}")).ok()).next()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_cpus_are_shared_by_what_tasks_asked_for() {
+    let all = Containment { isolation: Isolation::ALL, switch_user: true };
+    if let Err(ClusterError::Isolation(_)) = Stage::new(|options| options.containment = all).await {
+        return;
+    }
+    let mut stage = Stage::new(|_| ()).await.unwrap();
+    let mut task = command("share", &stage.offer, "echo $$ > pid; exec sleep 1000");
+    let cpus = task["resources"].as_array_mut().unwrap().iter_mut().find(|r| r["name"] == "cpus").unwrap();
+    cpus["scalar"]["value"] = json!(0.5);
+    stage.launch(task).await;
+    until(&stage.client, &mut stage.events, "TASK_RUNNING").await;
+    let pid = when("the task's id", || number(&stage.sandbox().join("pid"))).await;
+    // Of a command there is a tenth more, as with Mesos, for who watches it.
+    let shares = of_group(pid, "cpu.shares").or_else(|| of_group(pid, "cpu.weight"));
+    assert!(matches!(shares.as_deref().map(str::trim), Some("614" | "24")), "{shares:?}");
+    let kill = json!({"task_id": {"value": "share"}, "agent_id": stage.offer["agent_id"]});
+    stage.client.call(call(json!({"type": "KILL", "kill": kill}))).await.unwrap();
+    until(&stage.client, &mut stage.events, "TASK_KILLED").await;
+    stage.cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_needs_more_memory_than_it_asked_for_fails() {
-    let isolation = Isolation { cpu: true, mem: true };
+    let isolation = Isolation::ALL;
     let started =
         Stage::new(|options| options.containment = Containment { isolation, switch_user: true }).await;
     let mut stage = match started {
