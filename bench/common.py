@@ -97,13 +97,19 @@ class Run:
 
     def start_apart(self):
         """Cluster and controller as two processes; returns both."""
-        master, port = free_port(), free_port()
-        cluster = self.serve("cluster", "--agents", 3, "--listen", f"127.0.0.1:{master}", "--work-dir", self.work / "cluster")
-        controller = self.serve(
-            "controller", "--master", f"127.0.0.1:{master}", "--listen", f"127.0.0.1:{port}", "--work-dir", self.work / "controller"
-        )
+        cluster, port = self.start_cluster(), free_port()
+        controller = self.start_controller(port, "controller")
         self.use_controller(port)
         return cluster, controller
+
+    def start_cluster(self):
+        self.master = free_port()
+        return self.serve("cluster", "--agents", 3, "--listen", f"127.0.0.1:{self.master}", "--work-dir", self.work / "cluster")
+
+    def start_controller(self, port, folder, *more):
+        return self.serve(
+            "controller", "--master", f"127.0.0.1:{self.master}", "--listen", f"127.0.0.1:{port}", "--work-dir", self.work / folder, *more
+        )
 
     def use_controller(self, port):
         self.env["CAIRN_CONTROLLER"] = f"http://127.0.0.1:{port}"

@@ -32,8 +32,7 @@ class Pair(Run):
         self.store = store(self.work)
         self.servers.append(self.store.process)
         script.wait_for([self.store], script.zookeeper_serves)
-        self.master = free_port()
-        self.serve("cluster", "--agents", 3, "--listen", f"127.0.0.1:{self.master}", "--work-dir", self.work / "cluster")
+        self.start_cluster()
         (self.work / "token").write_text(TOKEN)
         (self.work / "token").chmod(0o600)
         self.env["CAIRN_TOKEN_FILE"] = str(self.work / "token")
@@ -44,8 +43,8 @@ class Pair(Run):
         return self
 
     def control(self, port):
-        self.controllers[port] = self.serve(
-            "controller", "--master", f"127.0.0.1:{self.master}", "--listen", f"127.0.0.1:{port}", "--work-dir", self.work / f"controller-{port}",
+        self.controllers[port] = self.start_controller(
+            port, f"controller-{port}",
             "--state", f"zk://127.0.0.1:{self.store.values['client']}/cairn", "--token-file", self.work / "token", "--secrets-key", self.work / "key",
         )
 
@@ -109,14 +108,13 @@ def controller(run, number):
     return took - SESSION_S
 
 
-def scheduler(run, number):
+def scheduler(run, _):
     """That of ZooKeeper is killed, until the next one has taken a write; the controller launches it."""
     old = next(p for p in processes_below(run.work) if p.argv[1:3] == ["scheduler", "zookeeper"])
-    verb = ["pause", "continue"][number % 2]
-    path = f"/v1/stacks/kafka/services/zookeeper/proxy/v1/plans/deploy/{verb}"
+    plan = "/v1/stacks/kafka/services/zookeeper/proxy/v1/plans/deploy"
     os.kill(old.pid, signal.SIGKILL)
-    took = seconds_until(lambda: ask(run.leader, "POST", path) in (200, 202), "another scheduler takes a write")
-    ask(run.leader, "POST", path.replace("pause", "continue"))
+    took = seconds_until(lambda: ask(run.leader, "POST", f"{plan}/pause") in (200, 202), "another scheduler takes a write")
+    ask(run.leader, "POST", f"{plan}/continue")
     return took - SESSION_S
 
 
@@ -132,11 +130,12 @@ def server(run, service, session_s):
     return seconds_until(lambda: running().keys() - before.keys(), f"{service} is launched again") - session_s
 
 
+# By name: what people read, and the fault.
 FAULTS = {
-    "controller": controller,
-    "scheduler": scheduler,
-    "zookeeper": lambda run, _: server(run, "zookeeper", 0),
-    "kafka": lambda run, _: server(run, "kafka", BROKER_SESSION_S),
+    "controller": ("controller takes over", controller),
+    "scheduler": ("scheduler is back", scheduler),
+    "zookeeper": ("crash, ZooKeeper", lambda run, _: server(run, "zookeeper", 0)),
+    "kafka": ("crash, Kafka", lambda run, _: server(run, "kafka", BROKER_SESSION_S)),
 }
 
 
@@ -145,7 +144,7 @@ def measure():
         run.hurt = set()
         run.apply()
         seconds = {name: [] for name in FAULTS}
-        for name, fault in FAULTS.items():
+        for name, (_, fault) in FAULTS.items():
             for number in range(TIMES):
                 run.settled()
                 seconds[name].append(round(fault(run, number), 2))
@@ -154,5 +153,4 @@ def measure():
 
 
 def figures(part):
-    names = {"controller": "controller takes over", "scheduler": "scheduler is back", "zookeeper": "crash, ZooKeeper", "kafka": "crash, Kafka"}
-    return {title: max(part[name]) for name, title in names.items()}
+    return {title: max(part[name]) for name, (title, _) in FAULTS.items()}

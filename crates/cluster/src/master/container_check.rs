@@ -3,7 +3,7 @@
 
 use cairn_mesos::resources::Resources;
 use cairn_mesos::v1::volume::source::Type as Source;
-use cairn_mesos::v1::{ContainerInfo, TaskInfo, Volume, container_info};
+use cairn_mesos::v1::{ContainerInfo, Resource, TaskInfo, Volume, container_info};
 
 /// A container and its volumes.
 ///
@@ -47,6 +47,13 @@ pub(crate) fn shares_cgroups(container: Option<&ContainerInfo>) -> Option<bool> 
     container?.linux_info.as_ref()?.share_cgroups
 }
 
+/// How much of a scalar resource is asked for; `None`: it is not asked for.
+pub(super) fn asked(resources: &[Resource], name: &str) -> Option<f64> {
+    let named = || resources.iter().filter(|resource| resource.name == name && resource.scalar.is_some());
+    named().next()?;
+    Some(Resources::from_iter(named().cloned()).total(name))
+}
+
 /// The limits of a task: they are not below what it asked for.
 ///
 /// # Errors
@@ -55,14 +62,12 @@ pub(crate) fn check_limits(task: &TaskInfo) -> Result<(), String> {
     if task.limits.keys().any(|name| name != "cpus" && name != "mem") {
         return Err("Only cpus and mem may be included in a task's resource limits".to_owned());
     }
-    let asked = Resources::from(task.resources.clone());
-    let is_asked_for = |name: &str| task.resources.iter().any(|resource| resource.name == name);
     for (name, long, short) in [("cpus", "CPU", "cpu"), ("mem", "memory", "memory")] {
         let Some(limit) = task.limits.get(name) else { continue };
-        if !is_asked_for(name) {
+        let Some(asked) = asked(&task.resources, name) else {
             return Err(format!("When a {long} limit is specified, a {long} request must also be specified"));
-        }
-        if limit.value < asked.total(name) {
+        };
+        if limit.value < asked {
             return Err(format!("The {short} limit must be greater than or equal to the {short} request"));
         }
     }

@@ -129,10 +129,7 @@ fn is_docker(container: Option<&cairn_mesos::v1::ContainerInfo>) -> bool {
 /// Whether the executor of a group asks for the least that one may have.
 fn check_least(executor: &ExecutorInfo) -> Result<(), String> {
     let id = &executor.executor_id.value;
-    let asked = |name: &str| {
-        let amounts = executor.resources.iter().filter(|resource| resource.name == name);
-        amounts.filter_map(|resource| Some(resource.scalar.as_ref()?.value)).reduce(|a, b| a + b)
-    };
+    let asked = |name: &str| container_check::asked(&executor.resources, name);
     for (name, least, shown, unit) in
         [("cpus", LEAST_CPUS, "CPUs", ""), ("mem", LEAST_MEM_MIB, "memory", "MB")]
     {

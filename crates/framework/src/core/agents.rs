@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Core;
 use super::event::Capacity;
+use super::matching;
 use super::render::Stale;
 use super::state::Record;
 use crate::InstanceSpec;
@@ -64,11 +65,8 @@ fn number_of(template: &InstanceSpec, instance: &str) -> Option<u32> {
 
 fn admits(template: &InstanceSpec, agent: &Capacity) -> bool {
     template.constraints.iter().all(|constraint| {
-        let value = match constraint.attribute.as_str() {
-            "hostname" => Some(agent.hostname.as_str()),
-            other => agent.attributes.get(other).map(String::as_str),
-        };
-        constraint.admits(value, &[]).is_ok()
+        let here = matching::value(&constraint.attribute, &agent.hostname, &agent.attributes);
+        constraint.admits(here, &[]).is_ok()
     })
 }
 

@@ -170,7 +170,8 @@ pub(crate) fn admissible(supply: &Supply, demand: &Demand<'_>) -> Result<(), Ref
     Ok(())
 }
 
-fn value<'a>(
+/// What an agent has under the name that a constraint gives: its host name, or one of its attributes.
+pub(crate) fn value<'a>(
     attribute: &str,
     hostname: &'a str,
     attributes: &'a BTreeMap<String, String>,
