@@ -51,8 +51,8 @@ impl Observed {
             }
             (Some(status), _) => status,
         };
-        if let Some(error) = failure(status) {
-            return Err(error);
+        if let Some(reason) = failure(status) {
+            return Err(format!("error: {reason}"));
         }
         if status.revision < revision {
             return Err(format!("its scheduler has configuration {}, not {revision} yet", status.revision));
@@ -79,12 +79,10 @@ impl Observed {
 /// What keeps the scheduler from going on without an operator.
 pub(crate) fn failure(status: &Status) -> Option<String> {
     if let Health::Failed(reason) = &status.health {
-        return Some(format!("error: {reason}"));
+        return Some(reason.clone());
     }
-    (status.plan.status == PlanStatus::Error).then(|| {
-        let reason = status.plan.errors.first().cloned().unwrap_or_else(|| progress(status));
-        format!("error: {reason}")
-    })
+    let reason = || status.plan.errors.first().cloned().unwrap_or_else(|| progress(status));
+    (status.plan.status == PlanStatus::Error).then(reason)
 }
 
 /// The most telling word on how far the scheduler is.

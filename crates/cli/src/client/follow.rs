@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::changes::Changes;
 use super::display::Display;
 use super::rest::{Client, NoAnswer, escape};
+use super::words;
 use crate::failure::Failure;
 
 /// How long an error must last to count: the scheduler of a changed service first reports how the old one ended.
@@ -70,7 +71,7 @@ fn judge(goal: Goal, seen: Option<&StackView>) -> Verdict {
 /// What needs an operator. The error of a scheduler that is about to take a new configuration is an old one.
 fn errors(stack: &StackView) -> Vec<String> {
     let stuck = stack.services.iter().filter(|s| s.state == ServiceState::Error && !s.scheduler.outdated);
-    stuck.map(|service| format!("{}: {}", service.name, service.message)).collect()
+    stuck.map(|service| format!("{}: {}", service.name, words::one_line(&service.message))).collect()
 }
 
 /// Since when something has been so without a break.
@@ -189,8 +190,8 @@ mod tests {
     fn an_error_counts_unless_it_is_that_of_an_old_configuration() {
         let mut stack = half_way();
         stack.services[0].state = ServiceState::Error;
-        stack.services[0].message = "error: no agent has 64 cpus".into();
-        let told = vec!["zookeeper: error: no agent has 64 cpus".to_owned()];
+        stack.services[0].message = "no agent has 64 cpus".into();
+        let told = vec!["zookeeper: no agent has 64 cpus".to_owned()];
         assert_eq!(judge(Goal::Complete, Some(&stack)), Verdict::Errors(told));
         stack.services[0].scheduler.outdated = true;
         assert_eq!(judge(Goal::Complete, Some(&stack)), Verdict::Going);

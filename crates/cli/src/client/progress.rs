@@ -26,7 +26,7 @@ impl Line {
         if self.message.is_empty() {
             format!("{}: {}", self.name, self.state.text)
         } else {
-            format!("{}: {}: {}", self.name, self.state.text, self.message)
+            format!("{}: {}: {}", self.name, self.state.text, words::one_line(&self.message))
         }
     }
 }
@@ -121,5 +121,14 @@ mod tests {
     fn who_waits_and_what_for() {
         insta::assert_snapshot!(waiting(&half_way()).join("\n"));
         assert!(waiting(&ready()).is_empty());
+    }
+
+    #[test]
+    fn what_a_program_has_printed_stays_in_one_line() {
+        let mut stack = half_way();
+        stack.services[0].instances[1].message =
+            "exited with status 1:\nno such file\n\nnext try in 4 s".into();
+        let told = "zookeeper/server-1: back-off: exited with status 1: no such file; next try in 4 s";
+        assert_eq!(waiting(&stack)[1], told);
     }
 }

@@ -123,12 +123,8 @@ fn place(instance: &InstanceView) -> Option<String> {
     Some(text)
 }
 
-/// In one line, also where a part is what a program has printed.
 fn join<const N: usize>(parts: [Option<String>; N]) -> String {
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let lines: Vec<&str> =
-        parts.iter().flat_map(|part| part.lines()).filter(|line| !line.is_empty()).collect();
-    lines.join("; ")
+    words::one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

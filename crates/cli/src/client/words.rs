@@ -5,6 +5,16 @@ use cairn_framework::Phase;
 
 use crate::console::Paint;
 
+/// A text in one line, also where it is what a program has printed.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.fold(String::new(), |said, line| match said.as_str() {
+        "" => line.to_owned(),
+        before if before.ends_with(':') => format!("{before} {line}"),
+        before => format!("{before}; {line}"),
+    })
+}
+
 /// How good a state is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mood {

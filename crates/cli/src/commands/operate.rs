@@ -164,10 +164,22 @@ fn lines(operation: &Operation) -> Vec<String> {
     let begun = operation.steps.iter().filter(|step| step.status != OperationStatus::Pending);
     begun
         .map(|step| {
-            let said = if step.message.is_empty() { String::new() } else { format!(": {}", step.message) };
+            let said = said(&step.message);
             format!("{}: {}{said}", step.instance, word(step.status))
         })
         .collect()
+}
+
+/// What a step says. Several lines, which may be a table, stand by themselves.
+fn said(message: &str) -> String {
+    match message.trim_end() {
+        "" => String::new(),
+        text if text.contains('\n') => {
+            let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("\n  {line}") };
+            text.lines().map(indented).collect()
+        }
+        text => format!(": {text}"),
+    }
 }
 
 fn text(listed: &Listed) -> String {
@@ -225,5 +237,12 @@ repair-1f  under way  1 of 2
 ";
         assert_eq!(text(&listed), expected);
         assert_eq!(lines(&listed.operations[0]), ["node-0: complete", "node-1: under way: 12%"]);
+    }
+
+    #[test]
+    fn a_table_stands_by_itself() {
+        assert_eq!(said("12%\n"), ": 12%");
+        let table = "Snapshots:\n\nNAME  SIZE\na     1 KiB\n";
+        assert_eq!(said(table), "\n  Snapshots:\n\n  NAME  SIZE\n  a     1 KiB");
     }
 }

@@ -154,10 +154,10 @@ fn apply_sends_the_file_and_ends_with_the_endpoints() {
 #[test]
 fn what_cannot_go_on_is_blocked() {
     let cairn = Cairn::new();
-    let url = stack_that_is("error", false, "error: no agent can ever offer cpus 64");
+    let url = stack_that_is("error", false, "no agent can ever offer cpus 64");
     let out = cairn.run(&["apply", "-f", &spec(&cairn), "--controller", &url]).expect(3);
     assert!(
-        out.stderr.contains("error: stack demo cannot go on without you\n  zookeeper: error: no agent"),
+        out.stderr.contains("error: stack demo cannot go on without you\n  zookeeper: no agent"),
         "{}",
         out.stderr
     );

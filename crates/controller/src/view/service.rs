@@ -198,12 +198,14 @@ fn judge(known: Option<&InstanceStatus>, observed: &Observed, revision: u64) -> 
 }
 
 fn serving(known: &InstanceStatus, observed: &Observed, revision: u64) -> (ServiceState, String) {
+    // Its state says already that it is one.
+    let error = observed.status.as_ref().and_then(failure);
     match observed.serving(revision) {
         Ok(_) if known.needs_restart => {
             (ServiceState::Deploying, "its scheduler is about to take a new configuration".into())
         }
         Ok(_) => (ServiceState::Ready, String::new()),
-        Err(why) if observed.status.as_ref().and_then(failure).is_some() => (ServiceState::Error, why),
+        Err(why) if error.is_some() => (ServiceState::Error, error.unwrap_or(why)),
         Err(why) if observed.error.is_some() => (ServiceState::Unreachable, why),
         Err(why) if observed.status.is_none() => (ServiceState::Starting, why),
         Err(why) => (ServiceState::Deploying, why),

@@ -169,10 +169,10 @@ fn an_error_is_an_error_of_the_stack() {
         &view,
         "
         demo Error complete=false
-        ! kafka: error: broker-0: no agent can ever offer cpus 64
+        ! kafka: broker-0: no agent can ever offer cpus 64
           zookeeper Ready
             server-0 Ready {}
-          kafka Error error: broker-0: no agent can ever offer cpus 64",
+          kafka Error broker-0: no agent can ever offer cpus 64",
     );
 }
 

@@ -244,7 +244,7 @@ impl Core {
             Progress::Failed(reason) if aborting => (OperationStatus::Aborted, reason),
             Progress::Failed(reason) => (OperationStatus::Error, reason),
         };
-        (step.status, step.message) = (status, end_of(message.trim_end(), RESULT).to_owned());
+        (step.status, step.message) = (status, end_of(message.trim_end(), RESULT));
     }
 
     /// The operation that a step of keeps an instance from being touched, while it serves.
@@ -263,11 +263,35 @@ impl Core {
     }
 }
 
-/// The last `most` bytes or fewer, at a character's border.
-fn end_of(text: &str, most: usize) -> &str {
+/// A text, or its last whole lines that have at most so many bytes, and how many lines that leaves out. Of a last line that has more
+/// by itself, its end.
+fn end_of(text: &str, most: usize) -> String {
     let mut from = text.len().saturating_sub(most);
+    if from == 0 {
+        return text.to_owned();
+    }
     while !text.is_char_boundary(from) {
         from += 1;
     }
-    &text[from..]
+    let kept = match text[from..].split_once('\n') {
+        _ if text[..from].ends_with('\n') => &text[from..],
+        Some((_, whole)) => whole,
+        None => return text[from..].to_owned(),
+    };
+    let left_out = text.lines().count() - kept.lines().count();
+    format!("({left_out} lines before these are left out)\n{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_result_is_its_last_whole_lines() {
+        assert_eq!(end_of("a\nb", 3), "a\nb");
+        assert_eq!(end_of("one\ntwo\nthree\nfour", 10), "(2 lines before these are left out)\nthree\nfour");
+        assert_eq!(end_of("one\ntwo\nthree\nfour", 8), "(3 lines before these are left out)\nfour");
+        assert_eq!(end_of("größer", 3), "er", "at a character's border");
+        assert_eq!(end_of("one\nlonger", 3), "ger");
+    }
 }

@@ -80,10 +80,21 @@ impl SchemaChecker {
 
     /// Every violation.
     pub(crate) fn check(&self, subject: &Subject<'_>) -> Vec<Violation> {
-        let errors = self.validator.iter_errors(subject.value);
-        let violations = errors.flat_map(|error| {
+        let errors: Vec<_> = self.validator.iter_errors(subject.value).collect();
+        // What may stand there says of which type it is, too.
+        let listed: BTreeSet<&str> = errors
+            .iter()
+            .filter(|error| matches!(error.kind(), ValidationErrorKind::Enum { .. }))
+            .map(|error| error.instance_path().as_str())
+            .filter(|pointer| !subject.unknown.deferred.contains(*pointer))
+            .collect();
+        let is_told = |error: &&ValidationError<'_>| {
+            let by_type = matches!(error.kind(), ValidationErrorKind::Type { .. });
+            by_type && listed.contains(error.instance_path().as_str())
+        };
+        let violations = errors.iter().filter(|error| !is_told(error)).flat_map(|error| {
             let path = segments(error.instance_path().as_str());
-            let told = self.translate(&error, subject).into_iter();
+            let told = self.translate(error, subject).into_iter();
             told.map(move |diagnostic| Violation { path: path.clone(), diagnostic })
         });
         violations.collect()

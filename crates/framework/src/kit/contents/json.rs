@@ -36,7 +36,8 @@ impl JsonContents {
         let Kind { one, many, body, .. } = self.kind;
         self.kind.check(declared, problems);
         for (name, _) in declared.iter().filter(|(_, body)| !body.is_object()) {
-            let problem = Problem::new(format!("{many}.{name}"), format!("a {one} is declared by an object"));
+            let what = format!("{} is declared by an object", super::a(one));
+            let problem = Problem::new(format!("{many}.{name}"), what);
             problems.push(problem.help(format!("for example `{name}: {{}}`, or {body}")));
         }
     }

@@ -110,6 +110,12 @@ pub(crate) async fn keep(contents: &[&dyn Contents], config: &Config, view: &Vie
     kept.verdict()
 }
 
+/// A noun with its article: `a topic`, `an index`.
+fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
 impl Kind {
     /// What the options declare, by name.
     pub fn declared<'a>(&self, config: &'a Config) -> impl Iterator<Item = (&'a String, &'a Value)> {
@@ -126,7 +132,7 @@ impl Kind {
         for name in declared.keys().filter(|name| !(self.names)(name)) {
             let problem = Problem::new(
                 format!("{}.{name}", self.many),
-                format!("cannot be the name of a {}", self.one),
+                format!("cannot be the name of {}", a(self.one)),
             );
             problems.push(problem.help(self.help));
         }
@@ -137,7 +143,7 @@ impl Kind {
     /// # Errors
     /// 400 with what names look like.
     pub(crate) fn named<'a>(&self, name: &'a str) -> Refused<&'a str> {
-        let odd = || rest::Problem::bad_request(format!("`{name}` cannot be the name of a {}", self.one));
+        let odd = || rest::Problem::bad_request(format!("`{name}` cannot be the name of {}", a(self.one)));
         if (self.names)(name) { Ok(name) } else { Err(odd().hint(self.help)) }
     }
 
@@ -202,6 +208,8 @@ mod tests {
         let refused = TOPICS.named("a/b").unwrap_err();
         assert_eq!((refused.status, refused.hint.as_deref()), (400, Some("anything without `/`")));
         assert_eq!(TOPICS.named("ok"), Ok("ok"));
+        let odd = Kind { one: "index", ..TOPICS }.named("a/b").unwrap_err();
+        assert_eq!(odd.detail, "`a/b` cannot be the name of an index");
     }
 
     #[test]
