@@ -21,6 +21,9 @@ const AUTHENTICATE: u8 = 0x03;
 const QUERY: u8 = 0x07;
 const RESULT: u8 = 0x08;
 const ROWS: u32 = 2;
+/// Codes of errors from here on are about the statement: syntax, permissions, configuration. Those below are about the node
+/// and its cluster (native_protocol_v4.spec, 9).
+const FIRST_REFUSAL: u32 = 0x2000;
 const FLAG_WARNING: u8 = 0x08;
 const CONSISTENCY_ONE: [u8; 2] = [0, 1];
 const SKIP_METADATA: u8 = 0x02;
@@ -34,8 +37,11 @@ pub enum Error {
     /// It listens and says nothing.
     #[error("{0}: no answer in time")]
     Timeout(String),
-    /// In Cassandra's words.
+    /// It cannot do that now, in Cassandra's words.
     #[error("{0}: {1}")]
+    Failed(String, String),
+    /// What was asked for is wrong, in Cassandra's words.
+    #[error("{1}")]
     Refused(String, String),
     /// It is no Cassandra, or a broken one.
     #[error("{0}: an answer that cannot be read")]
@@ -97,8 +103,10 @@ impl Client {
             skip_warnings(&mut rest).ok_or_else(|| self.malformed())?;
         }
         if opcode == ERROR {
-            let told = take(&mut rest, 4).and_then(|_| text(&mut rest)).unwrap_or_default();
-            return Err(Error::Refused(endpoint, told));
+            let code = int(&mut rest).unwrap_or_default();
+            let told = text(&mut rest).unwrap_or_default();
+            let refused = code >= FIRST_REFUSAL;
+            return Err(if refused { Error::Refused(endpoint, told) } else { Error::Failed(endpoint, told) });
         }
         Ok((opcode, rest.to_vec()))
     }
@@ -221,8 +229,13 @@ mod tests {
         let refused = [&0x2200u32.to_be_bytes()[..], &string("unconfigured table")].concat();
         let address = node(vec![answer(0, READY, &[]), answer(0, ERROR, &refused)]).await;
         let mut client = Client::connect(&address).await.unwrap();
-        let told = client.query("SELECT JSON a FROM t").await.unwrap_err().to_string();
-        assert_eq!(told, format!("{address}: unconfigured table"));
+        let told = client.query("SELECT JSON a FROM t").await.unwrap_err();
+        assert!(matches!(told, Error::Refused(..)));
+        assert_eq!(told.to_string(), "unconfigured table", "any other node would say the same");
+        let busy = [&0x1001u32.to_be_bytes()[..], &string("overloaded")].concat();
+        let address = node(vec![answer(0, READY, &[]), answer(0, ERROR, &busy)]).await;
+        let told = Client::connect(&address).await.unwrap().query("SELECT JSON a FROM t").await.unwrap_err();
+        assert_eq!(told.to_string(), format!("{address}: overloaded"));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::keyspaces::{Keyspace, shrink};
+use crate::keyspaces::{Due, Keyspace};
 use crate::survey::{Member, Report, State, Survey, owns};
 
 /// A member of the ring, as `nodetool status` shows it.
@@ -138,9 +138,9 @@ impl Survey {
         self.keyspaces().iter().filter(|k| !k.is_system()).find_map(|k| k.too_many_for(&sizes))
     }
 
-    /// Statements after which Cassandra's own keyspaces can do without the member at `leaving`.
-    pub fn shrink_without(&self, leaving: &str) -> Vec<String> {
-        shrink(&self.sizes(Some(leaving)), self.keyspaces())
+    /// After what Cassandra's own keyspaces can do without the member at `leaving`.
+    pub fn shrink_without(&self, leaving: &str) -> Due {
+        Due::shrink(&self.sizes(Some(leaving)), self.keyspaces())
     }
 
     /// The keyspaces, as a node that serves has them.

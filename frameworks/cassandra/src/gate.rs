@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cairn_cassandra_admin::{Node, Report, State, Survey, change, major, statements};
+use cairn_cassandra_admin::{Due, Node, Report, State, Survey, major};
 use cairn_framework::kit::{Clustered, Decided, Decision, IN_USE, Performed, ask_all, note_in_use};
-use cairn_framework::{Handle, View};
+use cairn_framework::{Handle, Verdict, View};
 use serde_json::{Value, json};
 
 use crate::options::Options;
@@ -20,8 +20,8 @@ use crate::task::site;
 pub(crate) enum Act {
     /// Note that the cluster is in use, also if it was never complete.
     InUse,
-    /// Carry these statements out.
-    Change(Vec<String>),
+    /// Bring keyspaces in line.
+    Change(Due),
 }
 
 /// Observed, followed by an instance's name: address of the dead member whose place it takes.
@@ -138,9 +138,9 @@ impl Clustered for Cassandra {
             if let Some(reason) = look.survey.too_many_copies_without(&mine) {
                 return Ok(Decision::refuse(format!("{reason}: lower its replication first")));
             }
-            let statements = look.survey.shrink_without(&mine);
-            if !statements.is_empty() {
-                return Ok(Decision::Do(Act::Change(statements)));
+            let due = look.survey.shrink_without(&mine);
+            if !due.is_empty() {
+                return Ok(Decision::Do(Act::Change(due)));
             }
             let room = look.survey.has_room_without(&mine, look.options.disk.mib());
             room.map_err(|why| format!("{why}: raise `disk` first"))?;
@@ -169,8 +169,8 @@ impl Clustered for Cassandra {
             return Ok(Decision::Do(Act::InUse));
         }
         let sizes = look.survey.sizes(None);
-        let statements = statements(look.options.keyspaces(&sizes), &sizes, look.survey.keyspaces());
-        Ok(if statements.is_empty() { GO } else { Decision::Do(Act::Change(statements)) })
+        let due = Due::of(look.options.keyspaces(&sizes), &sizes, look.survey.keyspaces());
+        Ok(if due.is_empty() { GO } else { Decision::Do(Act::Change(due)) })
     }
 
     async fn perform(&self, handle: &Handle, look: &Look<'_>, act: Act) -> Performed {
@@ -179,9 +179,10 @@ impl Clustered for Cassandra {
                 note_in_use(handle, look.view).await;
                 Err("there are keyspaces, so who joins from now on gets a share of their rows".into())
             }
-            Act::Change(statements) => {
+            Act::Change(due) => {
                 let mut serving = look.survey.reports().filter_map(|(name, _)| look.view.endpoint(name, CQL));
-                change(&serving.next().ok_or("no node serves")?, &statements).await.map(|()| None)
+                let refused = due.carry_out(&serving.next().ok_or("no node serves")?).await?;
+                Ok(refused.map(Verdict::Refuse))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_cassandra_admin::Sizes;
+use cairn_cassandra_admin::{Sizes, misfits};
 use cairn_framework::kit::{Beside, Jvm, JvmService, Ports, check};
 use cairn_framework::{Config, Problem};
 use cairn_units::Size;
@@ -148,12 +148,10 @@ impl Options {
 
     fn check_keyspaces(&self, problems: &mut Vec<Problem>) {
         KEYSPACES.kind.check(&self.keyspaces, problems);
-        for (name, keyspace) in &self.keyspaces {
-            let at = format!("keyspaces.{name}");
-            let copies = keyspace.datacenters.values().chain([&keyspace.replication]);
-            for copies in copies.filter(|copies| !(1..=self.nodes).contains(copies)) {
-                let message = format!("{copies} copies do not fit on {} nodes", self.nodes);
-                problems.push(Problem::new(format!("{at}.replication"), message));
+        let only = self.datacenter_attribute.is_none().then_some(self.datacenter.as_str());
+        for (name, Keyspace { replication, datacenters, .. }) in &self.keyspaces {
+            for (at, message) in misfits(*replication, datacenters, self.nodes, only) {
+                problems.push(Problem::new(format!("keyspaces.{name}.{at}"), message));
             }
         }
     }

@@ -268,7 +268,7 @@ fn who_leaves_hands_over_first() {
         matches!(kept, Decision::Say(Verdict::Refuse(reason)) if reason.contains("keyspace shop has 3 copies"))
     );
     let system = leaves(Scene::new(HEALTHY).keyspace("system_auth", 3));
-    assert!(matches!(system, Decision::Do(Act::Change(s)) if s[0].contains("'dc1': 2")));
+    assert!(matches!(system, Decision::Do(Act::Change(due)) if due.statements[0].contains("'dc1': 2")));
     let under_way = Scene::new(HEALTHY).seen(&at("node-2"), State::Leaving).dies("node-1");
     assert_eq!(leaves(under_way), decommission, "what has begun goes on");
     let two = Scene::new(HEALTHY).leaves("node-2").leaves("node-1");
