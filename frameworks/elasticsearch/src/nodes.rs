@@ -11,10 +11,11 @@ use crate::options::Options;
 pub(crate) const HTTP: &str = "http";
 pub(crate) const TRANSPORT: &str = "transport";
 
-/// `node-0` and so on; what the SDK serves under `/v1/nodes`.
+/// `node-0` and so on, and those in groups; what the SDK serves under `/v1/nodes`.
 pub(crate) const NODES: Nodes = Nodes {
     port: HTTP,
     gaps: true,
+    groups: true,
     overrides: &["roles", "cpus", "heap", "mem", "disk", "constraints", "config", "jvmOptions"],
     ..Nodes::new("node", "nodes")
 };

@@ -84,6 +84,10 @@ fn placed(cairn: &mut Cairn) {
     let told = get(&nodes[0], "/_cat/nodes?format=json&h=name,node.role&s=name");
     let reader = told.as_array().and_then(|all| all.last()).cloned();
     assert_eq!(reader, Some(json!({ "name": "reader-0", "node.role": "-" })), "{told:#}");
+    let listed = cairn.http().get(&format!("{PROXY}/v1/nodes"));
+    assert_eq!(listed["nodes"].as_array().map(Vec::len), Some(4), "{listed:#}");
+    let shown = cairn.http().get(&format!("{PROXY}/v1/nodes/reader-0"));
+    assert_eq!((&shown["group"], &shown["member"]), (&json!("reader"), &json!(true)), "{shown:#}");
 }
 
 fn versions(node: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ mod capacities;
 mod clock;
 mod cluster;
 mod foreign;
-mod handle;
+pub(crate) mod handle;
 pub(crate) mod link;
 mod probe;
 mod publish;

@@ -10,6 +10,8 @@ const LONGEST: u32 = 1000;
 pub struct Ids {
     all: bool,
     named: BTreeSet<u32>,
+    /// Nodes without an id, by instance name.
+    instances: BTreeSet<String>,
     /// Attribute and the pattern it has to fit, with `*` for any characters.
     filters: Vec<(String, String)>,
 }
@@ -18,24 +20,30 @@ impl std::str::FromStr for Ids {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (list, filter) = match text.trim().split_once('[') {
-            Some((list, rest)) => {
-                (list, Some(rest.strip_suffix(']').ok_or_else(|| bad(text, "the `]` is missing"))?))
-            }
-            None => (text.trim(), None),
-        };
-        let filters =
-            filter.map_or(Ok(Vec::new()), |f| f.split(',').map(|part| condition(text, part)).collect())?;
-        let mut ids = Self { all: false, named: BTreeSet::new(), filters };
-        for part in list.split(',').map(str::trim) {
-            if part == "*" {
-                ids.all = true;
-            } else {
-                ids.named.extend(range(text, part)?);
-            }
-        }
-        Ok(ids)
+        read(text, false)
     }
+}
+
+fn read(text: &str, instances: bool) -> Result<Ids, String> {
+    let (list, filter) = match text.trim().split_once('[') {
+        Some((list, rest)) => {
+            (list, Some(rest.strip_suffix(']').ok_or_else(|| bad(text, "the `]` is missing"))?))
+        }
+        None => (text.trim(), None),
+    };
+    let filters =
+        filter.map_or(Ok(Vec::new()), |f| f.split(',').map(|part| condition(text, part)).collect())?;
+    let mut ids = Ids { all: false, named: BTreeSet::new(), instances: BTreeSet::new(), filters };
+    for part in list.split(',').map(str::trim) {
+        if part == "*" {
+            ids.all = true;
+        } else if instances && part.starts_with(|c: char| c.is_ascii_lowercase()) {
+            ids.instances.insert(part.to_owned());
+        } else {
+            ids.named.extend(range(text, part)?);
+        }
+    }
+    Ok(ids)
 }
 
 fn bad(text: &str, why: &str) -> String {
@@ -75,6 +83,19 @@ impl Ids {
         &self.named
     }
 
+    /// The same, where nodes may be named by their instances too: `0,hot-0`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn with_instances(text: &str) -> Result<Self, String> {
+        read(text, true)
+    }
+
+    /// Instances that were named one by one, filters aside.
+    pub(crate) fn instances(&self) -> &BTreeSet<String> {
+        &self.instances
+    }
+
     /// The ids among `known` that are meant. `attribute` tells an attribute of a node's agent.
     ///
     /// # Errors
@@ -84,16 +105,37 @@ impl Ids {
         known: &BTreeSet<u32>,
         attribute: impl Fn(u32, &str) -> Option<String>,
     ) -> Result<BTreeSet<u32>, u32> {
-        if let Some(unknown) = self.named.difference(known).next() {
-            return Err(*unknown);
+        self.meant(&self.named, known, |id, key| attribute(*id, key))
+    }
+
+    /// The same of instances.
+    ///
+    /// # Errors
+    /// The first named instance that is not known.
+    pub(crate) fn instances_among(
+        &self,
+        known: &BTreeSet<String>,
+        attribute: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<BTreeSet<String>, String> {
+        self.meant(&self.instances, known, |name, key| attribute(name, key))
+    }
+
+    fn meant<T: Ord + Clone>(
+        &self,
+        named: &BTreeSet<T>,
+        known: &BTreeSet<T>,
+        attribute: impl Fn(&T, &str) -> Option<String>,
+    ) -> Result<BTreeSet<T>, T> {
+        if let Some(unknown) = named.difference(known).next() {
+            return Err(unknown.clone());
         }
-        let fits = |id: &u32| {
+        let fits = |node: &&T| {
             self.filters
                 .iter()
-                .all(|(key, pattern)| attribute(*id, key).is_some_and(|value| glob(pattern, &value)))
+                .all(|(key, pattern)| attribute(node, key).is_some_and(|value| glob(pattern, &value)))
         };
-        let meant = if self.all { known } else { &self.named };
-        Ok(meant.iter().copied().filter(|id| fits(id)).collect())
+        let meant = if self.all { known } else { named };
+        Ok(meant.iter().filter(fits).cloned().collect())
     }
 }
 
@@ -138,6 +180,24 @@ mod tests {
         assert_eq!(among("*[rack=r1]").unwrap(), [1, 3, 5]);
         assert_eq!(among("0..4[rack=r*]").unwrap(), [0, 1, 2, 3, 4]);
         assert!(among("*[zone=a]").unwrap().is_empty(), "an attribute that nobody has");
+    }
+
+    #[test]
+    fn instances_are_named_where_they_may_be() {
+        let known = ["cold-0", "hot-0", "hot-1"].map(str::to_owned).into();
+        let rack = |name: &str, key: &str| (key == "rack").then(|| name.replace("hot-", "r"));
+        let among = |text: &str| {
+            let ids = Ids::with_instances(text)?;
+            let found = ids.instances_among(&known, rack).map_err(|name| format!("there is no {name}"))?;
+            Ok::<_, String>((ids.named().len(), found.into_iter().collect::<Vec<_>>().join(" ")))
+        };
+        assert_eq!(among("hot-1"), Ok((0, "hot-1".into())));
+        assert_eq!(among("0, hot-0,cold-0"), Ok((1, "cold-0 hot-0".into())));
+        assert_eq!(among("*"), Ok((0, "cold-0 hot-0 hot-1".into())));
+        assert_eq!(among("*[rack=r*]"), Ok((0, "hot-0 hot-1".into())));
+        assert_eq!(among("0"), Ok((1, String::new())));
+        assert_eq!(among("warm-0"), Err("there is no warm-0".into()));
+        assert!(among("Hot-0").is_err() && "hot-0".parse::<Ids>().is_err());
     }
 
     #[test]

@@ -47,11 +47,12 @@ pub(crate) fn resources(nodes: &Nodes) -> Vec<(&'static str, String, String)> {
     let Nodes { many, overrides, .. } = nodes;
     let (all, some) = (format!("/v1/{many}"), format!("/v1/{many}/{{ids}}"));
     let fields = overrides.iter().map(|f| format!(", {f}?")).collect::<String>();
+    let named = if nodes.groups { ", or instances of groups: hot-0" } else { "" };
     let mut resources = vec![
         ("get", all.clone(), format!("All {many}")),
         ("put", all.clone(), "Set their number: {count}".to_owned()),
         ("post", all, format!("Add one: {{id?{fields}}}")),
-        ("get", some.clone(), format!("Some {many}: 0 or 0,2 or 0..4 or * or 0..4[rack=r1]")),
+        ("get", some.clone(), format!("Some {many}: 0 or 0,2 or 0..4 or * or 0..4[rack=r1]{named}")),
         ("delete", some.clone(), "Take them out when that is safe; their volumes stay".to_owned()),
         ("post", format!("{some}/{{verb}}"), "start, stop?force=true, restart, replace".to_owned()),
     ];
@@ -62,51 +63,77 @@ pub(crate) fn resources(nodes: &Nodes) -> Vec<(&'static str, String, String)> {
     resources
 }
 
+/// Nodes that are meant: numbered ones by id, those in groups by instance.
+type Meant = (BTreeSet<u32>, BTreeSet<String>);
+
 impl Serving {
-    fn known(&self, published: &Published) -> BTreeSet<u32> {
-        self.nodes.listed(&published.config.options, &published.status.instances)
+    /// All that is listed.
+    fn known(&self, published: &Published) -> Meant {
+        let instances = &published.status.instances;
+        let grouped = self.nodes.in_groups(instances.iter().map(|instance| &instance.name));
+        (self.nodes.listed(&published.config.options, instances), grouped)
     }
 
-    /// Nodes that are there to be changed.
+    /// Numbered nodes that are there to be changed.
     fn chosen(&self, text: &str) -> Refused<BTreeSet<u32>> {
         let published = self.handle.published();
+        self.without_groups(text)?;
         let known = self.nodes.configured(&published.config.options, &published.view);
         self.nodes.chosen(text, &known, &published.view)
     }
 
+    /// 409 if it names nodes of groups: those are as their group is.
+    fn without_groups(&self, text: &str) -> Refused<()> {
+        let named = Ids::with_instances(text).ok().filter(|_| self.nodes.groups);
+        let Some(instance) = named.and_then(|ids| ids.instances().first().cloned()) else { return Ok(()) };
+        let what = format!("{instance} is as its group is, and changes with that");
+        let problem = Problem::conflict(&format!("{}-of-a-group", self.nodes.one), what);
+        Err(problem.hint("change the option `groups`, in the stack's file or by PATCH /v1/config"))
+    }
+
+    /// All that are there to be told something, with the names of their instances.
+    fn meant(&self, text: &str) -> Refused<Meant> {
+        let published = self.handle.published();
+        let known = self.nodes.configured(&published.config.options, &published.view);
+        let grouped = self.nodes.in_groups(&published.view.target);
+        self.nodes.chosen_of_all(text, &known, &grouped, &published.view)
+    }
+
     /// Everything about these nodes.
-    async fn views(&self, published: &Published, ids: &BTreeSet<u32>) -> Vec<Value> {
+    async fn views(&self, published: &Published, (ids, grouped): &Meant) -> Vec<Value> {
         let describe = self.service.describe(&published.config, &published.view);
         let described = tokio::time::timeout(PATIENCE, describe).await.unwrap_or_default();
         let model = self.service.model(&published.config).unwrap_or_default();
         let idle = idle(&published.config.options);
-        let view = |id: &u32| {
-            let name = self.nodes.instance(*id);
-            let mut fields = general(&self.nodes, published, *id, idle.contains(id));
+        let view = |name: String, idle: bool| {
+            let mut fields = general(&self.nodes, published, &name, idle);
             if let Some(spec) = model.instances.iter().find(|i| i.name == name) {
                 fields.insert("cpus".into(), spec.cpus.into());
                 fields.insert("mem".into(), spec.mem.into());
                 let disk = Some(spec.volumes.iter().map(|volume| volume.size).sum()).filter(|disk| *disk > 0);
                 fields.extend(disk.map(|disk| ("disk".to_owned(), json!(Size::from_mib(disk)))));
             }
-            for own in [Some((self.nodes.shown)(&published.config, *id)).as_ref(), described.get(&name)] {
+            for own in [Some((self.nodes.shown)(&published.config, &name)).as_ref(), described.get(&name)] {
                 fields.extend(own.and_then(Value::as_object).cloned().unwrap_or_default());
             }
             published.secrets.mask(&Value::Object(fields))
         };
-        ids.iter().map(view).collect()
+        let numbered = ids.iter().map(|id| (self.nodes.instance(*id), idle.contains(id)));
+        let all = numbered.chain(grouped.iter().map(|name| (name.clone(), false)));
+        all.map(|(name, idle)| view(name, idle)).collect()
     }
 }
 
 /// What the SDK knows about a node.
-fn general(nodes: &Nodes, published: &Published, id: u32, idle: bool) -> Map<String, Value> {
-    let name = nodes.instance(id);
-    let status = published.view.instances.get(&name).cloned().unwrap_or_default();
+fn general(nodes: &Nodes, published: &Published, name: &str, idle: bool) -> Map<String, Value> {
+    let id = nodes.id(name);
+    let status = published.view.instances.get(name).cloned().unwrap_or_default();
     let place = status.placement.unwrap_or_default();
     let message = if idle { "configured, not started yet" } else { &status.message };
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let fields = json!({
         "id": id,
+        "group": if id.is_none() { name.rsplit_once('-').map(|(group, _)| group) } else { None },
         "instance": name,
         "phase": if idle { Phase::Stopped } else { status.phase },
         "message": message,
@@ -114,7 +141,7 @@ fn general(nodes: &Nodes, published: &Published, id: u32, idle: bool) -> Map<Str
         "address": filled(&place.address),
         "ports": place.ports,
         "endpoint": place.endpoint(nodes.port),
-        "name": published.view.dns(&name),
+        "name": published.view.dns(name),
         "attributes": place.attributes,
         "taskId": status.task_id,
         "failures": status.failures,
@@ -122,7 +149,11 @@ fn general(nodes: &Nodes, published: &Published, id: u32, idle: bool) -> Map<Str
     });
     match fields {
         Value::Object(mut fields) => {
-            fields.retain(|key, value| key != "message" || value != "");
+            fields.retain(|key, value| match key.as_str() {
+                "message" => value != "",
+                "group" => !value.is_null(),
+                _ => true,
+            });
             fields
         }
         _ => Map::new(),
@@ -138,9 +169,11 @@ async fn list(State(serving): State<Serving>) -> Json<Value> {
 /// One node as itself, several as a list.
 async fn show(State(serving): State<Serving>, Path(text): Path<String>) -> Refused<Json<Value>> {
     let published = serving.handle.published();
-    let ids = serving.nodes.chosen(&text, &serving.known(&published), &published.view)?;
-    let mut views = serving.views(&published, &ids).await;
-    if text.trim().parse::<u32>().is_ok() && views.len() == 1 {
+    let (ids, grouped) = serving.known(&published);
+    let meant = serving.nodes.chosen_of_all(&text, &ids, &grouped, &published.view)?;
+    let mut views = serving.views(&published, &meant).await;
+    let is_one = text.trim().parse::<u32>().is_ok() || grouped.contains(text.trim());
+    if is_one && views.len() == 1 {
         return Ok(Json(views.remove(0)));
     }
     Ok(Json(BTreeMap::from([(serving.nodes.many, views)]).into_iter().collect()))
@@ -185,8 +218,8 @@ async fn patch(
     Path(text): Path<String>,
     Body(fields): Body<Value>,
 ) -> Refused<Response> {
-    let ids: Ids = text.parse().map_err(Problem::bad_request)?;
     let chosen = serving.chosen(&text)?;
+    let ids: Ids = text.parse().map_err(Problem::bad_request)?;
     let Serving { handle, nodes, .. } = serving;
     let done = handle.edit(|_, options| nodes.patch(options, &ids, &chosen, &fields)).await?;
     Ok(accepted(&done))
@@ -210,13 +243,14 @@ async fn act(
     Path((text, verb)): Path<(String, String)>,
     Query(query): Query<Force>,
 ) -> Refused<Response> {
-    let ids = serving.chosen(&text)?;
+    let (ids, grouped) = serving.meant(&text)?;
     let Serving { handle, nodes, .. } = serving;
     if verb == "start" {
-        return Ok(accepted(&start(&handle, &nodes, &ids).await?));
+        return Ok(accepted(&start_all(&handle, &nodes, &ids, grouped).await?));
     }
     let idle = idle(&handle.published().config.options);
-    let mut instances: Vec<String> = ids.difference(&idle).map(|id| nodes.instance(*id)).collect();
+    let numbered = ids.difference(&idle).map(|id| nodes.instance(*id));
+    let mut instances: Vec<String> = numbered.chain(grouped).collect();
     let command = match verb.as_str() {
         "replace" if instances.len() == 1 => Command::Replace(instances.remove(0)),
         "replace" => {
@@ -234,8 +268,110 @@ async fn act(
 /// # Errors
 /// The scheduler refuses the change of its options, or the command.
 pub async fn start(handle: &Handle, nodes: &Nodes, ids: &BTreeSet<u32>) -> Refused<Accepted> {
+    start_all(handle, nodes, ids, BTreeSet::new()).await
+}
+
+async fn start_all(
+    handle: &Handle,
+    nodes: &Nodes,
+    ids: &BTreeSet<u32>,
+    grouped: BTreeSet<String>,
+) -> Refused<Accepted> {
     if !idle(&handle.published().config.options).is_disjoint(ids) {
         handle.edit(|view, options| nodes.wake(options, view, ids)).await?;
     }
-    handle.command(Command::Start(ids.iter().map(|id| nodes.instance(*id)).collect())).await
+    let instances = ids.iter().map(|id| nodes.instance(*id)).chain(grouped);
+    handle.command(Command::Start(instances.collect())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::driver::handle::Request;
+    use crate::{Config, InstanceSpec, InstanceStatus, Model, Problem as Wrong, View, Wait};
+
+    struct Grouped;
+
+    impl Service for Grouped {
+        fn name(&self) -> &'static str {
+            "grouped"
+        }
+
+        fn model(&self, _: &Config) -> Result<Model, Vec<Wrong>> {
+            let hot = InstanceSpec { name: "hot-0".into(), mem: 512.0, ..InstanceSpec::default() };
+            Ok(Model { instances: vec![hot], ..Model::default() })
+        }
+
+        fn task(&self, _: &Config, _: &InstanceSpec, _: &View) -> Result<cairn_task::TaskSpec, Wait> {
+            Ok(cairn_task::TaskSpec::default())
+        }
+
+        fn outputs(&self, _: &Config, _: &View) -> BTreeMap<String, String> {
+            BTreeMap::new()
+        }
+    }
+
+    /// What serves `node-0`, `hot-0` and `hot-1`, of which the last is on its way out, and what it asks the core for.
+    fn serving() -> (Serving, mpsc::Receiver<Request>) {
+        let instance = |name: &str| InstanceStatus { name: name.into(), ..InstanceStatus::default() };
+        let mut published = Published::default();
+        published.status.instances = ["hot-0", "hot-1", "node-0"].map(instance).into();
+        let target = ["node-0", "hot-0"].map(str::to_owned).into();
+        published.view = View { target, ..View::default() }.into();
+        let (requests, asked) = mpsc::channel(8);
+        let (_, published) = watch::channel(Arc::new(published));
+        let handle = Handle { requests, published, board: Arc::default(), lateness: Arc::default() };
+        let nodes = Nodes { groups: true, gaps: true, ..Nodes::new("node", "nodes") };
+        (Serving { service: Arc::new(Grouped), handle, nodes }, asked)
+    }
+
+    #[tokio::test]
+    async fn nodes_of_groups_are_listed_and_shown_by_name() {
+        let (serving, _asked) = serving();
+        let Json(listed) = list(State(serving.clone())).await;
+        let each: Vec<_> = listed["nodes"].as_array().unwrap().iter().collect();
+        let of = |node: &Value| json!([node["instance"], node["id"], node.get("group")]);
+        let expected = json!([["node-0", 0, null], ["hot-0", null, "hot"], ["hot-1", null, "hot"]]);
+        assert_eq!(each.iter().map(|node| of(node)).collect::<Value>(), expected);
+        let one = async |text: &str| show(State(serving.clone()), Path(text.to_owned())).await;
+        let Json(hot) = one("hot-0").await.unwrap();
+        assert_eq!((&hot["instance"], &hot["mem"]), (&json!("hot-0"), &json!(512.0)));
+        let Json(both) = one("0,hot-0").await.unwrap();
+        assert_eq!(both["nodes"].as_array().map(Vec::len), Some(2));
+        assert_eq!(one("cold-0").await.unwrap_err().status, 404);
+    }
+
+    #[tokio::test]
+    async fn they_are_told_what_to_do_and_changed_with_their_group() {
+        let (serving, mut asked) = serving();
+        let mut told = async |text: &str, verb: &str| {
+            let act = act(
+                State(serving.clone()),
+                Path((text.to_owned(), verb.to_owned())),
+                Query(Force { force: false }),
+            );
+            let heard = async {
+                match asked.recv().await {
+                    Some(Request::Command(command, _)) => format!("{command:?}"),
+                    _ => "nothing".to_owned(),
+                }
+            };
+            tokio::select! {
+                biased;
+                command = heard => command,
+                answer = act => format!("{answer:?}"),
+            }
+        };
+        assert_eq!(told("hot-0", "replace").await, r#"Replace("hot-0")"#);
+        assert_eq!(told("*", "start").await, r#"Start(["node-0", "hot-0"])"#);
+        let restart = told("0,hot-0", "restart").await;
+        assert!(restart.contains(r#"["node-0", "hot-0"]"#), "{restart}");
+        let change = Body(json!({ "mem": 1 }));
+        let refused = patch(State(serving.clone()), Path("hot-0".to_owned()), change).await.unwrap_err();
+        assert_eq!((refused.status, refused.kind.as_str()), (409, "node-of-a-group"));
+        let refused = remove(State(serving), Path("0,hot-0".to_owned())).await.unwrap_err();
+        assert_eq!(refused.kind, "node-of-a-group");
+    }
 }

@@ -73,14 +73,19 @@ pub trait Differing: Clone + Serialize + DeserializeOwned {
         named(self).into_iter().map(|(name, own)| (name, with(self, own).1)).collect()
     }
 
-    /// How the numbered node of this id is configured, if it runs or not, by the names of [`Nodes::overrides`]: for
+    /// How the node of this instance is configured, if it runs or not, by the names of [`Nodes::overrides`]: for
     /// [`Nodes::shown`].
-    fn shown(config: &Config, id: u32) -> Value
+    fn shown(config: &Config, instance: &str) -> Value
     where
         Self: Options,
     {
         let Ok(options) = config.parse::<Self>() else { return Value::Null };
-        let node = with(&options, options.different().overrides.get(&id.to_string())).1.in_effect();
+        let Different { overrides, groups, .. } = options.different();
+        let own = match Self::NODES.id(instance) {
+            Some(id) => overrides.get(&id.to_string()),
+            None => instance.rsplit_once('-').and_then(|(group, _)| groups?.get(group)),
+        };
+        let node = with(&options, own).1.in_effect();
         let fields = serde_json::to_value(node).unwrap_or_default();
         let field = |name: &&str| ((*name).to_owned(), fields.get(*name).cloned().unwrap_or_default());
         Self::NODES.overrides.iter().map(field).collect::<Map<_, _>>().into()

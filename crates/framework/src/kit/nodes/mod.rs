@@ -20,6 +20,9 @@
 //! | `ids` | `Option<BTreeSet<u32>>` | with [`Nodes::gaps`]: which, where they are not the first ones; [`Nodes::ids`] reads both |
 //! | `overrides` | `BTreeMap<String, Override>` | with [`Nodes::overrides`]: what is different about single nodes, by id; [`Differing`] reads them |
 //!
+//! A framework with [`Nodes::groups`] has further nodes, `hot-0` and so on, which are configured in an option `groups` by the names of
+//! their groups; REST lists them with the numbered ones, and takes the names of their instances where it takes ids.
+//!
 //! A framework whose nodes may be configured before they are to run has an option `idle` too, a set of ids.
 
 mod differing;
@@ -55,15 +58,28 @@ pub struct Nodes {
     pub gaps: bool,
     /// Options that may differ between them. Empty: they are all alike.
     pub overrides: &'static [&'static str],
-    /// How one is configured, for REST: see [`Differing::shown`]. It says nothing unless a service does.
-    pub shown: fn(&Config, u32) -> Value,
+    /// There may be further ones in groups: all instances that are not numbered.
+    pub groups: bool,
+    /// How the one of this instance is configured, for REST: see [`Differing::shown`]. It says nothing unless a service does.
+    pub shown: fn(&Config, &str) -> Value,
 }
 
 impl Nodes {
     /// Nodes from 0 on, all alike, of which only the last may leave; instances and the option are named like them.
     pub const fn new(one: &'static str, many: &'static str) -> Self {
-        let shown = |_: &Config, _| Value::Null;
-        Self { one, many, prefix: one, count: many, first: 0, port: "", gaps: false, overrides: &[], shown }
+        let shown = |_: &Config, _: &str| Value::Null;
+        Self {
+            one,
+            many,
+            prefix: one,
+            count: many,
+            first: 0,
+            port: "",
+            gaps: false,
+            overrides: &[],
+            groups: false,
+            shown,
+        }
     }
 
     /// Name of the instance with this id.
@@ -92,6 +108,11 @@ impl Nodes {
         view.target.iter().filter_map(|name| self.id(name)).collect()
     }
 
+    /// Those of these instances that belong to groups.
+    pub(crate) fn in_groups<'a>(&self, instances: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
+        instances.into_iter().filter(|name| self.groups && self.id(name).is_none()).cloned().collect()
+    }
+
     /// Ids of all that is listed: those that should run, those that are on their way out, those that only are configured.
     pub fn listed(&self, options: &Value, instances: &[InstanceStatus]) -> BTreeSet<u32> {
         let mut ids: BTreeSet<u32> = instances.iter().filter_map(|i| self.id(&i.name)).collect();
@@ -112,19 +133,40 @@ impl Nodes {
     /// 400 if it cannot be read, 404 with what there is if it names an unknown id or nobody.
     pub fn chosen(&self, text: &str, known: &BTreeSet<u32>, view: &View) -> rest::Refused<BTreeSet<u32>> {
         let ids: Ids = text.parse().map_err(rest::Problem::bad_request)?;
-        let attribute = |id: u32, key: &str| {
-            let place = view.placement(&self.instance(id))?;
-            if key == "hostname" { Some(place.hostname.clone()) } else { place.attributes.get(key).cloned() }
-        };
-        let unknown = |what: String| {
-            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-            rest::Problem::not_found(&format!("unknown-{}", self.one), what).hint(format!(
-                "{}: {}",
-                self.many,
-                known.join(", ")
-            ))
-        };
-        ids.among(known, attribute).map_err(|id| unknown(format!("there is no {} {id}", self.one)))
+        let attribute = |id: u32, key: &str| attribute(view, &self.instance(id), key);
+        ids.among(known, attribute).map_err(|id| self.unknown(&id.to_string(), known, &BTreeSet::new()))
+    }
+
+    /// The same, and those in groups by the names of their instances.
+    ///
+    /// # Errors
+    /// As of [`Nodes::chosen`].
+    pub(crate) fn chosen_of_all(
+        &self,
+        text: &str,
+        known: &BTreeSet<u32>,
+        grouped: &BTreeSet<String>,
+        view: &View,
+    ) -> rest::Refused<(BTreeSet<u32>, BTreeSet<String>)> {
+        if !self.groups {
+            return Ok((self.chosen(text, known, view)?, BTreeSet::new()));
+        }
+        let ids = Ids::with_instances(text).map_err(rest::Problem::bad_request)?;
+        let named = ids.instances_among(grouped, |name, key| attribute(view, name, key));
+        let named = named.map_err(|name| self.unknown(&name, known, grouped))?;
+        let numbered = ids.among(known, |id, key| attribute(view, &self.instance(id), key));
+        Ok((numbered.map_err(|id| self.unknown(&id.to_string(), known, grouped))?, named))
+    }
+
+    fn unknown(&self, named: &str, known: &BTreeSet<u32>, grouped: &BTreeSet<String>) -> rest::Problem {
+        let known = known.iter().map(ToString::to_string).chain(grouped.iter().cloned());
+        let known: Vec<String> = known.collect();
+        let what = format!("there is no {} {named}", self.one);
+        rest::Problem::not_found(&format!("unknown-{}", self.one), what).hint(format!(
+            "{}: {}",
+            self.many,
+            known.join(", ")
+        ))
     }
 
     /// Checks number and ids.
@@ -167,6 +209,12 @@ impl Nodes {
     }
 }
 
+/// An attribute of the agent on which an instance has its place.
+fn attribute(view: &View, instance: &str, key: &str) -> Option<String> {
+    let place = view.placement(instance)?;
+    if key == "hostname" { Some(place.hostname.clone()) } else { place.attributes.get(key).cloned() }
+}
+
 /// Ids of nodes that are configured but not to run yet.
 pub(crate) fn idle(options: &Value) -> BTreeSet<u32> {
     let ids = options.get("idle").and_then(Value::as_array).into_iter().flatten();
@@ -200,6 +248,27 @@ mod tests {
         assert!(told(0, None).contains("servers: must be at least 1"));
         assert!(told(3, Some([1, 4].into())).contains("ids: names 2 servers, but `servers` is 3"));
         assert!(told(1, Some([0].into())).contains("0 is below 1"));
+    }
+
+    #[test]
+    fn those_in_groups_are_named_by_their_instances() {
+        let nodes = Nodes { groups: true, ..NODES };
+        let instances = ["server-1", "hot-0", "hot-1"].map(str::to_owned);
+        let grouped = nodes.in_groups(&instances);
+        assert_eq!(grouped, ["hot-0", "hot-1"].map(str::to_owned).into());
+        assert!(NODES.in_groups(&instances).is_empty());
+        let chosen = |text: &str| nodes.chosen_of_all(text, &[1].into(), &grouped, &View::default());
+        assert_eq!(chosen("*").unwrap(), ([1].into(), grouped.clone()));
+        assert_eq!(chosen("1").unwrap(), ([1].into(), BTreeSet::new()));
+        assert_eq!(chosen("hot-1").unwrap(), (BTreeSet::new(), ["hot-1".to_owned()].into()));
+        for unknown in ["cold-0", "2"] {
+            let unknown = chosen(unknown).unwrap_err();
+            assert_eq!((unknown.status, unknown.hint.as_deref()), (404, Some("servers: 1, hot-0, hot-1")));
+        }
+        assert_eq!(
+            NODES.chosen_of_all("hot-0", &[1].into(), &grouped, &View::default()).unwrap_err().status,
+            400
+        );
     }
 
     #[test]

@@ -17,12 +17,13 @@ impl Earlier {
     }
 
     fn shape(&self, published: &Published, id: u32) -> Value {
-        let status = published.view.instances.get(&self.nodes.instance(id)).cloned().unwrap_or_default();
+        let instance = self.nodes.instance(id);
+        let status = published.view.instances.get(&instance).cloned().unwrap_or_default();
         let active = !idle(&published.config.options).contains(&id) && status.phase != Phase::Stopped;
         let mut shape = Map::new();
         shape.insert("id".into(), id.to_string().into());
         shape.insert("active".into(), active.into());
-        let options = (self.nodes.shown)(&published.config, id);
+        let options = (self.nodes.shown)(&published.config, &instance);
         for (name, kind) in self.fields() {
             let value = options.get(name).filter(|value| !value.is_null());
             shape.extend(value.map(|value| (name.to_owned(), kind.written(value))));

@@ -356,7 +356,7 @@ mod tests {
         nodes: Nodes {
             gaps: true,
             overrides: &["cpus", "mem", "heap", "options", "jvmOptions", "constraints", "port"],
-            shown: |_, id| json!({ "cpus": id }),
+            shown: |_, instance| json!({ "cpus": instance.len() }),
             ..Nodes::new("broker", "brokers")
         },
         kinds: &[("options", Kind::Map)],
@@ -408,7 +408,10 @@ mod tests {
         let answer =
             async |verb, params: &[(&str, &str)]| EARLIER.answer(&handle, verb, &Params::of(params)).await;
         let listed = answer("list", &[]).await.unwrap();
-        assert_eq!((&listed["brokers"][0]["id"], &listed["brokers"][0]["cpus"]), (&json!("4"), &json!(4)));
+        assert_eq!(
+            (&listed["brokers"][0]["id"], &listed["brokers"][0]["cpus"]),
+            (&json!("4"), &json!("broker-4".len()))
+        );
         let unknown = answer("explode", &[]).await.unwrap_err();
         assert_eq!((unknown.status, unknown.detail.as_str()), (404, "there is no /api/broker/explode"));
         assert_eq!(answer("start", &[]).await.unwrap_err().detail, "broker required");
