@@ -101,8 +101,11 @@ impl Core {
     pub(crate) fn why_given_up(&self, name: &str) -> String {
         let last = self.state.instances.get(name).and_then(|r| r.runs.last()).map(|run| run.message.clone());
         let last = last.or_else(|| self.live.get(name).map(|live| live.message.clone())).unwrap_or_default();
-        let failures = self.failures(name);
-        format!("given up after {failures} failures; `start` tries again. {last}").trim_end().to_owned()
+        let failures = match self.failures(name) {
+            1 => "1 failure".to_owned(),
+            more => format!("{more} failures"),
+        };
+        format!("given up after {failures}; `start` tries again. {last}").trim_end().to_owned()
     }
 
     /// Last words of a run that failed, for a job that rests.

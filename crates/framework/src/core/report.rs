@@ -110,7 +110,8 @@ impl Core {
             Link::Registered => "waits for an offer".into(),
             _ => "waits for the master".into(),
         };
-        self.no_place(name).or_else(|| self.gang_without_place(name)).or(peers).unwrap_or_else(without_offers)
+        let gang = || self.gang_given_up(name).or_else(|| self.gang_without_place(name));
+        self.no_place(name).or_else(gang).or(peers).unwrap_or_else(without_offers)
     }
 
     fn is_placed(&self, name: &str) -> bool {
@@ -120,6 +121,13 @@ impl Core {
     /// Why the instance itself fits nowhere, as far as that is known.
     fn no_place(&self, name: &str) -> Option<String> {
         self.never_fits(name).or_else(|| self.live.get(name)?.refusal.clone())
+    }
+
+    /// Who of its gang is not tried again, and why: all are launched together.
+    fn gang_given_up(&self, name: &str) -> Option<String> {
+        let gang = self.gang_to_launch(name)?;
+        let other = gang.iter().find(|other| self.gave_up(other))?;
+        Some(format!("waits for {other}: {}", self.why_given_up(other)))
     }
 
     /// Who of its gang fits nowhere, and why: all are placed together.

@@ -73,3 +73,18 @@ fn what_some_have_finished_is_done_again_when_another_fails() {
     assert!(world.tasks.is_empty(), "the second failure of the gang is one too many");
     assert_eq!(world.status().plan.status, PlanStatus::Error);
 }
+
+#[test]
+fn who_would_go_on_says_that_another_is_given_up() {
+    let mut world = World::new(3);
+    world.start(1, json!({ "count": 2, "gang": 1, "jobs": 1, "retries": 0, "patience": 5 }));
+    world.pass(2_000);
+    world.exit("node-0", 1);
+    world.pass(60_000);
+    assert!(world.tasks.is_empty(), "all or none");
+    let status = world.status();
+    let told: Vec<(Phase, &str)> = status.instances.iter().map(|i| (i.phase, i.message.as_str())).collect();
+    let [(Phase::Failed, why), (Phase::Waiting, waits)] = told.as_slice() else { panic!("{told:#?}") };
+    assert!(why.starts_with("given up after 1 failure"), "{why}");
+    assert_eq!(*waits, format!("waits for node-0: {why}"));
+}

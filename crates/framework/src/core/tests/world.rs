@@ -41,13 +41,14 @@ fn instances_of(config: &Config) -> InstanceSpec {
 }
 
 /// `jobs`: so many of the first nodes run to completion, with the `goal` FINISH or ONCE; `cron`, `overlap`, `missed`
-/// and `retries` are theirs. `gang`: all form one.
+/// and `retries` are theirs. `gang`: all form one, whose other members are tried again `patience` times.
 fn job_of(index: u64, config: &Config, spec: InstanceSpec) -> InstanceSpec {
     let read = |key: &str| config.options.get(key).cloned().unwrap_or_default();
     let gang = (number(config, "gang", 0) == 1).then(|| "gang".to_owned());
     let retries = read("retries").as_u64().map(|n| u32::try_from(n).unwrap());
     if index >= number(config, "jobs", 0) {
-        let retries = retries.filter(|_| gang.is_some());
+        let patience = read("patience").as_u64().map(|n| u32::try_from(n).unwrap());
+        let retries = patience.or(retries).filter(|_| gang.is_some());
         return InstanceSpec { gang, retries, ..spec };
     }
     let timing = read("cron").as_str().map(|cron| Timing {
