@@ -17,6 +17,9 @@ use crate::view::StackView;
 const PATIENCE: Duration = Duration::from_secs(15);
 const LENGTH: u64 = 64 * 1024;
 const LENGTH_MAX: u64 = 1024 * 1024;
+/// What there is to know where a sandbox is not there.
+const KEPT: &str = "a sandbox comes with its task; agents delete it some time after the task's end: a week unless `--gc-delay` (Mesos: \
+                    `--gc_delay`) says otherwise, and sooner the fuller the disk is";
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct LogsQuery {
@@ -73,6 +76,9 @@ fn silent(detail: String) -> Problem {
 
 fn problem(error: &SandboxError) -> Problem {
     match error {
+        SandboxError::NoSandbox { .. } => {
+            Problem::new(StatusCode::GONE, "no-sandbox", error.to_string()).hint(KEPT)
+        }
         SandboxError::NoFile { .. } => Problem::not_found("unknown-file", error.to_string()),
         SandboxError::Agent(_) => Problem::unavailable(error.to_string()),
         SandboxError::Master(_) | SandboxError::File { .. } => silent(error.to_string()),
@@ -139,6 +145,14 @@ mod tests {
         };
         let hint = unknown.hint.unwrap_or_default();
         assert_eq!(hint, "there are: zookeeper, zookeeper/server-0, zookeeper/server-1, kafka");
+    }
+
+    #[test]
+    fn where_there_is_no_sandbox_it_is_said_how_long_there_is_one() {
+        let error = SandboxError::NoSandbox { agent: "127.0.0.1:5051".into(), task: "t".into() };
+        let told = problem(&error);
+        assert_eq!((told.status, told.detail), (410, error.to_string()));
+        assert!(told.hint.is_some_and(|hint| hint.contains("a week unless `--gc-delay`")));
     }
 
     #[test]

@@ -22,6 +22,14 @@ pub enum SandboxError {
         /// The file.
         file: String,
     },
+    /// There is no sandbox of the task: it has not started, or has ended long ago.
+    #[error("the agent at {agent} has no sandbox of {task} (any more)")]
+    NoSandbox {
+        /// Where the agent is.
+        agent: String,
+        /// The task.
+        task: String,
+    },
     /// The agent does not give it.
     #[error("the agent at {agent} does not give the file {file}: {reason}")]
     File {
@@ -33,6 +41,9 @@ pub enum SandboxError {
         reason: ClientError,
     },
 }
+
+/// What every sandbox has.
+const OUTPUT: &str = "stdout";
 
 /// The sandbox of a task. Its executor has the id of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +87,22 @@ impl Sandbox {
         length: u64,
     ) -> Result<Piece, SandboxError> {
         let agent = self.agent(master).await?;
-        let path = format!("{}/{file}", self.path());
-        let read = async { master.agent(&agent)?.read(&path, offset, length).await };
-        read.await.map_err(|reason| match reason.status() {
-            Some(404) => SandboxError::NoFile { agent, file: file.to_owned() },
-            _ => SandboxError::File { agent, file: file.to_owned(), reason },
-        })
+        let read = async |file: &str, offset, length| {
+            let path = format!("{}/{file}", self.path());
+            master.agent(&agent)?.read(&path, offset, length).await
+        };
+        let missing = |error: &ClientError| error.status() == Some(404);
+        match read(file, offset, length).await {
+            Ok(piece) => Ok(piece),
+            // Every sandbox has its output from the beginning.
+            Err(error) if missing(&error) => match read(OUTPUT, -1, 0).await {
+                Err(error) if missing(&error) => {
+                    Err(SandboxError::NoSandbox { agent: agent.clone(), task: self.task_id.clone() })
+                }
+                _ => Err(SandboxError::NoFile { agent: agent.clone(), file: file.to_owned() }),
+            },
+            Err(reason) => Err(SandboxError::File { agent: agent.clone(), file: file.to_owned(), reason }),
+        }
     }
 
     /// The path under which every agent serves the newest run of an executor.
@@ -108,18 +129,70 @@ fn address(known: master::response::GetAgents, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::extract::Query;
+    use axum::http::{StatusCode, header};
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+    use cairn_mesos::codec::MediaType;
     use cairn_mesos::v1::{AgentId, AgentInfo};
     use master::response::{GetAgents, get_agents::Agent};
+    use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn an_agent_is_found_by_its_id() {
-        let agent = |id: &str, pid: &str| Agent {
+    fn agent(id: &str, pid: &str) -> Agent {
+        Agent {
             agent_info: AgentInfo { id: Some(AgentId { value: id.into() }), ..AgentInfo::default() },
             pid: Some(pid.into()),
             ..Agent::default()
+        }
+    }
+
+    /// A master whose agent, itself, has these files in the sandbox of the task `t`.
+    async fn with_files(files: &'static [&'static str]) -> Master {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let agents = vec![agent("A1", &format!("slave(1)@{address}"))];
+        let get_agents = Some(GetAgents { agents, ..GetAgents::default() });
+        let known = master::Response {
+            r#type: Some(master::response::Type::GetAgents as i32),
+            get_agents,
+            ..master::Response::default()
         };
+        let known = MediaType::Json.encode(&known).unwrap();
+        let read = async move |Query(asked): Query<BTreeMap<String, String>>| {
+            let path = asked["path"].strip_prefix("/frameworks/F/executors/t/runs/latest/").unwrap();
+            let there = Json(json!({ "offset": 0, "data": "said" }));
+            if files.contains(&path) { Ok(there) } else { Err(StatusCode::NOT_FOUND) }
+        };
+        let router = Router::new()
+            .route("/api/v1", post(async || ([(header::CONTENT_TYPE, "application/json")], known)))
+            .route("/files/read", get(read));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Master::from(address)
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_that_is_gone_is_told_from_a_file_that_never_was() {
+        let sandbox = Sandbox { agent_id: "A1".into(), framework_id: "F".into(), task_id: "t".into() };
+        let read = async |files, file: &str| {
+            let master = with_files(files).await;
+            sandbox
+                .read(&master, file, 100)
+                .await
+                .map_err(|error| error.to_string().replace(&master.address, "X"))
+        };
+        assert_eq!(read(&["stdout"], "stdout").await, Ok("said".into()));
+        assert_eq!(read(&["stdout"], "x.log").await, Err("the agent at X has no file x.log".into()));
+        let gone = Err("the agent at X has no sandbox of t (any more)".to_owned());
+        assert_eq!(read(&[], "stdout").await, gone);
+        assert_eq!(read(&[], "x.log").await, gone);
+    }
+
+    #[test]
+    fn an_agent_is_found_by_its_id() {
         let known = || GetAgents {
             agents: vec![agent("A1", "slave(1)@127.0.0.1:5051"), agent("A2", "slave(1)@127.0.0.2:5051")],
             ..GetAgents::default()
