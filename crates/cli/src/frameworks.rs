@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use cairn_framework::Service;
-use cairn_stack::{Beside, Catalog, FrameworkFile, FrameworkFiles, named_files};
+use cairn_framework::{Artifact, Config, Service};
+use cairn_stack::{Beside, Catalog, FrameworkFile, FrameworkFiles, Mistake, Proposed, named_files};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -78,6 +78,40 @@ pub(crate) fn scheduler(name: &str) -> Result<Arc<dyn Service>, Failure> {
             format!("there are: {}", known.join(", ")),
         )
     })
+}
+
+/// What the scheduler that a framework spec names says of a service: the same as when it would be started with it. Programs that are
+/// not ours are not asked.
+fn mistakes(proposed: &Proposed<'_>) -> Vec<Mistake> {
+    let spec = proposed.framework;
+    let command = spec.scheduler.command.argv();
+    let [program, verb, name, ..] = command.as_slice() else { return Vec::new() };
+    let Some(scheduler) = scheduler(name).ok().filter(|_| program == "cairn" && verb == "scheduler") else {
+        return Vec::new();
+    };
+    let problems = scheduler.model(&config(proposed)).err().unwrap_or_default();
+    // What is wrong with a described service is told by places in its description.
+    let of = |problem: cairn_framework::Problem| match spec.service {
+        Some(_) => Mistake { option: String::new(), message: problem.to_string(), help: problem.help },
+        None => Mistake { option: problem.option, message: problem.message, help: problem.help },
+    };
+    problems.into_iter().map(of).collect()
+}
+
+/// A scheduler's configuration as far as the stack says it. Where archives are is not known yet, but which ones there are.
+fn config(&Proposed { framework: spec, stack, service }: &Proposed<'_>) -> Config {
+    let archive = |uri: &str| Artifact { uri: uri.to_owned(), extract: true, ..Artifact::default() };
+    let archives = spec.distributions.iter();
+    Config {
+        options: service.options.clone().into(),
+        inputs: service.inputs.clone(),
+        distributions: archives.map(|(version, of)| (version.clone(), archive(&of.archive))).collect(),
+        distribution: service.distribution.as_ref().map(|own| archive(&own.uri)),
+        definition: spec.service.as_ref().and_then(|_| serde_json::to_value(spec).ok().map(Box::new)),
+        stack: stack.to_owned(),
+        service: service.name.clone(),
+        ..Config::default()
+    }
 }
 
 /// Framework specs beside those that come with Cairn.
@@ -174,9 +208,10 @@ fn catalog(mut more: Vec<SpecFile>) -> Result<Catalog, Failure> {
         spec: FrameworkFile { name: &file.name, bytes: &file.bytes, options: None },
         beside: std::mem::take(&mut file.beside),
     });
-    Catalog::load(files.map(FrameworkFiles::from).chain(more)).map_err(|reports| {
+    let loaded = Catalog::load(files.map(FrameworkFiles::from).chain(more)).map_err(|reports| {
         Failure::Rendered(reports.iter().map(|report| report.render(false)).collect::<Vec<_>>().join("\n"))
-    })
+    })?;
+    Ok(loaded.with_own_check(mistakes))
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -195,7 +230,7 @@ fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use cairn_framework::{Config, View};
+    use cairn_framework::View;
     use serde_json::json;
 
     use super::*;

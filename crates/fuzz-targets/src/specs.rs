@@ -29,7 +29,7 @@ fn told(report: &Report) {
 }
 
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
-    let stacks = ["specs", "tests/bad-specs", "tests/bad-frameworks", "tests/chaos"];
+    let stacks = ["specs", "tests/bad-specs", "tests/bad-frameworks", "tests/bad-options", "tests/chaos"];
     let stacks =
         stacks.iter().flat_map(|folder| corpus::files(folder, "yaml")).map(|file| fs::read(file).unwrap());
     stacks.chain(corpus::frameworks().into_iter().map(|(_, bytes)| bytes)).collect()

@@ -11,7 +11,7 @@ use crate::framework::Bound;
 use crate::node::Node;
 use crate::schema_check::{SchemaChecker, Subject, Unknown};
 use crate::source::Sources;
-use crate::{Diagnostic, FrameworkSpec, Report, schema, yaml};
+use crate::{Diagnostic, FrameworkSpec, Report, Service, schema, yaml};
 
 /// Keys that mean the same for every service, so that no framework may use them.
 pub(crate) const RESERVED: [&str; 5] = ["framework", "needs", "distribution", "stack", "existing"];
@@ -20,6 +20,32 @@ pub(crate) const RESERVED: [&str; 5] = ["framework", "needs", "distribution", "s
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     frameworks: BTreeMap<String, Framework>,
+    own_check: Option<OwnCheck>,
+}
+
+/// What the program that a framework spec names has against a service.
+pub type OwnCheck = fn(&Proposed<'_>) -> Vec<Mistake>;
+
+/// A service whose options fit its framework's spec, before it is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposed<'a> {
+    /// The spec.
+    pub framework: &'a FrameworkSpec,
+    /// Name of the stack that it belongs to.
+    pub stack: &'a str,
+    /// The service. Texts that refer to outputs and secrets stand as they are written; what is said of them does not count.
+    pub service: &'a Service,
+}
+
+/// Something that a program does not accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Dotted path of the option, empty if it is about the whole.
+    pub option: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 /// A framework spec with its schema made ready.
@@ -91,6 +117,17 @@ impl Catalog {
             }
         }
         if reports.is_empty() { Ok(catalog) } else { Err(reports) }
+    }
+
+    /// The same, where programs are asked about the services that they would run, those of frameworks that come with a stack
+    /// included.
+    #[must_use]
+    pub fn with_own_check(self, check: OwnCheck) -> Self {
+        Self { own_check: Some(check), ..self }
+    }
+
+    pub(crate) fn own_check(&self) -> Option<OwnCheck> {
+        self.own_check
     }
 
     /// The framework of that name.

@@ -39,7 +39,7 @@ mod yaml;
 
 pub use beside::{Beside, named_files};
 pub use bundle::{Bundle, Content, MAX_FILES, resolve_name};
-pub use catalog::{Catalog, FrameworkFile, FrameworkFiles};
+pub use catalog::{Catalog, FrameworkFile, FrameworkFiles, Mistake, OwnCheck, Proposed};
 pub use check::{check_bundle, check_stack, param_value};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Span};
 pub use diff::{Change, FieldChange, ServiceDiff, StackDiff, diff};

@@ -41,10 +41,21 @@ fn too_large(cairn: &mut Cairn) {
     refused(cairn, "large", spec, 3, &["no agent can ever offer cpus 64", "4"]);
 }
 
-/// What only the framework itself knows to be wrong; the stack can be taken down all the same.
+/// What only the framework itself knows to be wrong is told with its place, and nothing is launched. Where it knows only when a
+/// secret is filled in, its plan tells, and the stack can be taken down all the same.
 fn refused_by_its_framework(cairn: &mut Cairn) {
     let spec = "stack: headless\nservices:\n  elasticsearch:\n    framework: elasticsearch\n    nodes: 1\n    roles: [data]\n";
-    refused(cairn, "headless", spec, 3, &["roles: no node has the role master"]);
+    let file = cairn.file("headless.yaml", spec);
+    let out = cairn.run(&["apply", "-f", &file]).expect(1);
+    assert!(out.stderr.contains("`roles`: no node has the role master"), "{out:#?}");
+    assert!(out.stderr.contains("headless.yaml:6:"), "{out:#?}");
+    assert_eq!(cairn.http().send("GET", "/v1/stacks/headless", None).0, 404);
+    let secret = cairn.file("pin", "1234567");
+    let spec = format!(
+        "stack: weak\nsecrets: {{ pin: {{ file: {secret} }} }}\nservices:\n  zookeeper:\n    framework: zookeeper\n    \
+         nodes: 1\n    superPassword: ${{secret.pin}}\n"
+    );
+    refused(cairn, "weak", &spec, 3, &["superPassword: is shorter than 8 characters"]);
 }
 
 fn checksum(cairn: &mut Cairn) {

@@ -26,13 +26,12 @@ fn folder() -> PathBuf {
     checkout().join("tests/bad-specs")
 }
 
-fn specs() -> Vec<String> {
-    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+fn specs(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let yaml = files.filter(|path| path.extension().is_some_and(|ext| ext == "yaml"));
     let mut names: Vec<String> =
         yaml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
-    assert!(names.len() >= 30, "{}", names.len());
     names
 }
 
@@ -48,7 +47,9 @@ fn places<'a>(text: &'a str, file: &str) -> Vec<&'a str> {
 #[test]
 fn each_is_refused_with_all_its_mistakes_and_their_places() {
     let cairn = Cairn::new();
-    for name in specs() {
+    let specs = specs(&folder());
+    assert!(specs.len() >= 30, "{}", specs.len());
+    for name in specs {
         let file = format!("{name}.yaml");
         let out = validate(&cairn, &file, &folder(), &[]).expect(1);
         assert_eq!(out.stdout, "", "{name}");
@@ -92,10 +93,32 @@ fn stacks_of_several_files_are_told_with_the_file_of_each_mistake() {
     assert!(seen >= 20, "{seen}");
 }
 
+/// `tests/bad-options`: what only the frameworks' own programs know. `UPDATE_EXPECT=1` writes the texts anew.
+#[test]
+fn what_a_scheduler_would_refuse_is_told_before_there_is_one() {
+    let cairn = Cairn::new();
+    let folder = checkout().join("tests/bad-options");
+    let specs = specs(&folder);
+    assert!(specs.len() >= 8, "{}", specs.len());
+    for name in specs {
+        let out = validate(&cairn, &format!("{name}.yaml"), &folder, &[]).expect(1);
+        let expected = folder.join(format!("{name}.txt"));
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected, &out.stderr).unwrap();
+        }
+        assert_eq!(out.stderr, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
+        for verb in ["plan", "apply"] {
+            let refused = finish(cairn.command(&[verb, "-f", &format!("{name}.yaml")]).current_dir(&folder));
+            assert_eq!(refused.expect(1).stderr.trim_end(), out.stderr.trim_end(), "{verb} {name}");
+        }
+        assert!(!folder.join(".cairn").exists() && !cairn.path(".cairn").exists(), "{name} starts nothing");
+    }
+}
+
 #[test]
 fn as_data_the_diagnostics_are_the_answer() {
     let cairn = Cairn::new();
-    for name in specs() {
+    for name in specs(&folder()) {
         let file = format!("{name}.yaml");
         let out = validate(&cairn, &file, &folder(), &["-o", "json"]).expect(1);
         assert_eq!(out.stderr, "", "{name}");

@@ -88,7 +88,7 @@ impl Serving {
         let Some(instance) = named.and_then(|ids| ids.instances().first().cloned()) else { return Ok(()) };
         let what = format!("{instance} is as its group is, and changes with that");
         let problem = Problem::conflict(&format!("{}-of-a-group", self.nodes.one), what);
-        Err(problem.hint("change the option `groups`, in the stack's file or by PATCH /v1/config"))
+        Err(problem.hint("change the option `groups`, in the stack's file or by PUT /v1/config"))
     }
 
     /// All that are there to be told something, with the names of their instances.

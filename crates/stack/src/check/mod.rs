@@ -7,6 +7,7 @@ mod flat;
 mod inputs;
 mod nested;
 mod outputs;
+mod own;
 mod params;
 mod rules;
 mod scope;
@@ -137,7 +138,8 @@ impl<'a> Checker<'a> {
             self.check_frameworks(scope);
             self.check_items(scope, &name);
         }
-        let services: Vec<_> = (0..self.services.len()).filter_map(|id| self.check_service(id)).collect();
+        let services: Vec<_> =
+            (0..self.services.len()).filter_map(|id| self.check_service(id, &name)).collect();
         let outputs = scopes.clone().flat_map(|scope| self.check_outputs(scope)).collect();
         let existing = scopes.clone().flat_map(|scope| self.check_existing(scope)).collect();
         scopes.clone().for_each(|scope| self.check_given(scope));

@@ -1,23 +1,22 @@
 //! One service of a stack.
 
-use std::collections::BTreeSet;
-
 use cairn_units::suggest;
 use serde_json::Value;
 
 use super::fill::{Filled, Owner, Who};
 use super::scope::Found;
 use super::{Checker, ServiceId};
-use crate::catalog::{Framework, RESERVED};
+use crate::catalog::{Framework, Proposed, RESERVED};
 use crate::load::Loaded;
 use crate::node::{Entry, Kind, Node};
-use crate::schema_check::{SchemaChecker, Subject};
+use crate::schema_check::{SchemaChecker, Subject, Violation};
 use crate::{Diagnostic, Distribution, Service, Span, schema};
 
 impl<'a> Checker<'a> {
     /// Checks a service to launch; `None` if too little is known of it.
-    pub(super) fn check_service(&mut self, id: ServiceId) -> Option<Service> {
+    pub(super) fn check_service(&mut self, id: ServiceId, stack: &str) -> Option<Service> {
         self.given.clear();
+        let told = self.diagnostics.len();
         let Found { scope, entry, .. } = self.services[id];
         let path = self.services[id].path.clone();
         let owner = Owner { scope, who: Who::Service(id) };
@@ -29,6 +28,7 @@ impl<'a> Checker<'a> {
             return None;
         };
         let distribution = self.check_distribution(entry, owner);
+        let fits = distribution.is_some() || entry.value.entry("distribution").is_none();
         let Some(framework) = self.check_framework(entry) else {
             // Its references still count: for circles, and as mistakes of their own.
             for part in entries.iter().filter(|part| !RESERVED.contains(&part.key.as_str())) {
@@ -42,18 +42,26 @@ impl<'a> Checker<'a> {
             kind: Kind::Map(entries.iter().filter(|part| is_option(&part.key)).cloned().collect()),
         };
         let filled = self.fill_entries(entries.iter().filter(|part| is_option(&part.key)), owner);
-        let bad = self.check_options(entry, framework, &options, &filled);
+        let violations = self.check_options(entry, framework, &options, &filled);
+        let fits = fits && violations.is_empty();
+        let bad = violations.into_iter().filter_map(|path| path.into_iter().next()).collect();
         self.check_rules(framework, entry, &options, &filled.plain, &bad);
         self.check_version(framework, entry, &filled.plain);
         let inputs = self.check_inputs(id, framework, &filled.plain, &bad);
-        Some(Service {
+        let mut service = Service {
             name: path,
             framework: framework.spec.framework.clone(),
-            options: filled.value,
+            options: filled.plain,
             inputs,
             needs: self.needs_of(id),
             distribution,
-        })
+        };
+        if fits {
+            let proposed = Proposed { framework: &framework.spec, stack, service: &service };
+            self.check_own(&proposed, &options, &filled.unknown, told);
+        }
+        service.options = filled.value;
+        Some(service)
     }
 
     /// Notes a mistake, and where the values that it is about come from if that is another file.
@@ -114,14 +122,14 @@ impl<'a> Checker<'a> {
         found
     }
 
-    /// Checks the options against the framework's schema; the names of those that are wrong.
+    /// Checks the options against the framework's schema; the paths of those that are wrong.
     fn check_options(
         &mut self,
         service: &Entry,
         framework: &Framework,
         options: &Node,
         filled: &Filled,
-    ) -> BTreeSet<String> {
+    ) -> Vec<Vec<String>> {
         let subject = Subject {
             sources: &self.files.sources,
             node: options,
@@ -133,9 +141,11 @@ impl<'a> Checker<'a> {
             other_keys: framework.spec.needs.keys().map(String::as_str).chain(RESERVED).collect(),
         };
         let violations = framework.options.check(&subject);
-        let bad = violations.iter().filter_map(|violation| violation.path.first().cloned()).collect();
-        violations.into_iter().for_each(|violation| self.tell(violation.diagnostic));
-        bad
+        let tell = |violation: Violation| {
+            self.tell(violation.diagnostic);
+            violation.path
+        };
+        violations.into_iter().map(tell).collect()
     }
 
     fn check_distribution(&mut self, service: &'a Entry, owner: Owner) -> Option<Distribution> {
