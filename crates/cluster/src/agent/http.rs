@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -129,8 +129,22 @@ async fn read_only(State(web): State<Web>, request: Request, next: Next) -> Resp
     }
 }
 
-async fn executor(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    take_call(&web, &headers, &body).await.unwrap_or_else(|refused| refused)
+async fn executor(State(web): State<Web>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    match whole(request).await {
+        Ok(body) => take_call(&web, &headers, &body).await.unwrap_or_else(|refused| refused),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// All of a body, if it is no longer than it may be, whether it says how long it is or not.
+pub(crate) async fn whole(request: Request) -> Result<Bytes, Refusal> {
+    Bytes::from_request(request, &()).await.map_err(|refused| match refused.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {MAX_BODY} bytes"))
+        }
+        status => (status, refused.body_text()),
+    })
 }
 
 async fn take_call(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Response, Response> {
@@ -262,6 +276,14 @@ mod tests {
     use cairn_mesos::v1::{ExecutorId, FrameworkId, TaskStatus};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_turns_out_to_be_too_long_is_told_how_long_it_may_be() {
+        let pieces = (0..9).map(|_| Ok::<_, std::convert::Infallible>(vec![b' '; 1 << 20]));
+        let request = Request::new(Body::from_stream(stream::iter(pieces)));
+        let refused = whole(request).await.unwrap_err();
+        assert_eq!(refused, (StatusCode::PAYLOAD_TOO_LARGE, "The body exceeds 8388608 bytes".to_owned()));
+    }
 
     #[test]
     fn an_update_is_of_the_executor_that_sends_it() {

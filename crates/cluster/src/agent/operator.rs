@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_mesos::codec::MediaType;
@@ -12,7 +12,7 @@ use cairn_mesos::v1::{Flag, FrameworkInfo, ResourceStatistics, VersionInfo};
 
 use super::core::{ExecutorView, View};
 use super::entry::Visitor;
-use super::http::{Refusal, Web, decoded, look};
+use super::http::{Refusal, Web, decoded, look, whole};
 use super::media::{self, Accept, Sent};
 use super::metrics::{self, Around};
 use super::{files, nested, usage};
@@ -31,9 +31,9 @@ pub(crate) async fn handle(State(web): State<Web>, request: Request) -> Response
         Ok((Sent::Records(media), accept)) => speak(&web, media, accept, request.into_body(), &visitor).await,
         Ok((Sent::Message(_), accept)) => {
             let headers = request.headers().clone();
-            match Bytes::from_request(request, &web).await {
+            match whole(request).await {
                 Ok(body) => answer(&web, &headers, &body, accept, &visitor).await,
-                Err(refused) => return refused.into_response(),
+                Err(refusal) => Err(refusal),
             }
         }
     };

@@ -1,7 +1,10 @@
 //! Request bodies: bad JSON is answered with a problem document that says where.
 
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
+use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -16,16 +19,42 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|e| {
-            let status = e.status();
-            Problem::new(
-                status,
-                if status == 413 { "body-too-large" } else { "unreadable-body" },
-                e.body_text(),
-            )
-        })?;
-        parse(&bytes).map(Self)
+        parse(&whole(request, state).await?).map(Self)
     }
+}
+
+/// How large a body may be where it is read, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit(usize);
+
+/// Layers: bodies of so many bytes at most, and who sends a larger one is told how many.
+pub(crate) fn at_most(bytes: usize) -> (DefaultBodyLimit, Extension<Limit>) {
+    (DefaultBodyLimit::max(bytes), Extension(Limit(bytes)))
+}
+
+/// All of a body.
+///
+/// # Errors
+/// 413 when it is too large, whether it says so or turns out to be; 400 when it breaks off.
+pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let limit = request.extensions().get::<Limit>().copied();
+    Bytes::from_request(request, state).await.map_err(|refused| unread(&refused, limit))
+}
+
+fn unread(refused: &BytesRejection, limit: Option<Limit>) -> Problem {
+    match (refused.status(), limit) {
+        (StatusCode::PAYLOAD_TOO_LARGE, Some(Limit(bytes))) => too_large(bytes),
+        (StatusCode::PAYLOAD_TOO_LARGE, None) => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", refused.body_text())
+        }
+        (status, _) => Problem::new(status, "unreadable-body", refused.body_text()),
+    }
+}
+
+/// A body of more than so many bytes.
+pub(crate) fn too_large(bytes: usize) -> Problem {
+    let detail = format!("the body is too large: at most {bytes} bytes are taken");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
 /// What is in a part of a body.

@@ -270,12 +270,27 @@ mod tests {
         let limits = Limits::default();
         let app = Router::new()
             .route("/", post(|body: crate::rest::Body<serde_json::Value>| async move { body.0.to_string() }))
-            .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(crate::rest::body::at_most(BODY_LIMIT))
             .layer(from_fn_with_state(limits, bounded));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let _server = Server::start(listener, app).unwrap();
         assert_eq!(ask(&address, vec![b' '; BODY_LIMIT + 1]).await.0, 413);
+        // Also one that does not say how large it is.
+        let mut chunked =
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+                .to_owned();
+        chunked += &format!("{:x}\r\n{}\r\n0\r\n\r\n", BODY_LIMIT + 1, " ".repeat(BODY_LIMIT + 1));
+        let announced = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{}",
+            BODY_LIMIT + 1,
+            " ".repeat(BODY_LIMIT + 1)
+        );
+        for request in [chunked, announced] {
+            let answer = halting(&address, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+            assert!(answer.contains("at most 1048576 bytes are taken"), "{answer}");
+        }
         // Also if all of it is sent before the answer is looked at.
         let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * BODY_LIMIT);
         for _ in 0..20 {

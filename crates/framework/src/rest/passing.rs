@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, get};
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
 
+use super::body::whole;
 use super::{Problem, Refused};
 use crate::Handle;
 use crate::http::JsonClient;
@@ -74,7 +75,7 @@ impl<S: Send + Sync> FromRequest<S> for Passing {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        let body = whole(request, state).await.map_err(IntoResponse::into_response)?;
         Ok(Self { method, query, body })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{Token, token_needed, writes_need_token};
+use super::body::at_most;
 use super::limits::{BODY_LIMIT, Limits, bounded};
 use super::{Body, Executable, Problem, Refused, openapi};
 use crate::store::Entries;
@@ -46,7 +47,7 @@ pub(crate) fn router(
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}/run", post(run_job))
         .route("/v1/debug/offers", get(offers))
-        .route("/v1/state", get(export).put(restore).layer(DefaultBodyLimit::max(STATE_LIMIT)))
+        .route("/v1/state", get(export).put(restore).layer(at_most(STATE_LIMIT)))
         .route("/v1/reregister", post(reregister))
         .route("/v1/destroy", post(destroy))
         .route("/metrics", get(metrics))
@@ -61,7 +62,7 @@ pub(crate) fn router(
         .merge(super::contents::routes(service.as_ref(), handle))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(handle.clone(), super::scrub::scrub))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(at_most(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(Limits::default(), bounded))
         // For resources where a GET changes something: the service has to ask the token itself.
         .layer(Extension(token.clone()))

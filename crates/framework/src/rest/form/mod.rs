@@ -26,6 +26,7 @@ pub const OF_CONTENTS: &[(&str, &str)] =
 /// The same of what can only be [`listed`].
 pub const OF_LISTS: &[(&str, &str)] = &[("post", "As the earlier framework had it: list")];
 
+use super::body::too_large;
 use super::{Problem, Refused, Token};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{Method, StatusCode, Uri};
@@ -122,7 +123,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             || request.extensions().get::<Token>().is_some_and(|token| token.admits(&request));
         let mut values = query(request.uri()).map_err(IntoResponse::into_response)?;
         let body = axum::body::to_bytes(request.into_body(), FORM_LIMIT).await;
-        let body = body.map_err(|e| Problem::bad_request(e.to_string()).into_response())?;
+        let body = body.map_err(|e| unreadable(&e).into_response())?;
         let form = String::from_utf8_lossy(&body);
         if !form.trim().is_empty() {
             let uri = format!("/?{}", form.trim()).parse::<Uri>();
@@ -133,6 +134,29 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
+fn unreadable(error: &axum::Error) -> Problem {
+    // Only the words of the error tell which one it is.
+    if error.to_string().contains("length limit") {
+        too_large(FORM_LIMIT)
+    } else {
+        Problem::bad_request(error.to_string())
+    }
+}
+
 fn query(uri: &Uri) -> Refused<BTreeMap<String, String>> {
     Query::try_from_uri(uri).map(|Query(values)| values).map_err(|e| Problem::bad_request(e.body_text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_form_that_is_too_large_is_told_how_large_it_may_be() {
+        let form = axum::body::Body::from(vec![b'a'; FORM_LIMIT + 1]);
+        let refused = Params::from_request(Request::post("/").body(form).unwrap(), &()).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let body = axum::body::to_bytes(refused.into_body(), 1_000).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("at most 65536 bytes"), "{body:?}");
+    }
 }
