@@ -40,6 +40,9 @@ struct Export {
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Be content with the states of schedulers that answer; which are missing is said, and stands in the document
+    #[arg(long, conflicts_with = "state")]
+    partial: bool,
     /// Read it from a place instead of asking the controller: a work directory that is in nobody's use, or zk://…
     #[arg(long, value_name = "STATE")]
     state: Option<Place>,
@@ -94,14 +97,38 @@ fn export(args: &Export) -> Outcome {
         }
     })?;
     let text = serde_json::to_string_pretty(&backup).map_err(|e| Failure::new(e.to_string()))? + "\n";
-    let Some(path) = &args.file else {
-        console::print(&text)?;
+    let whole = backup.missing.is_empty();
+    match &args.file {
+        None => console::print(&text)?,
+        Some(path) => {
+            // It does not take the place of a whole one that was written before.
+            let path = if whole || args.partial { path.clone() } else { beside(path) };
+            write_private(&path, &text)
+                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
+            console::note(&format!("wrote {} states to {}", backup.states.len(), path.display()));
+        }
+    }
+    for (path, why) in &backup.missing {
+        console::note(&format!("{path} is missing: {why}"));
+    }
+    if whole || args.partial {
         return Ok(Exit::Done);
-    };
-    write_private(path, &text)
-        .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
-    console::note(&format!("wrote {} states to {}", backup.states.len(), path.display()));
-    Ok(Exit::Done)
+    }
+    Err(Failure::hint(
+        format!("this is no whole backup: {} of {} states are missing", backup.missing.len(), all(&backup)),
+        "export again when their schedulers run (`cairn doctor` says what is wrong with them), or say --partial",
+    ))
+}
+
+fn all(backup: &Backup) -> usize {
+    backup.states.len() + backup.missing.len()
+}
+
+/// Where a backup goes that is not whole: `backup.json.partial`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
 }
 
 /// Nobody but its owner has a reason to read it.
@@ -134,14 +161,22 @@ fn at(place: &Place, path: &str) -> Place {
 async fn from_controller(client: &Client) -> Result<Backup, Failure> {
     let mut states =
         BTreeMap::from([(CONTROLLER.to_owned(), client.get::<Entries>("/v1/state", &[]).await?)]);
+    let mut missing = BTreeMap::new();
     for (path, service) in services(client).await? {
-        let entries = client
-            .get(&service.path("proxy/v1/state"), &[])
-            .await
-            .map_err(|error| without(&service, Failure::from(error)))?;
-        states.insert(path, entries);
+        match client.get::<Entries>(&service.path("proxy/v1/state"), &[]).await {
+            Ok(entries) => drop(states.insert(path, entries)),
+            Err(error) => drop(missing.insert(path, words(Failure::from(error)))),
+        }
     }
-    Ok(Backup::new(states))
+    Ok(Backup { missing, ..Backup::new(states) })
+}
+
+fn words(failure: Failure) -> String {
+    match failure {
+        Failure::Error { message, .. } => message,
+        Failure::Rendered(text) => text,
+        Failure::NoReader => "nobody reads it".to_owned(),
+    }
 }
 
 fn without(service: &ServiceName, failure: Failure) -> Failure {
@@ -177,6 +212,9 @@ fn import(args: &Import) -> Outcome {
     let backup: Backup =
         serde_json::from_slice(&text).map_err(|e| failed(format!("it is no backup: {e}")))?;
     check(&backup).map_err(failed)?;
+    for path in backup.missing.keys() {
+        console::note(&format!("{path} is not in this backup; what is there of it stays as it is"));
+    }
     runtime::small()?.block_on(async {
         match &args.state {
             Some(place) => to_place(&backup, place, args.overwrite).await,
@@ -247,6 +285,7 @@ mod tests {
         assert_eq!(path("demo", "log/kafka", "kafka"), "schedulers/demo/log.kafka/kafka");
         let place: Place = "zk://h:1/cairn".parse().unwrap();
         assert_eq!(at(&place, "").to_string(), "zk://h:1/cairn");
+        assert_eq!(beside(Path::new("/b/backup.json")), Path::new("/b/backup.json.partial"));
         assert_eq!(at(&place, "controller").to_string(), "zk://h:1/cairn/controller");
     }
 }

@@ -26,12 +26,15 @@ pub struct Backup {
     pub schema: u32,
     /// States by their path: `controller`, `schedulers/STACK/SERVICE/FRAMEWORK`.
     pub states: BTreeMap<String, Entries>,
+    /// Paths of states that belong to it and could not be had, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, String>,
 }
 
 impl Backup {
     /// A document of states that this program has read.
     pub fn new(states: BTreeMap<String, Entries>) -> Self {
-        Self { cairn_state: FORM, schema: SCHEMA, states }
+        Self { cairn_state: FORM, schema: SCHEMA, states, missing: BTreeMap::new() }
     }
 
     /// Refuses what a newer program has written, and paths that lead out of a place.
