@@ -129,6 +129,12 @@ pub struct InstanceStatus {
     pub placement: Option<Placement>,
     /// Its live task.
     pub task_id: Option<String>,
+    /// Its last task, where it has none and this scheduler has seen that one end: its sandbox may still be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_task_id: Option<String>,
+    /// While it backs off: when it is tried again, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at_ms: Option<u64>,
     /// Failures in a row.
     pub failures: u32,
     /// It runs with a configuration older than the target.

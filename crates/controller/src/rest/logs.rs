@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::stacks::find;
 use super::{Answer, App};
+use crate::clock;
 use crate::distribution::is_file_name;
-use crate::view::StackView;
+use crate::view::{ServiceView, StackView};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const LENGTH: u64 = 64 * 1024;
@@ -57,7 +58,7 @@ pub(crate) async fn read(
 ) -> Answer<Json<Piece>> {
     let stack = find(&app, &stack)?;
     let own_id = app.handle.published().status.framework_id.clone();
-    let task = locate(&stack, &query.task, own_id)?;
+    let task = locate(&stack, &query.task, own_id, clock::now_ms())?;
     if !query.file.split('/').all(is_file_name) {
         return Err(Problem::bad_request(format!("`{}` is not a file in a sandbox", query.file)).into());
     }
@@ -85,7 +86,25 @@ fn problem(error: &SandboxError) -> Problem {
     }
 }
 
-fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Sandbox> {
+/// Why a scheduler, or an instance, has no task, and when it is tried again.
+fn why_not(service: &ServiceView, instance: Option<&str>, now: u64) -> String {
+    let Some(name) = instance else {
+        let scheduler = &service.scheduler;
+        return match scheduler.retry_at_ms {
+            Some(at) => {
+                format!(
+                    "{}; it is tried again in {} s",
+                    scheduler.message,
+                    at.saturating_sub(now).div_ceil(1_000)
+                )
+            }
+            None => scheduler.message.clone(),
+        };
+    };
+    service.instances.iter().find(|i| i.name == name).map(|i| i.message.clone()).unwrap_or_default()
+}
+
+fn locate(stack: &StackView, task: &str, own_id: Option<String>, now: u64) -> Answer<Sandbox> {
     // No service lies within another one, so only one fits.
     let of = |name: &str| task.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let service = stack.services.iter().find_map(|s| Some((s, of(&s.name)?)));
@@ -93,7 +112,8 @@ fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Sandb
         let instance = rest.strip_prefix('/');
         let scheduler = &s.scheduler;
         let Some(name) = instance else {
-            return Some((scheduler.agent_id.clone(), own_id, scheduler.task_id.clone()));
+            let task_id = scheduler.task_id.clone().or_else(|| scheduler.last_task_id.clone());
+            return Some((scheduler.agent_id.clone(), own_id, task_id));
         };
         let instance = s.instances.iter().find(|i| i.name == name)?;
         Some((instance.agent_id.clone(), scheduler.framework_id.clone(), instance.task_id.clone()))
@@ -103,7 +123,10 @@ fn locate(stack: &StackView, task: &str, own_id: Option<String>) -> Answer<Sandb
             Ok(Sandbox { agent_id, framework_id, task_id })
         }
         Some(_) => {
-            Err(Problem::unavailable(format!("{task} does not run, so it has no sandbox to read")).into())
+            let whose = service.map(|(s, rest)| why_not(s, rest.strip_prefix('/'), now));
+            let why = whose.filter(|why| !why.is_empty()).map(|why| format!(": {why}")).unwrap_or_default();
+            Err(Problem::unavailable(format!("{task} does not run, so it has no sandbox to read{why}"))
+                .into())
         }
         None => Err(unknown_task(stack, task).into()),
     }
@@ -135,12 +158,12 @@ mod tests {
             Some(cairn_framework::Placement { agent_id: "A2".into(), ..Default::default() });
         observe(&mut view, status);
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
-        let task = locate(&stack, "zookeeper/server-1", Some("F0".into())).unwrap();
+        let task = locate(&stack, "zookeeper/server-1", Some("F0".into()), 0).unwrap();
         let there =
             Sandbox { agent_id: "A2".into(), framework_id: "F1".into(), task_id: "server-1.x".into() };
         assert_eq!(task, there);
-        assert!(locate(&stack, "zookeeper/server-0", None).is_err(), "it has no task");
-        let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", None) else {
+        assert!(locate(&stack, "zookeeper/server-0", None, 0).is_err(), "it has no task");
+        let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", None, 0) else {
             panic!("there is no such server");
         };
         let hint = unknown.hint.unwrap_or_default();
@@ -153,6 +176,29 @@ mod tests {
         let told = problem(&error);
         assert_eq!((told.status, told.detail), (410, error.to_string()));
         assert!(told.hint.is_some_and(|hint| hint.contains("a week unless `--gc-delay`")));
+    }
+
+    #[test]
+    fn the_last_run_of_a_scheduler_that_backs_off_can_be_read() {
+        let mut view = view();
+        let scheduler = view.instances.entry("demo-zookeeper".into()).or_default();
+        scheduler.phase = cairn_framework::Phase::BackOff;
+        scheduler.message = "failed: exit status 1".into();
+        scheduler.placement =
+            Some(cairn_framework::Placement { agent_id: "A1".into(), ..Default::default() });
+        scheduler.retry_at_ms = Some(20_000);
+        let stack = |view: &cairn_framework::View| crate::view::stack(&options(), "demo", view).unwrap();
+        let Err(Refusal::Problem(unknown)) = locate(&stack(&view), "zookeeper", Some("F0".into()), 8_500)
+        else {
+            panic!("nobody knows its last task");
+        };
+        assert_eq!(
+            unknown.detail,
+            "zookeeper does not run, so it has no sandbox to read: failed: exit status 1; it is tried again in 12 s"
+        );
+        view.instances.get_mut("demo-zookeeper").unwrap().last_task_id = Some("demo-zookeeper.1".into());
+        let task = locate(&stack(&view), "zookeeper", Some("F0".into()), 0).unwrap();
+        assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A1", "demo-zookeeper.1"));
     }
 
     #[test]
@@ -171,7 +217,7 @@ mod tests {
         let name = format!("zookeeper/{}", status.instances[0].name);
         observe(&mut view, status);
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
-        let task = locate(&stack, &name, None).unwrap();
+        let task = locate(&stack, &name, None, 0).unwrap();
         assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A3", "new"));
     }
 }

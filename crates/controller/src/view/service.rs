@@ -81,6 +81,12 @@ pub struct SchedulerView {
     pub url: Option<String>,
     /// Its task.
     pub task_id: Option<String>,
+    /// Its last task, where it has none and the controller has seen that one end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_task_id: Option<String>,
+    /// While it backs off: when it is tried again, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at_ms: Option<u64>,
     /// Its agent.
     pub agent_id: Option<String>,
     /// Mesos framework id.
@@ -103,7 +109,7 @@ pub struct InstanceView {
     pub address: Option<String>,
     /// `address:port` by the port's name.
     pub endpoints: BTreeMap<String, String>,
-    /// Its task; that of its last run where it is a job.
+    /// Its task, or the last one.
     pub task_id: Option<String>,
     /// Its agent, or that of its last run.
     pub agent_id: Option<String>,
@@ -222,6 +228,8 @@ fn scheduler(name: String, known: Option<&InstanceStatus>, status: &Status) -> S
         agent_id: placement.map(|p| p.agent_id.clone()),
         message: known.message,
         task_id: known.task_id,
+        last_task_id: known.last_task_id,
+        retry_at_ms: known.retry_at_ms,
         framework_id: status.framework_id.clone(),
         outdated: known.needs_restart,
     }
@@ -238,7 +246,10 @@ fn instance(status: &InstanceStatus) -> InstanceView {
         endpoints: placement
             .map(|p| p.ports.keys().filter_map(|n| Some((n.clone(), p.endpoint(n)?))).collect())
             .unwrap_or_default(),
-        task_id: status.task_id.clone().or_else(|| last_run.map(|run| run.task_id.clone())),
+        task_id: [&status.task_id, &status.last_task_id]
+            .into_iter()
+            .find_map(Clone::clone)
+            .or_else(|| last_run.map(|run| run.task_id.clone())),
         agent_id: placement
             .map(|p| p.agent_id.clone())
             .or_else(|| last_run.map(|run| run.agent_id.clone()).filter(|id| !id.is_empty())),

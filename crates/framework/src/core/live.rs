@@ -16,6 +16,8 @@ pub(crate) struct Live {
     pub(crate) message: String,
     /// Failures in a row.
     pub(crate) failures: u32,
+    /// Its last task, which is over.
+    pub(crate) last_task: Option<String>,
     /// No launch before this.
     pub(crate) retry_at: Millis,
     /// When it became ready, as long as it is.

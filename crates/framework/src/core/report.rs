@@ -88,6 +88,8 @@ impl Core {
             failures: live.failures,
             needs_restart: self.outdated(name),
             replaces: record.and_then(|r| r.replaces.clone()),
+            last_task_id: live.last_task.filter(|_| idle),
+            retry_at_ms: (phase == Phase::BackOff).then_some(live.retry_at),
             goal: record.map(|r| r.spec.goal).unwrap_or_default(),
             runs: record.map(|r| r.runs.clone()).unwrap_or_default(),
             next_run_ms: self.time_of(name),

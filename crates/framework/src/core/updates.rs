@@ -102,8 +102,9 @@ impl Core {
         let live = self.live_mut(name);
         live.ready_since = None;
         live.heard = now;
+        live.last_task = Some(task.id);
         if task.killing || finished {
-            *live = Live { phase: Phase::Waiting, ..Live::default() };
+            *live = Live { phase: Phase::Waiting, last_task: live.last_task.take(), ..Live::default() };
         } else {
             live.failures = if recovered { 1 } else { live.failures + 1 };
             // A session elsewhere has to expire only if the process ran at all.

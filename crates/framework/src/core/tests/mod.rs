@@ -142,6 +142,8 @@ fn a_task_that_fails_again_and_again_is_retried_more_and_more_slowly() {
     assert!((5..=9).contains(&launches), "{launches} launches in a minute");
     let instance = &world.status().instances[0];
     assert_eq!(instance.phase, Phase::BackOff);
+    assert!(instance.retry_at_ms.is_some_and(|at| at > world.now), "{instance:?}");
+    assert!(instance.last_task_id.is_some() && instance.task_id.is_none(), "{instance:?}");
     assert_eq!(world.status().plan.phases[0].status, PlanStatus::Delayed);
 }
 
