@@ -41,7 +41,12 @@ impl Core {
         }
     }
 
-    fn reregister_command(&self) -> String {
+    /// The master has removed this framework, and ended its tasks with it.
+    pub(super) fn is_removed(&self) -> bool {
+        matches!(&self.link, Link::Failed(reason) if End::of(reason) == End::Removed)
+    }
+
+    pub(super) fn reregister_command(&self) -> String {
         let config = self.config();
         if config.stack.is_empty() {
             return "cairn reregister".to_owned();

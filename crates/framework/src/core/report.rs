@@ -67,13 +67,16 @@ impl Core {
         let live = self.live.get(name).cloned().unwrap_or_default();
         let record = self.state.instances.get(name);
         let idle = record.is_some_and(|r| r.task.is_none());
+        let ended = !idle && record.is_some() && self.is_removed();
         let phase = match self.want_of(name) {
+            _ if ended => Phase::Waiting,
             Want::Stop if idle => Phase::Stopped,
             Want::Rest if idle => Phase::Finished,
             Want::Run if idle && self.gave_up(name) => Phase::Failed,
             _ => live.phase,
         };
         let message = match phase {
+            Phase::Waiting if ended => "the master has ended it with its framework".to_owned(),
             Phase::Waiting => self.why_waiting(name),
             Phase::Failed => self.why_given_up(name),
             Phase::Finished => self.last_failure(name),

@@ -29,6 +29,11 @@ fn a_removed_framework_waits_for_an_operator_and_comes_back_to_its_data() {
     let why = reason(&world);
     assert!(why.contains("Framework has been removed") && why.ends_with("cairn reregister"), "{why}");
     world.pass(60_000);
+    let shown = world.status().instances;
+    assert!(
+        shown.iter().all(|i| i.phase == Phase::Waiting && i.message.contains("has ended it")),
+        "{shown:#?}"
+    );
     assert!(world.tasks.is_empty(), "nothing is launched before an operator has said so");
     assert!(world.core.refused() && world.core.framework_id().is_some());
 
