@@ -91,7 +91,9 @@ impl Findings {
                 format!("is not registered with the master at {master}"),
                 "start the master, or start the controller with the right --master",
             ),
-            Health::Failed(reason) => self.error("controller", reason, "cairn reregister"),
+            Health::Failed(reason) => {
+                self.error("controller", reason, anew(evidence.status, "cairn reregister"))
+            }
         }
         match evidence.cluster {
             Err(why) => {
@@ -110,7 +112,9 @@ impl Findings {
         let status = observed.status.unwrap_or_default();
         match service.state {
             ServiceState::Error => match &status.health {
-                Health::Failed(reason) => self.error(&name, reason, format!("cairn reregister {name}")),
+                Health::Failed(reason) => {
+                    self.error(&name, reason, anew(&status, &format!("cairn reregister {name}")));
+                }
                 _ => self.error(&name, &service.message, format!("cairn status {name}")),
             },
             ServiceState::Unreachable => match lost_agent(evidence, &service.scheduler.name) {
@@ -309,6 +313,17 @@ fn teardown(evidence: &Evidence<'_>, id: &str) -> String {
     )
 }
 
+/// What is done about a scheduler that does not register: one that never has, has lost its state, and what it would launch
+/// runs.
+fn anew(status: &Status, reregister: &str) -> String {
+    match status.framework_id {
+        Some(_) => reregister.to_owned(),
+        None => {
+            format!("bring its state back: cairn state import; or give up what runs: {reregister} --teardown")
+        }
+    }
+}
+
 /// What a service's scheduler has to say of itself.
 fn scheduler_logs(name: &str) -> String {
     format!("cairn logs {name} --scheduler --stderr")
@@ -356,14 +371,16 @@ mod tests {
             stack: Some("demo".into()),
             service: Some(service.into()),
             connected: true,
-            removed: false,
             tasks: [format!("demo-{service}-task")].into(),
+            ..Registered::default()
         };
         let cluster = Cluster {
             agents: BTreeMap::from([("S1".into(), "host-1".into())]),
             frameworks: vec![framework("zookeeper"), framework("kafka")],
+            ..Cluster::default()
         };
-        (options(), Status { health: Health::Ok, ..Status::default() }, view, cluster)
+        let status = Status { health: Health::Ok, framework_id: Some(ID.into()), ..Status::default() };
+        (options(), status, view, cluster)
     }
 
     fn instance(service: &str) -> InstanceStatus {
@@ -427,6 +444,30 @@ mod tests {
             "{found}"
         );
         assert!(found.contains("the master has removed its framework F-7-demo-kafka"), "{found}");
+    }
+
+    #[test]
+    fn a_lost_state_is_brought_back_or_what_it_had_is_given_up() {
+        let lost = |status: &mut Status| {
+            (status.health, status.framework_id) = (Health::Failed("its state is lost".into()), None);
+        };
+        let found = told(|_, status, view, _| {
+            lost(status);
+            kafka(view, lost);
+        });
+        let remedy = |command: &str| {
+            format!(
+                "its state is lost -> bring its state back: cairn state import; or give up what runs: {command} --teardown"
+            )
+        };
+        assert_eq!(
+            found,
+            format!(
+                "Error controller: {}\nError demo/kafka: {}",
+                remedy("cairn reregister"),
+                remedy("cairn reregister demo/kafka")
+            )
+        );
     }
 
     #[test]

@@ -71,12 +71,12 @@ impl Core {
     /// Why it is refused; nothing has changed then.
     pub fn command(&mut self, command: Command, now: Millis) -> (Result<Accepted, Problem>, Vec<Effect>) {
         self.pass(now);
-        let before = self.state.clone();
+        let before = (self.state.clone(), self.admission.clone());
         let mut out = Out::default();
         if let Err(problem) = self.carry_out(command, now, &mut out) {
             return (Err(problem), Vec::new());
         }
-        let changed = self.state != before;
+        let changed = self.state != before.0 || self.admission != before.1;
         self.stale = Stale::Everybody;
         self.asks.hurry(None);
         self.advance(now, &mut out);
@@ -125,7 +125,7 @@ impl Core {
                 self.begin_operation(id, &operation, &instances, arguments, now)
             }
             Command::AbortOperation(id) => self.abort_operation(&id),
-            Command::Reregister => self.reregister(),
+            Command::Reregister { teardown } => self.reregister(teardown),
             Command::Destroy { delete_data } => self.destroy(delete_data),
         }
     }

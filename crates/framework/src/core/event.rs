@@ -7,6 +7,7 @@ use cairn_mesos::v1;
 use serde_json::Value;
 
 use super::Millis;
+use crate::driver::Cluster;
 use crate::store::Change;
 use crate::{Ask, Config, InstanceSpec, Master, Operate, Progress, Verdict, View};
 
@@ -42,6 +43,8 @@ pub enum Event {
     Refused(String),
     /// A call did not get through; what it was about has to be asked.
     CallFailed,
+    /// What the master knows, before there is an id to subscribe with.
+    Cluster(Box<Cluster>),
     /// What the agents have in all.
     Capacities(Vec<Capacity>),
     /// A fact from the service's watchers.

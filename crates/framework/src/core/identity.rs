@@ -1,5 +1,6 @@
 //! When the master does not want this framework any more: what that means, and how it begins anew.
 
+use super::admission::Admission;
 use super::updates::unknown;
 use super::{Core, Link};
 use crate::rest::Problem;
@@ -55,23 +56,24 @@ impl Core {
     }
 
     /// Forgets the id that the master has removed, and the tasks that it has ended with it. Places and volumes stay: what
-    /// is launched again finds its data, and there is no second of anything.
+    /// is launched again finds its data, and there is no second of anything. One that has never registered, because what
+    /// runs under its name is on no record, gives that up, where `teardown` says so.
     ///
     /// An agent that was out of reach when its framework was removed ends the tasks when it comes back, before it offers
     /// their places again.
     ///
     /// # Errors
-    /// When the master has not removed it.
-    pub(super) fn reregister(&mut self) -> Result<(), Problem> {
-        let ended = match &self.link {
-            Link::Failed(reason) => Some(End::of(reason)),
-            Link::Connecting | Link::Registered => None,
-        };
-        if ended != Some(End::Removed) {
+    /// When the master has not removed it, or when what runs is not to be given up.
+    pub(super) fn reregister(&mut self, teardown: bool) -> Result<(), Problem> {
+        if self.held().is_some() {
+            return self.give_up_formers(teardown);
+        }
+        if !self.is_removed() {
             return Err(Problem::conflict("not-removed", "the master has not removed this framework")
                 .hint("a framework that the master knows keeps its id; GET /v1/health says how it stands"));
         }
         self.state.identity.id = None;
+        self.admission = Admission::default();
         for record in self.state.instances.values_mut() {
             record.task = None;
         }

@@ -1,6 +1,6 @@
 //! What is known of instances at this moment: derived from events, gone with the process.
 
-use cairn_mesos::v1::{TaskState, TaskStatus};
+use cairn_mesos::v1::{Task, TaskState, TaskStatus};
 
 use super::Millis;
 use super::planted::Bug;
@@ -52,6 +52,11 @@ pub(crate) enum Meaning {
     Alive(Phase),
     /// It is over. `true`: it was never launched at all, or left nothing that could still run.
     Over,
+}
+
+/// Whether a task of the master's list is over.
+pub(crate) fn is_over(task: &Task) -> bool {
+    meaning(&TaskStatus { state: task.state, ..TaskStatus::default() }) == Meaning::Over
 }
 
 /// Reads a status. `UNREACHABLE`, `LOST` and `UNKNOWN` are not terminal: the task may still run on an agent that the

@@ -3,6 +3,7 @@
 //! One file a decision: `next` what an instance needs, `matching` which offers do, `updates` what a status means,
 //! `steps` which change may go on, `operations` which work inside instances does, `report` what people see.
 
+mod admission;
 mod agents;
 mod asks;
 mod backoff;
@@ -40,11 +41,13 @@ use crate::store::Change;
 use crate::{Config, Model, Problem, Secrets, Service, Verdict};
 
 pub use event::{Capacity, Effect, Event, Question, Setup};
+pub(crate) use live::is_over;
 pub use matching::Refusal;
 pub use planted::Bug;
 pub(crate) use state::reveal;
 pub(crate) use task::attributes;
 
+use admission::Admission;
 use asks::Asks;
 use live::Live;
 use offers::Wants;
@@ -84,6 +87,8 @@ pub struct Core {
     refused: Vec<Problem>,
     live: BTreeMap<String, Live>,
     link: Link,
+    /// Before there is an id.
+    admission: Admission,
     asks: Asks,
     wants: Wants,
     reconcile: Reconcile,
@@ -155,6 +160,7 @@ impl Core {
             problems: Vec::new(),
             refused: Vec::new(),
             link: Link::Connecting,
+            admission: Admission::default(),
             asks: Asks::default(),
             wants: Wants::default(),
             reconcile: Reconcile::default(),
@@ -256,6 +262,7 @@ impl Core {
         self.live.values_mut().for_each(|live| live.set_back(back));
         self.asks.set_back(back);
         self.reconcile.set_back(back);
+        self.admission.set_back(back);
         self.settle_at = self.settle_at.saturating_sub(back);
         self.revive_at = self.revive_at.map(|at| at.saturating_sub(back));
     }
@@ -272,6 +279,7 @@ impl Core {
             Event::Update(status) => self.update(&status, now, out),
             Event::Refused(reason) => self.link = Link::Failed(reason),
             Event::CallFailed => self.call_failed(now),
+            Event::Cluster(cluster) => self.consider(&cluster, now),
             Event::Capacities(agents) => self.know_agents(agents, now),
             Event::Observe(key, value) => {
                 if note(&mut self.observed, &key, known(value).map(Arc::new)) {

@@ -57,7 +57,7 @@ impl Core {
 
     fn health(&self) -> Health {
         match &self.link {
-            Link::Connecting => Health::Connecting,
+            Link::Connecting => self.held().map_or(Health::Connecting, Health::Failed),
             Link::Registered => Health::Ok,
             Link::Failed(reason) => Health::Failed(self.refusal(reason)),
         }
@@ -88,11 +88,11 @@ impl Core {
             message,
             placement: record.and_then(|r| r.placement.clone()),
             task_id: record.and_then(|r| Some(r.task.as_ref()?.id.clone())),
+            last_task_id: live.last_task.filter(|_| idle),
+            retry_at_ms: (phase == Phase::BackOff).then_some(live.retry_at),
             failures: live.failures,
             needs_restart: self.outdated(name),
             replaces: record.and_then(|r| r.replaces.clone()),
-            last_task_id: live.last_task.filter(|_| idle),
-            retry_at_ms: (phase == Phase::BackOff).then_some(live.retry_at),
             goal: record.map(|r| r.spec.goal).unwrap_or_default(),
             runs: record.map(|r| r.runs.clone()).unwrap_or_default(),
             next_run_ms: self.time_of(name),
@@ -183,6 +183,7 @@ impl Core {
         if let Link::Failed(reason) = &self.link {
             errors.push(reason.clone());
         }
+        errors.extend(self.held());
         let failed = phases.iter().flat_map(|p| &p.steps).filter(|s| s.status == PlanStatus::Error);
         errors.extend(failed.map(|s| format!("{}: {}", s.name, s.message)));
         let configured = self.state.target.config.is_some();

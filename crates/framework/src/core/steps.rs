@@ -264,6 +264,7 @@ impl Core {
                 self.state.facts.clear();
             }
             self.state.identity.id = None;
+            self.admission = super::Admission::default();
             self.link = super::Link::Connecting;
             out.calls.push(task::teardown());
         }

@@ -72,15 +72,19 @@ impl Foreign {
     /// `true` once there is none.
     async fn tear_down(&self, name: &str) -> Result<bool, ForeignError> {
         let (ids, _) = self.named(name).await?;
-        for value in &ids {
-            let teardown = master::call::Teardown { framework_id: FrameworkId { value: value.clone() } };
-            let mut call = master::Call { teardown: Some(teardown), ..master::Call::default() };
-            call.set_type(master::call::Type::Teardown);
-            // It answers with nothing, which is no message; what counts is that the framework is gone the next time.
-            if let Err(error) = self.client.call(&call).await {
-                tracing::debug!(framework = name, id = value, %error, "torn down");
-            }
+        for id in &ids {
+            tear_down(&self.client, id).await;
         }
         Ok(self.named(name).await?.0.is_empty())
+    }
+}
+
+/// Asks the master to end a framework and all its tasks. What counts is that it is gone the next time one looks.
+pub(super) async fn tear_down(client: &OperatorClient, id: &str) {
+    let teardown = master::call::Teardown { framework_id: FrameworkId { value: id.to_owned() } };
+    let mut call = master::Call { teardown: Some(teardown), ..master::Call::default() };
+    call.set_type(master::call::Type::Teardown);
+    if let Err(error) = client.call(&call).await {
+        tracing::warn!(framework = id, %error, "it could not be torn down");
     }
 }

@@ -57,7 +57,10 @@ pub enum Command {
     /// Delete the volume of a removed instance.
     DeleteData(String),
     /// Register as a new framework, after the master has removed this one.
-    Reregister,
+    Reregister {
+        /// Also when tasks under its name are on no record: the master is to end them first.
+        teardown: bool,
+    },
     /// Stop everything, in order, and leave the cluster.
     Destroy {
         /// Volumes too.

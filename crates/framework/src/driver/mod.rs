@@ -9,6 +9,7 @@ mod clock;
 mod cluster;
 mod foreign;
 pub(crate) mod handle;
+mod inquiry;
 pub(crate) mod link;
 mod probe;
 mod publish;

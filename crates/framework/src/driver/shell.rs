@@ -6,13 +6,14 @@ use std::time::Duration;
 use cairn_mesos::client::{ClientError, SchedulerEvent};
 use tokio::sync::{mpsc, oneshot};
 
-use super::RunError;
 use super::capacities;
 use super::clock::now;
 use super::handle::{Handle, Request};
+use super::inquiry::Inquiry;
 use super::link::{Link, Registration, meaning};
 use super::probe::Probe;
 use super::publish::Publisher;
+use super::{Cluster, RunError};
 use crate::core::{Core, Effect, Event, Millis, Question};
 use crate::rest::Problem;
 use crate::store::{Entries, Store, StoreError, read, replacing};
@@ -41,6 +42,7 @@ pub(crate) struct Shell {
     next_request: Option<Request>,
     handle: Handle,
     link: Option<Link>,
+    inquiry: Inquiry,
     /// The master has accepted a subscription of this process.
     let_in: bool,
     helpers: mpsc::Sender<Event>,
@@ -73,6 +75,7 @@ impl Shell {
             next_request: None,
             handle,
             link: None,
+            inquiry: Inquiry::default(),
             let_in: false,
             helpers,
             events,
@@ -103,6 +106,7 @@ impl Shell {
                 biased;
                 () = &mut stop => return Ok(()),
                 event = next(&mut self.link) => self.heard(event).await?,
+                answer = self.inquiry.answer() => self.told(answer).await?,
                 Some(event) = self.events.recv() => self.step(event).await?,
                 Some(request) = next_request(&mut self.next_request, &mut self.requests) => {
                     self.request(request).await?;
@@ -118,13 +122,32 @@ impl Shell {
         }
     }
 
-    /// Registered for as long as there is something to keep.
+    /// Registered for as long as there is something to keep. A new framework only once it is known that none of its name
+    /// runs.
     fn keep_link(&mut self) -> Result<(), RunError> {
-        if self.link.is_none() && !self.core.destroyed() && !self.core.refused() {
+        if self.link.is_some() || self.core.destroyed() || self.core.refused() {
+            return Ok(());
+        }
+        if !self.core.may_register() {
+            self.inquiry.keep(&self.registration, &self.store, self.core.given_up())?;
+        } else {
             let id = self.core.framework_id().map(str::to_owned);
             self.link = Some(Link::open(&self.registration, id.as_deref(), self.helpers.clone())?);
         }
         Ok(())
+    }
+
+    /// What the master knows, if it could be asked.
+    async fn told(&mut self, answer: Result<Option<Cluster>, ClientError>) -> Result<(), RunError> {
+        match answer {
+            Ok(Some(cluster)) => self.step(Event::Cluster(Box::new(cluster))).await,
+            Ok(None) => Ok(()),
+            Err(error) if self.let_in => {
+                tracing::warn!(%error, "the master cannot be asked now");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn heard(&mut self, event: Option<SchedulerEvent>) -> Result<(), RunError> {
@@ -319,7 +342,7 @@ impl Shell {
 }
 
 /// What others see is done only by who leads: a process that has been stopped for a while asks first.
-async fn hold(store: &Arc<dyn Store>) -> Result<(), RunError> {
+pub(super) async fn hold(store: &Arc<dyn Store>) -> Result<(), RunError> {
     if store.is_held() {
         return Ok(());
     }

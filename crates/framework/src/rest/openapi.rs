@@ -40,7 +40,7 @@ pub const SKELETON: &[Resource] = &[
     (
         "post",
         "/v1/reregister",
-        "Register as a new framework, once the master has removed this one; data is kept",
+        "Register as a new framework, once the master has removed this one; data is kept; with ?teardown=true also once it has ended what runs under this name and is on no record",
     ),
     ("post", "/v1/destroy", "Stop everything and leave the cluster; ?delete_data=true deletes volumes too"),
     ("get", "/metrics", "Prometheus metrics"),

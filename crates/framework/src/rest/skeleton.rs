@@ -275,9 +275,15 @@ async fn restore(State(handle): State<Handle>, Body(entries): Body<Entries>) -> 
     Ok(answer)
 }
 
-/// After the master has removed the framework; refused otherwise.
-async fn reregister(State(handle): State<Handle>) -> Refused<Response> {
-    Ok(accepted(&handle.command(Command::Reregister).await?))
+#[derive(Deserialize)]
+struct Reregister {
+    #[serde(default)]
+    teardown: bool,
+}
+
+/// After the master has removed the framework, or when what runs under its name is to be given up; refused otherwise.
+async fn reregister(State(handle): State<Handle>, Query(query): Query<Reregister>) -> Refused<Response> {
+    Ok(accepted(&handle.command(Command::Reregister { teardown: query.teardown }).await?))
 }
 
 #[derive(Deserialize)]
