@@ -172,14 +172,16 @@ impl Core {
 
     /// Gives up an instance's place and data, to launch it anew under the same name, elsewhere if it can be. Only when it
     /// does not run, or when nobody can tell: then its old task is taken for dead because the operator says so. One that
-    /// is on its way out is gone then; nobody would wait for its agent any more.
+    /// is on its way out is gone then, also one of which an agent that never comes back has still to give something back;
+    /// nobody would wait for its agent any more.
     fn replace(&mut self, name: &str) -> Result<(), Problem> {
         let stays = self.in_target(name);
+        let waits = self.need(name, 0) == Next::CleanUp;
         let phase = self.live.get(name).map(|l| l.phase).unwrap_or_default();
         let Some(record) = self.state.instances.get_mut(name) else {
             return Err(self.unknown_instance(name));
         };
-        if record.task.is_none() && !stays {
+        if record.task.is_none() && !stays && !waits {
             let detail = format!("{name} is on its way out, and nothing of it runs any more");
             return Err(Problem::conflict("instance-leaving", detail)
                 .hint("what it holds is given back when its data is deleted"));
@@ -196,6 +198,7 @@ impl Core {
         record.goal = Goal::Run;
         record.deployed = false;
         self.live.remove(name);
+        self.forget_if_empty(name);
         Ok(())
     }
 

@@ -343,6 +343,29 @@ fn an_instance_on_its_way_out_is_let_go_of_when_its_agent_is_gone_for_good() {
 }
 
 #[test]
+fn what_an_agent_that_is_gone_for_good_holds_is_let_go_of() {
+    let mut world = deployed(json!({ "count": 3 }));
+    let lose = |world: &mut World, name: &str| {
+        let task = world.task_of(name).unwrap();
+        let agent = world.tasks[&task].info.agent_id.value.clone();
+        world.lose_agent(&agent);
+        world.tell(name, TaskState::TaskGoneByOperator, None);
+        world.pass(2_000);
+    };
+    world.give(2, json!({ "count": 2 }));
+    world.pass(2_000);
+    let kept = world.command(Command::Replace("node-2".into())).unwrap_err();
+    assert_eq!(kept.kind, "instance-leaving", "it holds data, for which nobody waits");
+    lose(&mut world, "node-0");
+    world.command(Command::Destroy { delete_data: true }).unwrap();
+    world.pass(120_000);
+    assert!(!world.status().destroyed, "the data on the agent of node-0 is to be deleted");
+    world.command(Command::Replace("node-0".into())).unwrap();
+    world.pass(2_000);
+    assert!(world.status().destroyed, "{:#?}", world.status());
+}
+
+#[test]
 fn a_stopped_instance_is_replaced_elsewhere_and_leaves_nothing() {
     let mut world = deployed(json!({ "count": 2 }));
     let (before, volumes) = (world.status().instances[0].placement.clone().unwrap(), world.volumes());

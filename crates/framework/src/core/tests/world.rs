@@ -588,7 +588,7 @@ impl World {
 
 fn is_over(state: v1::TaskState) -> bool {
     use v1::TaskState::*;
-    matches!(state, TaskFinished | TaskFailed | TaskKilled | TaskError | TaskGone)
+    matches!(state, TaskFinished | TaskFailed | TaskKilled | TaskError | TaskGone | TaskGoneByOperator)
 }
 
 fn status(
