@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_framework::View;
-use cairn_framework::planted::planted;
 use cairn_framework::rest::Problem;
+use cairn_planted::planted;
 use cairn_stack::{Bundle, Change, Report, StackDiff, ValidatedStack, diff, framework_name};
 use serde::{Deserialize, Serialize};
 

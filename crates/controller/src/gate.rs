@@ -1,8 +1,8 @@
 //! When a step on a child scheduler may happen, and when it is really done.
 
-use cairn_framework::planted::planted;
 use cairn_framework::store::{Place, StoreError};
 use cairn_framework::{Action, Ask, Moment, Phase, Verdict, View};
+use cairn_planted::planted;
 
 use crate::child::Observed;
 use crate::outside::Outside;

@@ -1,4 +1,4 @@
-//! The bugs that can be planted in a controller; see [`cairn_framework::planted`].
+//! The bugs that can be planted in a controller; see [`cairn_planted`].
 
 /// A realistic mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_framework::planted::planted;
 use cairn_framework::{Artifact, Config, Credentials, Master, View, Wait};
+use cairn_planted::planted;
 use cairn_stack::{
     FrameworkSpec, Missing, Outputs, Secrets, Service, resolve, resolve_known, resolve_text, secret_names,
     secret_places,

@@ -13,6 +13,7 @@ mod group;
 mod lean;
 mod monitor;
 mod place;
+mod planted;
 mod ports;
 mod probe;
 mod service;
@@ -26,6 +27,7 @@ use cairn_mesos::client::ExecutorEnvironment;
 
 /// The executor's state machine, for whoever drives it in a driver's place: a simulation.
 pub mod simulation {
+    pub use crate::planted::Bug;
     pub use crate::ports::PortTaken;
     pub use crate::service::{End, Report, Stop};
     pub use crate::session::{Effect, Input, Now, Session};

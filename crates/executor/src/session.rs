@@ -12,7 +12,9 @@ use cairn_mesos::v1::executor::{Event, call, event};
 use cairn_mesos::v1::framework_info::capability;
 use cairn_mesos::v1::task_status::Source;
 use cairn_mesos::v1::{AgentInfo, ExecutorId, KillPolicy, Label, Labels, TaskInfo, TaskState, TaskStatus};
+use cairn_planted::planted;
 
+use crate::planted::Bug;
 use crate::service::{End, Report, Stop};
 
 /// How long the executor waits for the last acknowledgement. The agent holds the update by then, so that nothing is
@@ -285,8 +287,10 @@ impl Session {
     fn report(&mut self, id: &str, report: Report, now: Now) -> Vec<Effect> {
         let mut labels = None;
         let (state, healthy, message) = match report {
+            Report::Starting if planted(Bug::RunsBeforeStart) => (TaskState::TaskRunning, None, None),
             Report::Starting => (TaskState::TaskStarting, None, None),
             Report::Running { healthy, message } => (TaskState::TaskRunning, healthy, message),
+            Report::Killing if planted(Bug::StoppedAtOnce) => (TaskState::TaskKilled, None, None),
             Report::Killing if !self.wants_killing => return Vec::new(),
             Report::Killing => (TaskState::TaskKilling, None, None),
             Report::Ended(End::Finished(message)) => (TaskState::TaskFinished, None, Some(message)),
@@ -312,7 +316,9 @@ impl Session {
             labels,
             ..TaskStatus::default()
         };
-        self.updates.push(Pending { status: status.clone(), accepted: false });
+        if !planted(Bug::SilentWhileApart) || self.link == Link::Up {
+            self.updates.push(Pending { status: status.clone(), accepted: false });
+        }
         match self.link {
             Link::Up if self.resend.is_none() => vec![Effect::Send(Box::new(status))],
             // It goes with the next subscription, or with those that have to be sent again.

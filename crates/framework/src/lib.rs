@@ -17,7 +17,6 @@ pub mod kit;
 mod master;
 pub mod model;
 pub mod operation;
-pub mod planted;
 pub mod rest;
 mod secrets;
 pub mod service;

@@ -11,9 +11,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use cairn_mesos::v1::{AgentId, ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskStatus};
+use cairn_mesos::v1::{
+    AgentId, ExecutorInfo, FrameworkInfo, KillPolicy, Resource, TaskInfo, TaskState, TaskStatus,
+};
 use prost::Message;
 
+use crate::terminal::is_terminal;
 use crate::whole::{self, Durability};
 
 /// First bytes of every file: what it is, and the version of its format.
@@ -69,6 +72,28 @@ pub struct ContainerRecord {
     /// Its executor has been sent a task.
     #[prost(bool, tag = "15")]
     pub(crate) sent: bool,
+}
+
+impl AgentRecord {
+    /// The id that the agent has been given.
+    pub fn id(&self) -> Option<&str> {
+        self.agent_id.as_ref().map(|id| id.value.as_str())
+    }
+}
+
+impl ContainerRecord {
+    /// Whether an update of one of its tasks, which go on, is not in it.
+    pub fn lacks(&self, uuid: &[u8]) -> bool {
+        let is_alive = |task: &TaskRecord| !TaskState::try_from(task.state).is_ok_and(is_terminal);
+        let has = |task: &TaskRecord| task.pending.iter().any(|status| status.uuid() == uuid);
+        let is_kept = self.acknowledged.iter().any(|known| known == uuid) || self.tasks.iter().any(has);
+        !self.forget && !is_kept && self.tasks.iter().any(is_alive)
+    }
+
+    /// Whether an update of it waits to be acknowledged.
+    pub fn waits(&self) -> bool {
+        self.tasks.iter().any(|task| !task.pending.is_empty())
+    }
 }
 
 /// One task of a container.
@@ -202,6 +227,27 @@ mod tests {
         assert_eq!(store.load().unwrap(), (agent, vec![kept]));
         let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!([mode(""), mode("agent"), mode("containers/a")], [0o700, 0o600, 0o600]);
+    }
+
+    #[test]
+    fn an_update_is_lacking_until_it_waits_or_is_acknowledged_or_nobody_wants_it() {
+        let task = |state: TaskState, pending: &[u8]| TaskRecord {
+            state: state as i32,
+            pending: pending
+                .iter()
+                .map(|uuid| TaskStatus { uuid: Some(vec![*uuid]), ..TaskStatus::default() })
+                .collect(),
+            ..TaskRecord::default()
+        };
+        let of = |task: TaskRecord| ContainerRecord { tasks: vec![task], ..ContainerRecord::default() };
+        let staging = of(task(TaskState::TaskStaging, &[]));
+        assert!(staging.lacks(&[1]) && !staging.waits());
+        let told = of(task(TaskState::TaskRunning, &[1]));
+        assert!(!told.lacks(&[1]) && told.lacks(&[2]) && told.waits());
+        let heard = ContainerRecord { acknowledged: vec![vec![1]], ..staging.clone() };
+        let unwanted = ContainerRecord { forget: true, ..staging };
+        let over = of(task(TaskState::TaskKilled, &[]));
+        assert!(!heard.lacks(&[1]) && !unwanted.lacks(&[1]) && !over.lacks(&[1]));
     }
 
     #[test]

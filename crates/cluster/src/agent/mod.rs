@@ -48,5 +48,5 @@ pub use runner::{
 /// The agent's state machine and what it stores, for whoever drives it in a driver's place: a simulation.
 pub mod simulation {
     pub use super::checkpoint::{AgentRecord, ContainerRecord};
-    pub use super::core::{Core, Denial, Effect, Event, Ids, Key, Now, Record, Settings, Which};
+    pub use super::core::{Bug, Core, Denial, Effect, Event, Ids, Key, Now, Record, Settings, Which};
 }

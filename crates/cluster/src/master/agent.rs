@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{AgentInfo, ExecutorId, ExecutorInfo};
+use cairn_planted::planted;
 
 use super::allocator::{Amounts, Answer, Leaf, Moment, Sorter, Unwanted};
 use super::event::{LinkKey, Time};
+use super::planted::Bug;
 use super::pool::Pool;
 
 /// Whether the agent can be talked to.
@@ -99,7 +101,7 @@ impl Agent {
 
     /// What nobody uses and nobody is offered.
     pub(crate) fn free(&self) -> Pool {
-        self.total.without(&self.taken)
+        if planted(Bug::OfferTwice) { self.unused() } else { self.total.without(&self.taken) }
     }
 
     /// What nobody uses, offered or not.

@@ -3,10 +3,12 @@
 use cairn_mesos::v1::scheduler::{Event, event};
 use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{AgentId, ExecutorId, Task, TaskState, TaskStatus};
+use cairn_planted::planted;
 
 use super::agent::AgentState;
 use super::core::{Master, Unreachable, framework_id};
 use super::event::{LinkKey, Time};
+use super::planted::Bug;
 use super::pool::Pool;
 use super::registration::{Registration, Running};
 use super::status;
@@ -114,7 +116,7 @@ impl Master {
 
     /// An agent runs something of a framework that is not known. Only one that was removed for good is stopped.
     pub(crate) fn stop_if_removed(&mut self, agent_id: &str, owner: &str) {
-        if self.is_removed(owner) {
+        if self.is_removed(owner) && !planted(Bug::SpareRemoved) {
             self.tell(agent_id, ToAgent::ShutdownFramework { framework_id: framework_id(owner) });
         }
     }
@@ -184,9 +186,11 @@ impl Master {
             if is_terminal(status::state_of(&task)) {
                 continue;
             }
-            let state = self.or_lost(&owner, TaskState::TaskUnreachable);
+            let is_over = planted(Bug::AwayIsOver);
+            let state = if is_over { TaskState::TaskGone } else { TaskState::TaskUnreachable };
+            let state = self.or_lost(&owner, state);
             let ending = Ending::new(state, Reason::AgentRemoved, "health check timed out");
-            self.end_task(&owner, task, Ending { unreachable: true, ..ending }, now);
+            self.end_task(&owner, task, Ending { unreachable: !is_over, ..ending }, now);
         }
         self.agent_is_gone(id);
     }

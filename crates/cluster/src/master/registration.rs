@@ -11,11 +11,13 @@ use cairn_mesos::v1::task_status::Reason;
 use cairn_mesos::v1::{
     AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, Resource, Task, TaskState,
 };
+use cairn_planted::planted;
 
 use super::agent::Agent;
 use super::agents::Ending;
 use super::core::Master;
 use super::event::{Effect, LinkKey, Time};
+use super::planted::Bug;
 use super::pool::Pool;
 use super::status;
 use crate::terminal::is_terminal;
@@ -43,7 +45,7 @@ impl Master {
         }
         let given = registration.info.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
         let Some(id) = given else { return self.name(link) };
-        if self.is_gone(&id) {
+        if self.is_gone(&id) && !planted(Bug::TakeBackGone) {
             return self.turn_away(link, true);
         }
         self.replace_link(&id, link);
@@ -146,6 +148,9 @@ impl Master {
         let alive = !is_terminal(state);
         if alive && let Some(agent) = self.agents.get_mut(agent_id) {
             agent.use_more(&owner, &Pool::from_list(task.resources.clone()));
+        }
+        if planted(Bug::ForgetOnReturn) {
+            return;
         }
         let Some(framework) = self.frameworks.get_mut(&owner) else { return };
         let key = task.task_id.value.clone();

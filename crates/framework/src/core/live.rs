@@ -1,11 +1,11 @@
 //! What is known of instances at this moment: derived from events, gone with the process.
 
 use cairn_mesos::v1::{Task, TaskState, TaskStatus};
+use cairn_planted::planted;
 
 use super::Millis;
 use super::planted::Bug;
 use crate::Phase;
-use crate::planted::planted;
 
 /// Transient side of one instance.
 #[derive(Debug, Clone, Default)]

@@ -31,12 +31,13 @@ mod updates;
 #[cfg(test)]
 mod tests;
 
+use cairn_planted::planted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::planted::planted;
 use crate::store::Change;
 use crate::{Config, Model, Problem, Secrets, Service, Verdict};
 

@@ -1,10 +1,11 @@
 //! What an instance needs next: one decision, from its record, what is known of it, and the target.
 
+use cairn_planted::planted;
+
 use super::Millis;
 use super::live::Live;
 use super::planted::Bug;
 use super::state::{Goal, Record};
-use crate::planted::planted;
 use crate::{Action, Phase};
 
 /// What the target wants of an instance.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_mesos::v1;
+use cairn_planted::planted;
 use serde_json::json;
 
 use super::company::peers_on;
@@ -12,7 +13,6 @@ use super::planted::Bug;
 use super::render::Stale;
 use super::state::{Record, TaskRecord};
 use super::{Core, Millis, Out, REFUSALS, job, live::Live, task};
-use crate::planted::planted;
 use crate::{Phase, Placement, Wait};
 
 /// Seconds for which a declined offer stays away while something is still wanted.

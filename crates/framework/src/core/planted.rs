@@ -1,4 +1,4 @@
-//! The bugs that can be planted in a scheduler; see [`crate::planted`].
+//! The bugs that can be planted in a scheduler; see [`cairn_planted`].
 
 /// A realistic mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Asking the master what has become of tasks: after every subscription, and now and then.
 
+use cairn_planted::planted;
+
 use super::planted::Bug;
 use super::{Core, Millis, Out, task};
 use crate::Phase;
-use crate::planted::planted;
 
 const FIRST_AGAIN: Millis = 1_000;
 const AGAIN_MAX: Millis = 30_000;

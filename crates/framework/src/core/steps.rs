@@ -1,5 +1,7 @@
 //! Which change may go on now, and what a gate's Go brings about.
 
+use cairn_planted::planted;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,7 +11,6 @@ use super::planted::Bug;
 use super::state::Record;
 use super::{Core, Millis, Out, task};
 use crate::core::event::Question;
-use crate::planted::planted;
 use crate::{Action, Ask, Moment, Phase, Strategy};
 
 /// A gate of an instance.

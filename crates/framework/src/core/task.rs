@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use cairn_mesos::v1::{self, offer::Operation, offer::operation, scheduler::Call, scheduler::call};
+use cairn_planted::planted;
 use cairn_task::TaskSpec;
 
 use super::event::Setup;
 use super::matching::{EXECUTOR_CPUS, EXECUTOR_MEM, Fit, Milli, Pool, Supply, milli};
 use super::planted::Bug;
-use crate::planted::planted;
 use crate::{Artifact, InstanceSpec};
 
 /// Label of a reservation: which framework made it.

@@ -8,8 +8,10 @@ use cairn_mesos::v1::{
     executor_info,
     task_status::{Reason, Source},
 };
+use cairn_planted::planted;
 
 use super::container::{Container, Key, Kind, Phase, TaskEntry, Verdict};
+use super::planted::Bug;
 use super::status::{self, Words};
 use super::{Context, Core, Effect, Record};
 use crate::agent::runner::Update;
@@ -28,6 +30,7 @@ impl Core {
         let tasks = alive()
             .flat_map(|c| c.tasks.iter().map(move |t| (c, t)))
             .filter(|(_, t)| !t.is_over() || !t.updates.is_empty())
+            .filter(|(_, t)| !planted(Bug::HideStaging) || t.state != TaskState::TaskStaging)
             .map(|(c, t)| status::task(c, t))
             .collect();
         let resources = self.resources.clone().unwrap_or_else(|| self.settings.resources.clone());
@@ -110,7 +113,9 @@ impl Core {
         self.registered = true;
         // Where it is to go on, the master says so again.
         self.draining = None;
-        self.resend(|_| true, cx);
+        if !planted(Bug::NoResend) {
+            self.resend(|_| true, cx);
+        }
     }
 
     /// Tells at once what nobody has acknowledged: whoever was told before may not be there any more.
@@ -305,6 +310,9 @@ impl Core {
         } else {
             // One that is still being prepared stops fetching.
             cx.push(Effect::End(id.to_owned(), unpolite));
+        }
+        if planted(Bug::EndsAtOnce) {
+            self.over(id, None, cx);
         }
     }
 

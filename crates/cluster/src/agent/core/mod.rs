@@ -15,6 +15,7 @@ mod leave;
 mod lifecycle;
 mod master;
 mod plan;
+mod planted;
 mod show;
 mod status;
 mod updates;
@@ -44,6 +45,7 @@ pub use executor::Denial;
 pub(crate) use ground::NoGround;
 use history::History;
 pub(crate) use plan::{check_secrets, command_line, uris, with_variables};
+pub use planted::Bug;
 pub(crate) use show::{ExecutorView, View};
 
 /// The moment of an event.

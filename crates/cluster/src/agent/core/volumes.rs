@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use cairn_mesos::v1::Resource;
+use cairn_planted::planted;
 
+use super::planted::Bug;
 use super::{Context, Core, Effect, Record};
 use crate::wire::FromAgent;
 
@@ -19,7 +21,9 @@ impl Core {
         self.deleting.extend(paths.iter().cloned());
         self.resources = Some(resources);
         self.keep_living();
-        cx.push(Effect::Save(Record::Agent));
+        if !planted(Bug::ForgetReservations) {
+            cx.push(Effect::Save(Record::Agent));
+        }
         if !destroyed.is_empty() {
             cx.tell_master(FromAgent::Destroyed);
         }
