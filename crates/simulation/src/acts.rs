@@ -8,6 +8,7 @@ use cairn_mesos::v1::scheduler::{Call, call};
 
 use crate::container::Service;
 use crate::ledger::Known;
+use crate::standing::Standing;
 use crate::world::World;
 
 /// A label of a reservation.
@@ -151,9 +152,14 @@ impl World {
 
     /// A service process starts.
     pub(crate) fn check_start(&mut self, machine: usize, task: &str, service: &Service) {
+        // An operator has said that it counts for ended, whatever becomes of it there.
+        if self.machines[machine].standing == Standing::Gone {
+            return;
+        }
         let mut others = Vec::new();
         let mut ports = Vec::new();
-        for (index, host) in self.machines.iter().enumerate() {
+        let here = self.machines.iter().enumerate().filter(|(_, host)| host.standing != Standing::Gone);
+        for (index, host) in here {
             for (id, other) in host.containers.values().flat_map(|c| &c.services) {
                 if other.owner == service.owner && !self.ledger.declared_dead.contains(id) {
                     others.push(format!("{id} on machine {index}"));

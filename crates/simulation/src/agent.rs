@@ -30,6 +30,7 @@ impl World {
                 }
                 Next::Effect(effect) => self.agent_effect(index, effect),
                 Next::Answer((container, uuid)) => {
+                    self.check_accepted(index, container, &uuid);
                     self.send_executor(index, container, Input::Accepted(uuid));
                 }
                 Next::Input(news) => self.take_news(index, news),
@@ -86,8 +87,7 @@ impl World {
         let machine = &mut self.machines[index];
         match effect {
             Effect::Save(record) => self.agent_saves(index, record),
-            // Nobody takes agents away here.
-            Effect::Leave { .. } => {}
+            Effect::Leave { .. } => self.agent_leaves(index),
             Effect::Start(plan) => self.prepare(index, plan),
             Effect::Wait(id) => self.wait_for(index, id),
             Effect::End(id, grace) => {

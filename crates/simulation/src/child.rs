@@ -4,6 +4,7 @@ use cairn_framework::Config;
 use cairn_task::TaskSpec;
 
 use crate::scheduler::self_name;
+use crate::standing::Standing;
 use crate::world::World;
 
 /// What a child scheduler is started with.
@@ -43,6 +44,11 @@ impl World {
     /// The process of a child scheduler has come up.
     pub(crate) fn child_starts(&mut self, home: Home, start: Start) {
         let Some(index) = self.schedulers.iter().position(|s| s.name == start.framework) else { return };
+        let is_gone = self.machines[home.machine].standing == Standing::Gone;
+        if is_gone && self.schedulers[index].home.is_some() {
+            return;
+        }
+        self.end_left_behind(index);
         if let Some(other) = self.schedulers[index].home.clone() {
             return self.violate("one scheduler of a service at a time", || {
                 format!("{} starts as {home:?}, and there is {other:?}", self_name(index))
@@ -55,6 +61,16 @@ impl World {
         scheduler.file = start.config;
         scheduler.home = Some(home);
         self.start_scheduler(index);
+    }
+
+    /// What a scheduler does that goes on where an operator has said that nothing does: its session with its store ends,
+    /// and so its process does nothing any more.
+    fn end_left_behind(&mut self, index: usize) {
+        let scheduler = &mut self.schedulers[index];
+        let gone = |home: &mut Home| self.machines[home.machine].standing == Standing::Gone;
+        if scheduler.home.take_if(gone).is_some() {
+            self.end_process(index);
+        }
     }
 
     /// A process is gone; it may have been a child scheduler.

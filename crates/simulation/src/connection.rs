@@ -6,11 +6,12 @@ use cairn_framework::simulation;
 use cairn_mesos::client::SchedulerEvent;
 use cairn_mesos::v1::scheduler::{Call, Event as MasterEvent, call, event};
 
+use crate::fault::Fault;
 use crate::scheduler::{Incoming, MASTER};
 use crate::world::{Happening, Lane, World};
 
 /// A subscription, and the way of the calls that go with it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Connection {
     pub(crate) key: u64,
     /// Given with the subscription.
@@ -68,6 +69,7 @@ impl World {
         if !self.open.remove(&key) {
             return;
         }
+        self.calls_outlive(key);
         let life = self.schedulers[index].life;
         let run = self.master.run;
         let closed = Box::new(Input::StreamClosed { stream: StreamKey(key) });
@@ -76,6 +78,25 @@ impl World {
         let message = Incoming::Disconnected;
         // Told to whoever still has that connection by then.
         self.after(ours, Happening::Scheduler { index, life, over: None, message });
+    }
+
+    /// Calls come on connections of their own: those that are on their way may arrive all the same.
+    fn calls_outlive(&mut self, key: u64) {
+        if self.luck.strikes(Fault::CallLate, 10_000) {
+            let late = self.luck.draw(Fault::CallLate).between(0, 20_000);
+            self.note(|| format!("what was sent over {key} arrives in {late} ms"));
+            self.detach(key, late);
+        }
+    }
+
+    /// A process has ended that had this connection.
+    pub(crate) fn hang_up(&mut self, key: u64) {
+        self.detach(key, 0);
+        if self.open.remove(&key) {
+            let (run, wait) = (self.master.run, self.delays.between(0, 15_000));
+            let closed = Box::new(Input::StreamClosed { stream: StreamKey(key) });
+            self.after(wait, Happening::Master { run, over: None, input: closed });
+        }
     }
 
     /// A destroyed service leaves once its last calls are through.
@@ -101,6 +122,7 @@ impl World {
             (&event, &mut self.schedulers[index].connection)
         {
             connection.framework_id = Some(framework_id.clone());
+            self.ledger.streams.insert(connection.key, framework_id.clone());
         }
         Some(event)
     }

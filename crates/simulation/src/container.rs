@@ -23,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) owner: (String, String),
     pub(crate) command: Vec<String>,
     pub(crate) ports: Vec<u64>,
+    /// Its process has been started.
+    pub(crate) runs: bool,
     /// It really serves.
     pub(crate) serves: bool,
     /// It will not become ready by itself before things calm down.
@@ -42,6 +44,7 @@ impl Service {
             child: Start::of(&spec).map(Box::new),
             command: spec.command,
             ports: ranges.map(|r| r.begin).collect(),
+            runs: false,
             serves: false,
             stuck: false,
             stopping: false,
@@ -169,7 +172,12 @@ impl World {
         let time = Now { at: Duration::from_millis(now - own.born), wall, uuid };
         for effect in own.session.step(input, time) {
             match effect {
-                Effect::Send(status) => self.send_update(machine, container, *status),
+                Effect::Send(status) => {
+                    if status.uuid() == uuid {
+                        self.check_said(machine, container, &status);
+                    }
+                    self.send_update(machine, container, *status);
+                }
                 Effect::Start(info, _) => self.start_service(machine, container, &info),
                 Effect::Stop(task, _) => self.stop_service(machine, container, &task),
                 Effect::Exit => return self.container_ends(machine, container, Some(0)),
@@ -242,6 +250,7 @@ impl World {
         if !std::mem::replace(&mut service.stopping, true) {
             let wait = self.delays.between(10, 2_000);
             self.service_later(machine, container, task, ServiceStep::Stops, wait);
+            self.report(machine, container, task, Report::Killing);
         }
     }
 
@@ -263,12 +272,15 @@ impl World {
                 Report::Ended(End::Failed("Command exited with status 1".into()))
             }
             _ if service.stopping => return,
+            // Nobody probes what does not run yet.
+            ServiceStep::Ready | ServiceStep::Flaps if !service.runs => return,
             ServiceStep::Finishes => {
                 own.services.remove(task);
                 Report::Ended(End::Finished("Command exited with status 0".into()))
             }
             ServiceStep::Runs => {
                 let next = if service.is_job() { ServiceStep::Finishes } else { ServiceStep::Ready };
+                service.runs = true;
                 child = service.child.take();
                 let wait = self.delays.between(50, 2_000);
                 self.service_later(machine, container, task, next, wait);

@@ -89,6 +89,18 @@ impl World {
         self.after(wait, Happening::Poll { life, instance, number });
     }
 
+    /// A controller that was stopped goes on: its watchers ask again.
+    pub(crate) fn watch_again(&mut self, index: usize) {
+        let Some(stack) = self.stack.as_ref().filter(|_| index == CONTROLLER) else { return };
+        for instance in stack.watchers.keys().cloned().collect::<Vec<_>>() {
+            let number = self.number();
+            let watcher = self.stack.as_mut().and_then(|stack| stack.watchers.get_mut(&instance));
+            let Some(watcher) = watcher else { continue };
+            (watcher.number, watcher.last, watcher.parked) = (number, None, false);
+            self.poll_later(instance, number, 1);
+        }
+    }
+
     /// A child has news, or is gone: whoever waits for its answer learns of that.
     pub(crate) fn wake_watcher(&mut self, index: usize) {
         let Some(stack) = &mut self.stack else { return };

@@ -7,7 +7,7 @@ use cairn_framework::{Progress, Verdict};
 use cairn_mesos::v1::FrameworkId;
 use cairn_mesos::v1::scheduler::Call;
 
-use crate::connection::stream_id;
+use crate::connection::{Connection, stream_id};
 use crate::fault::Fault;
 use crate::scheduler::{Incoming, self_name};
 use crate::service::Kind;
@@ -43,8 +43,10 @@ impl World {
             self.note(|| format!("{}: its disk is full", self_name(index)));
             return self.crash_scheduler(index, 1_000);
         }
-        self.schedulers[index].store.apply(changes).expect("memory can be written");
-        self.check_stored(index, changes);
+        if self.luck.strikes(Fault::StoreUnsure, 60) {
+            return self.lose_store(index, changes);
+        }
+        self.write(index, changes);
         if self.luck.strikes(Fault::SchedulerCrash, 80) {
             let away = self.luck.draw(Fault::SchedulerCrash).between(50, 20_000);
             return self.crash_scheduler(index, away);
@@ -57,11 +59,32 @@ impl World {
         }
     }
 
-    fn call(&mut self, index: usize, mut call: Call) {
+    fn write(&mut self, index: usize, changes: &[Change]) {
+        self.schedulers[index].store.apply(changes).expect("memory can be written");
+        self.check_stored(index, changes);
+    }
+
+    /// Whether it is carried out, nobody can tell the process, which ends: the next one reads what there is.
+    fn lose_store(&mut self, index: usize, changes: &[Change]) {
+        let rng = self.luck.draw(Fault::StoreUnsure);
+        let (is_done, away) = (rng.chance(50_000), rng.between(50, 20_000));
+        self.note(|| format!("{} cannot tell whether it has stored; done: {is_done}", self_name(index)));
+        if is_done {
+            self.write(index, changes);
+        }
+        self.crash_scheduler(index, away);
+    }
+
+    fn call(&mut self, index: usize, call: Call) {
         self.check_call(index, &call);
         let scheduler = &self.schedulers[index];
         let life = scheduler.life;
-        let Some(connection) = &scheduler.connection else { return };
+        let Some(connection) = scheduler.connection.clone() else { return };
+        self.send_call(index, life, &connection, call);
+    }
+
+    /// A process makes a call over its connection.
+    pub(crate) fn send_call(&mut self, index: usize, life: u64, connection: &Connection, mut call: Call) {
         let over = connection.key;
         call.framework_id = connection.framework_id.clone().map(|value| FrameworkId { value });
         let run = self.master.run;

@@ -24,6 +24,8 @@ impl World {
             Some(stack) => self.missing_of_stack(stack),
             None => (0..self.schedulers.len()).filter_map(|index| self.missing(index)).collect(),
         };
+        let missing: Vec<String> =
+            if missing.is_empty() { self.unheard().into_iter().collect() } else { missing };
         if missing.is_empty() {
             self.converged = true;
             return;

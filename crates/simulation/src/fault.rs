@@ -61,11 +61,21 @@ pub enum Fault {
     StartSlow,
     /// A framework shuts down an executor that is just being started.
     ExecutorShutDown,
+    /// A call outlives the connection that it belongs to, and reaches the master when another may stand.
+    CallLate,
+    /// A scheduler is stopped and goes on later; another candidate, if there is one, leads by then.
+    SchedulerPaused,
+    /// The connection to a scheduler's store breaks over a write, which may have been carried out: its process ends.
+    StoreUnsure,
+    /// An operator has an agent drained, and takes it into use again later.
+    AgentDrained,
+    /// An operator marks an agent gone, which may be out of reach, or as well as any other.
+    AgentGone,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::SchedulerCrash,
         Self::StoreFull,
         Self::StoreSlow,
@@ -93,6 +103,11 @@ impl Fault {
         Self::StartFails,
         Self::StartSlow,
         Self::ExecutorShutDown,
+        Self::CallLate,
+        Self::SchedulerPaused,
+        Self::StoreUnsure,
+        Self::AgentDrained,
+        Self::AgentGone,
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_cluster::master::Input;
 use cairn_framework::{Action, Ask, Command, Moment, Verdict};
 use serde_json::Value;
 
@@ -76,6 +77,16 @@ pub(crate) struct Ledger {
     pub(crate) torn: BTreeSet<String>,
     /// Calls that wait for their answer: scheduler, its process, its connection.
     pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
+    /// By connection: the framework that it was given.
+    pub(crate) streams: BTreeMap<u64, String>,
+    /// By framework: the connection over which the master has heard the last that wanted to be it again.
+    pub(crate) subscribed: BTreeMap<String, u64>,
+    /// Ids of agents that an operator has said to be gone,
+    pub(crate) given_up_agents: BTreeSet<String>,
+    /// and of those of them of which the master has said that it knows.
+    pub(crate) gone: BTreeSet<String>,
+    /// Operators' requests that the master has not answered: machine, and its agent.
+    pub(crate) decisions: BTreeMap<u64, (usize, String)>,
     /// Data that an operator has given up: role and instance; all of a role without an instance.
     pub(crate) given_up: BTreeSet<(String, Option<String>)>,
     /// Tasks that an operator has declared dead.
@@ -107,11 +118,24 @@ impl Ledger {
             }
             Command::Replace(name) => {
                 self.given_up.insert((role.to_owned(), Some(name.clone())));
-                if let Some((task, _)) = self.of(index, name).and_then(|k| k.task.clone()) {
-                    self.declared_dead.insert(task);
+                let known = self.of(index, name).cloned().unwrap_or_default();
+                self.declared_dead.extend(known.task.map(|(task, _)| task));
+                // It is forgotten with what is still to be given back.
+                if known.retired {
+                    self.left_behind.extend(known.volumes.into_values());
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The master takes an input.
+    pub(crate) fn hears(&mut self, input: &Input) {
+        if let Input::Subscribe { stream, call, .. } = input
+            && let Some(id) =
+                call.subscribe.as_ref().and_then(|subscribe| subscribe.framework_info.id.as_ref())
+        {
+            self.subscribed.insert(id.value.clone(), stream.0);
         }
     }
 

@@ -14,9 +14,10 @@ use cairn_executor::simulation::Input as ExecutorInput;
 use cairn_mesos::resources::Resources;
 use cairn_mesos::v1::executor::Call;
 
-use crate::container::Container;
+use crate::container::{Container, Service};
 use crate::fault::Fault;
 use crate::rng::Rng;
+use crate::standing::Standing;
 use crate::work::Work;
 use crate::world::{Happening, World};
 
@@ -107,6 +108,9 @@ pub(crate) struct Machine {
     pub(crate) containers: BTreeMap<u64, Container>,
     /// Directories of volumes that hold data.
     pub(crate) volumes: BTreeSet<PathBuf>,
+    pub(crate) standing: Standing,
+    /// Its agent has been told to stop everything and to end.
+    leaves: bool,
     pub(crate) cut_until: u64,
     pub(crate) full_until: u64,
     /// How far its clock is off, milliseconds.
@@ -153,6 +157,8 @@ impl Machine {
             records: BTreeMap::new(),
             containers: BTreeMap::new(),
             volumes: BTreeSet::new(),
+            standing: Standing::default(),
+            leaves: false,
             cut_until: 0,
             full_until: 0,
             skew: 0,
@@ -171,6 +177,20 @@ impl Machine {
 
     pub(crate) fn agent_is(&self, life: u64) -> bool {
         self.agent.is_some() && self.life == life
+    }
+
+    /// The services that run, by task.
+    pub(crate) fn services(&self) -> impl Iterator<Item = (&String, &Service)> {
+        self.containers.values().flat_map(|container| &container.services)
+    }
+
+    /// Nothing is left on its disk.
+    pub(crate) fn set_up_anew(&mut self) {
+        self.record = AgentRecord::default();
+        self.records.clear();
+        self.containers.clear();
+        self.volumes.clear();
+        self.standing = Standing::default();
     }
 
     fn now(&self, world: u64) -> Now {
@@ -209,6 +229,7 @@ impl World {
         machine.started = now;
         machine.link = link;
         machine.tick = None;
+        machine.leaves = false;
         let settings = Settings { boot: format!("boot-{}", machine.boots), ..machine.settings.clone() };
         let records = machine.records.values().cloned().collect();
         let (core, recovery) = Core::recover(settings, machine.record.clone(), records, machine.now(now));
@@ -297,7 +318,12 @@ impl World {
     pub(crate) fn take_news(&mut self, index: usize, news: AgentNews) {
         match news {
             AgentNews::Linked => self.agent_step(index, Event::LinkUp),
-            AgentNews::Master(message) => self.agent_step(index, Event::Master(message)),
+            // It does not need the master any more, and does not wait for it.
+            AgentNews::Master(_) | AgentNews::Unlinked if self.machines[index].leaves => {}
+            AgentNews::Master(message) => {
+                self.machines[index].leaves = matches!(*message, ToAgent::Shutdown { .. });
+                self.agent_step(index, Event::Master(message));
+            }
             AgentNews::Unlinked => self.crash_agent(index, COME_BACK),
             AgentNews::Tick(at) => {
                 if self.machines[index].tick == Some(at) {

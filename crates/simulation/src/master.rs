@@ -124,6 +124,7 @@ impl World {
                 Next::Answer(never) => match never {},
                 Next::Input(input) => {
                     self.steps += 1;
+                    self.ledger.hears(&input);
                     self.master.work.follows(core.step(input, now));
                 }
                 Next::Nothing => return self.arm_master(),
@@ -176,12 +177,19 @@ impl World {
                 self.check_order(&message);
                 let found = self.machines.iter().position(|m| m.link == link.0);
                 let Some(index) = found else { return };
+                self.check_standing(index, &message);
                 let (life, over) = (self.machines[index].life, Some(link.0));
                 let news = AgentNews::Master(message);
                 self.send(Lane::FromMaster(link.0), Happening::Agent { index, life, over, news });
             }
             Effect::CloseLink { link } => {
-                self.open.remove(&link.0);
+                let Some(index) = self.machines.iter().position(|m| m.link == link.0) else {
+                    self.open.remove(&link.0);
+                    return;
+                };
+                // After what has been sent before.
+                let (life, over, news) = (self.machines[index].life, Some(link.0), AgentNews::Unlinked);
+                self.send(Lane::FromMaster(link.0), Happening::Agent { index, life, over, news });
             }
         }
     }
@@ -195,7 +203,9 @@ impl World {
 
     /// The scheduler learns how its call went.
     fn answer_call(&mut self, key: u64, reply: &Reply) {
+        self.decided(key, reply);
         let Some((index, life, connection)) = self.ledger.calls.remove(&key) else { return };
+        self.check_heard(index, connection, reply);
         if let Reply::Refused { status, text } = reply {
             self.note(|| format!("master refuses a call: {status} {text}"));
             let (over, message) = (Some(connection), Incoming::CallFailed);

@@ -13,6 +13,7 @@ impl World {
         let pause = self.delays.between(500, 3_000);
         self.after(pause, Happening::Misfortune);
         self.cut_somebody();
+        self.take_out_of_use();
         if self.luck.strikes(Fault::PowerLoss, 1_000) {
             let rng = self.luck.draw(Fault::PowerLoss);
             let (index, away) = (rng.index(self.machines.len()), rng.between(1_000, 200_000));

@@ -183,6 +183,7 @@ impl World {
 
     /// Asks again for what is still wanted: going on, starting what was stopped, destroying.
     pub(crate) fn insist(&mut self) {
+        self.replace_what_is_gone();
         if self.stack.is_some() {
             return self.insist_on_stack();
         }

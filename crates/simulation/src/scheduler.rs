@@ -13,6 +13,7 @@ use crate::child::Home;
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::ServiceStep;
+use crate::paused::Paused;
 use crate::rng::Rng;
 use crate::service::{Kind, Shape};
 use crate::stack::{Part, Stack};
@@ -57,6 +58,10 @@ pub(crate) struct Scheduler {
     pub(crate) skew: i64,
     pub(crate) cut_until: u64,
     pub(crate) full_until: u64,
+    /// Other candidates stand by.
+    pub(crate) has_candidates: bool,
+    /// A process that has been stopped, and may go on.
+    pub(crate) paused: Option<Box<Paused>>,
     /// Of a child scheduler: the process that it is, while there is one.
     pub(crate) home: Option<Home>,
 }
@@ -94,6 +99,8 @@ impl Scheduler {
             skew: 0,
             cut_until: 0,
             full_until: 0,
+            has_candidates: false,
+            paused: None,
             home: None,
         }
     }
@@ -137,6 +144,8 @@ impl World {
         if scheduler.core.is_some() {
             return;
         }
+        self.take_the_lead(index);
+        let scheduler = &mut self.schedulers[index];
         scheduler.life += 1;
         let (life, mut count, salt) = (scheduler.life, 0_u64, scheduler.name.clone());
         let ids = Box::new(move || {
@@ -175,7 +184,7 @@ impl World {
     /// Its process ends; whatever runs on the cluster goes on. That of a child scheduler is a task, which the controller
     /// launches anew.
     pub(crate) fn crash_scheduler(&mut self, index: usize, away: u64) {
-        if self.schedulers[index].core.is_none() {
+        if self.schedulers[index].core.is_none() && !self.kill_paused(index) {
             return;
         }
         if let Some(home) = self.schedulers[index].home.clone() {
@@ -197,6 +206,11 @@ impl World {
         self.note(|| format!("{} ends", self_name(index)));
         self.break_connection(index);
         self.schedulers[index].connection = None;
+        self.forget_controller(index);
+    }
+
+    /// What the controller's process knew, if this is the controller's, is gone with it.
+    pub(crate) fn forget_controller(&mut self, index: usize) {
         if self.schedulers[index].kind == Kind::Controller
             && let Some(stack) = &mut self.stack
         {
@@ -226,13 +240,17 @@ impl World {
     }
 
     /// Carries out effects, and takes what has come in when there are none left.
-    fn pump(&mut self, index: usize) {
+    pub(crate) fn pump(&mut self, index: usize) {
         while self.violation.is_none() {
             let scheduler = &mut self.schedulers[index];
             if scheduler.core.is_none() {
                 return;
             }
+            let can_pause = scheduler.can_pause();
             match scheduler.work.next() {
+                Next::Effect(effect) if can_pause && self.luck.strikes(Fault::SchedulerPaused, 25) => {
+                    return self.pause_scheduler(index, effect);
+                }
                 Next::Effect(_) if self.luck.strikes(Fault::SchedulerCrash, 40) => {
                     let away = self.luck.draw(Fault::SchedulerCrash).between(50, 20_000);
                     return self.crash_scheduler(index, away);

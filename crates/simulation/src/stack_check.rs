@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::controller::CONTROLLER;
 use crate::ledger::Known;
+use crate::machine::Machine;
 use crate::stack::STACK;
+use crate::standing::Standing;
 use crate::world::World;
 
 /// The stack as the controller's store has it.
@@ -172,8 +174,9 @@ impl World {
 
     /// A task of a framework that runs, unless an operator has declared it dead.
     fn alive(&self, role: &str) -> Option<String> {
-        let containers = self.machines.iter().flat_map(|m| m.containers.values());
-        let mut services = containers.flat_map(|c| &c.services);
+        // What is on a machine that is gone counts as ended.
+        let machines = self.machines.iter().filter(|machine| machine.standing != Standing::Gone);
+        let mut services = machines.flat_map(Machine::services);
         let alive = |id: &&String, owner: &str| owner == role && !self.ledger.declared_dead.contains(*id);
         services.find(|(id, s)| alive(id, &s.owner.0)).map(|(id, _)| id.clone())
     }

@@ -144,6 +144,7 @@ impl World {
 
     /// Asks again for what is still wanted.
     pub(crate) fn insist_on_stack(&mut self) {
+        self.replace_what_is_gone();
         let stopped = |world: &Self| {
             let view = world.schedulers[CONTROLLER].core.as_ref()?.view();
             let stopped = |n: &&String| view.instances.get(*n).is_some_and(|i| i.phase == Phase::Stopped);

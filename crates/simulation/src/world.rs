@@ -20,6 +20,9 @@ const MOST_STEPS: u64 = 200_000;
 /// So many of 100,000 runs have a controller.
 const STACKED: u64 = 25_000;
 
+/// So many of 100,000 schedulers have other candidates that stand by.
+const CANDIDATES: u64 = 60_000;
+
 /// Something that will happen.
 #[derive(Debug)]
 pub(crate) enum Happening {
@@ -47,6 +50,11 @@ pub(crate) enum Happening {
     },
     SchedulerStarts {
         index: usize,
+    },
+    /// A process that has been stopped goes on.
+    SchedulerResumes {
+        index: usize,
+        life: u64,
     },
     SchedulerConnects {
         index: usize,
@@ -88,6 +96,11 @@ pub(crate) enum Happening {
         machine: usize,
         container: u64,
         news: ExecutorNews,
+    },
+    /// An operator asks the master again for what it has not agreed to.
+    Decides {
+        index: usize,
+        id: String,
     },
     PowerReturns {
         index: usize,
@@ -163,10 +176,14 @@ impl World {
         let machines = (0..shape.between(2, 4)).map(|n| Machine::new(n, &mut shape)).collect();
         let mut kind = Rng::new(plan.seed, 6);
         let stack = kind.chance(STACKED).then(|| Stack::new(&mut kind));
-        let schedulers: Vec<Scheduler> = match &stack {
+        let mut schedulers: Vec<Scheduler> = match &stack {
             Some(stack) => Scheduler::all_of(stack),
             None => (0..shape.between(1, 3)).map(|n| Scheduler::new(n, &mut shape)).collect(),
         };
+        let mut candidates = Rng::new(plan.seed, 7);
+        for scheduler in &mut schedulers {
+            scheduler.has_candidates = candidates.chance(CANDIDATES);
+        }
         let mut world = Self {
             now: EPOCH,
             queue: BTreeMap::new(),
@@ -232,11 +249,16 @@ impl World {
             Happening::MasterStarts => self.start_master(),
             Happening::MasterWrites { run } => self.master_written(run),
             Happening::Scheduler { index, life, over, message } => {
-                if self.passes(over) && self.schedulers[index].hears(life, over) {
-                    self.tell_scheduler(index, message);
+                if !self.passes(over) {
+                    return;
+                }
+                match self.schedulers[index].hears(life, over) {
+                    true => self.tell_scheduler(index, message),
+                    false => self.schedulers[index].keep(life, over, message),
                 }
             }
             Happening::SchedulerStarts { index } => self.start_scheduler(index),
+            Happening::SchedulerResumes { index, life } => self.resume_scheduler(index, life),
             Happening::SchedulerConnects { index, life } => self.connect_scheduler(index, life),
             Happening::SchedulerWrites { index, life } => self.written(index, life),
             Happening::SchedulerWakes { index, life, at } => self.wake_scheduler(index, life, at),
@@ -249,6 +271,7 @@ impl World {
             Happening::Spawn { index, life, plan } => self.spawn(index, life, &plan),
             Happening::AgentWrites { index, life } => self.agent_written(index, life),
             Happening::Executor { machine, container, news } => self.tell_executor(machine, container, news),
+            Happening::Decides { index, id } => self.decide(index, id),
             Happening::PowerReturns { index } => self.power_returns(index),
             Happening::Poll { life, instance, number } => self.poll(life, instance, number),
             Happening::Polled { life, instance, number, fact } => self.polled(life, instance, number, fact),
@@ -290,6 +313,21 @@ impl World {
     pub(crate) fn block(&mut self, lane: Lane, millis: u64) {
         let last = self.lanes.entry(lane).or_default();
         *last = (*last).max(self.now + millis);
+    }
+
+    /// The calls on their way over a connection arrive whatever becomes of that, so much later, milliseconds.
+    pub(crate) fn detach(&mut self, key: u64, late: u64) {
+        let is_call = |happening: &Happening| match happening {
+            Happening::Master { over, input, .. } => {
+                *over == Some(key) && matches!(**input, cairn_cluster::master::Input::Call { .. })
+            }
+            _ => false,
+        };
+        let calls: Vec<_> = self.queue.extract_if(.., |_, happening| is_call(happening)).collect();
+        for ((at, number), happening) in calls {
+            let Happening::Master { run, input, .. } = happening else { continue };
+            self.queue.insert((at + late, number), Happening::Master { run, over: None, input });
+        }
     }
 
     /// Notes that a rule is broken; the first one counts.

@@ -4,9 +4,11 @@
 
 use std::fmt::Debug;
 
+use cairn_cluster::{agent::simulation as agent, master};
 use cairn_controller::simulation as controller;
+use cairn_executor::simulation as executor;
 use cairn_framework::core;
-use cairn_framework::planted::plant;
+use cairn_planted::plant;
 use cairn_simulation::{Plan, run};
 
 /// So many seeds are enough to find each of them. The rarest, that a task out of reach is launched anew, shows in one of 500:
@@ -31,4 +33,19 @@ fn every_bug_of_the_core_is_found() {
 #[test]
 fn every_bug_of_the_controller_is_found() {
     each_is_found(&controller::Bug::ALL);
+}
+
+#[test]
+fn every_bug_of_the_master_is_found() {
+    each_is_found(&master::Bug::ALL);
+}
+
+#[test]
+fn every_bug_of_the_agent_is_found() {
+    each_is_found(&agent::Bug::ALL);
+}
+
+#[test]
+fn every_bug_of_the_executor_is_found() {
+    each_is_found(&executor::Bug::ALL);
 }
