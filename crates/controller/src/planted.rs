@@ -9,9 +9,11 @@ pub enum Bug {
     EarlyOutputs,
     /// A service that has left the file is forgotten before it is down.
     ForgetLeaving,
+    /// Everybody on its agent can read the configuration file of a scheduler.
+    OpenFiles,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::AnyOrder, Self::EarlyOutputs, Self::ForgetLeaving];
+    pub const ALL: [Self; 4] = [Self::AnyOrder, Self::EarlyOutputs, Self::ForgetLeaving, Self::OpenFiles];
 }

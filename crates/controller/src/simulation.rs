@@ -26,8 +26,8 @@ pub use crate::watch::{Following, unwatched, wanted};
 #[derive(Debug, Clone)]
 pub struct Simulated(Controller);
 
-/// The configuration that a request leads to; `None`: it changes nothing.
-pub type Changed = Result<Option<Config>, String>;
+/// The configuration that a request leads to, and what whoever asked is shown; `None`: it changes nothing.
+pub type Changed = Result<(Option<Config>, String), String>;
 
 impl Simulated {
     /// With these frameworks, and the states of child schedulers below `states`.
@@ -61,11 +61,18 @@ impl Simulated {
         self.0.judge(outside, ask).await
     }
 
-    /// Applies the text of a stack file.
+    /// Applies the text of a stack file, with these values of its secrets.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn apply(&self, config: &Config, view: &View, text: &str, delete_data: bool) -> Changed {
+    pub fn apply(
+        &self,
+        config: &Config,
+        view: &View,
+        text: &str,
+        secrets: BTreeMap<String, Secret>,
+        delete_data: bool,
+    ) -> Changed {
         let settings = &self.0.0.settings;
         let checked = check_stack("stack.yaml", text.as_bytes(), &settings.catalog, &Params::new())
             .map_err(|report| report.to_string())?;
@@ -74,7 +81,7 @@ impl Simulated {
             bundle: Bundle::single("stack.yaml", text),
             notes: Vec::new(),
             delete_data,
-            secrets: BTreeMap::new(),
+            secrets,
         };
         self.want(config, view, wanted)
     }
@@ -93,7 +100,9 @@ impl Simulated {
     fn want(&self, config: &Config, view: &View, wanted: Wanted) -> Changed {
         let settings = &self.0.0.settings;
         let applied = apply::want(settings, &read(config)?, view, wanted, 0).map_err(words)?;
-        Ok(applied.0.map(|options| changed(config, &options)))
+        let (options, plan) = applied;
+        let shown = serde_json::to_string(&plan).unwrap_or_default();
+        Ok((options.map(|options| changed(config, &options)), shown))
     }
 
     /// Has a stack taken down.
@@ -103,7 +112,7 @@ impl Simulated {
     pub fn destroy(&self, config: &Config, stack: &str, delete_data: bool) -> Changed {
         let options = read(config)?;
         let going = apply::destroy(&options, stack, delete_data).map_err(words)?;
-        Ok((going != options).then(|| changed(config, &going)))
+        Ok(((going != options).then(|| changed(config, &going)), String::new()))
     }
 
     /// What the controller changes by itself: it drops what is gone.

@@ -83,7 +83,8 @@ fn access(master: &Master) -> Vec<(&'static str, ConfigFile)> {
 }
 
 fn private(path: &str, content: String) -> ConfigFile {
-    ConfigFile { path: path.into(), content, raw: true, mode: FileMode::Private, keep: false }
+    let mode = if planted(Bug::OpenFiles) { FileMode::Normal } else { FileMode::Private };
+    ConfigFile { path: path.into(), content, raw: true, mode, keep: false }
 }
 
 fn health_probe(query: &str, interval_ms: u64, timeout_ms: u64) -> Probe {

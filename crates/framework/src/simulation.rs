@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::core::Event;
 use crate::driver::link::{self, Registration};
-use crate::{Handle, Master, Published, RunError};
+use crate::{Config, Handle, Master, Published, RunError};
 
 /// What a scheduler of this name says of itself when it subscribes, with the id if it has one.
 ///
@@ -25,6 +25,22 @@ pub fn framework_info(framework: &str, master: &str, id: Option<&str>) -> Result
         labels: BTreeMap::new(),
     };
     Ok(link::framework_info(&registration, id))
+}
+
+/// What a status says of an instance that lacks nothing but an offer.
+pub const WAITS_FOR_OFFER: &str = crate::core::WAITS_FOR_OFFER;
+
+/// Fills in the secrets of what a store holds from the configuration file of this start; `names` are options that are
+/// secrets whatever the file says.
+///
+/// # Errors
+/// The key that cannot be read.
+pub fn reveal(
+    entries: &mut BTreeMap<String, Vec<u8>>,
+    given: &Config,
+    names: &[&str],
+) -> Result<(), crate::Problem> {
+    crate::core::reveal(entries, given, names)
 }
 
 /// What a message of the subscription means for the core. `None`: nothing.

@@ -24,8 +24,12 @@ fn volume(resource: &Resource) -> Option<&str> {
 impl World {
     /// Nothing is done that the store does not hold as intent.
     pub(crate) fn check_call(&mut self, index: usize, call: &Call) {
+        self.note_told(index, call);
         match call.r#type() {
-            call::Type::Accept => self.check_accept(index, call),
+            call::Type::Accept => {
+                self.check_accept(index, call);
+                self.check_freed(index, call);
+            }
             call::Type::Kill => {
                 let task = call.kill.as_ref().map(|k| k.task_id.value.clone()).unwrap_or_default();
                 let claimed =
@@ -63,6 +67,8 @@ impl World {
             match operation.r#type() {
                 Type::Launch => {
                     for task in operation.launch.iter().flat_map(|l| &l.task_infos) {
+                        self.check_given(index, task);
+                        self.check_nothing_secret_launched(index, task);
                         let id = &task.task_id.value;
                         let claimed = self.ledger.claimant(index, id);
                         if claimed != Some((task.name.as_str(), false)) {

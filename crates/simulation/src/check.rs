@@ -15,6 +15,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     offers: BTreeSet<String>,
+    /// It hears that its subscription stands.
+    subscribed: bool,
     open: Option<Open>,
     view: Option<View>,
     /// Instances that an operator wants stopped whatever their gates say.
@@ -53,7 +55,9 @@ impl World {
 
     pub(crate) fn before(&mut self, index: usize, event: &Event) -> Before {
         let mut before = Before::default();
+        self.note_heard(index, event);
         match event {
+            Event::Subscribed { .. } => before.subscribed = true,
             Event::Offers(offers) => before.offers = offers.iter().map(|o| o.id.value.clone()).collect(),
             Event::Update(status) if is_over(status.state()) => {
                 self.ledger.ends.insert(status.uuid().to_vec(), status.task_id.value.clone());
@@ -73,7 +77,7 @@ impl World {
         before
     }
 
-    /// Every offer is answered in the step that brings it; nothing is stopped without its gate, and one at a time.
+    /// Every offer is answered in the step that brings it; a subscription begins with questions; nothing is stopped without its gate, and one at a time.
     pub(crate) fn check_step(&mut self, index: usize, before: &Before, effects: &[Effect], now: u64) {
         let mut left = before.offers.clone();
         for effect in effects {
@@ -86,6 +90,9 @@ impl World {
         }
         if !left.is_empty() {
             self.violate("every offer is answered at once", || format!("scheduler {index} keeps {left:?}"));
+        }
+        if before.subscribed {
+            self.check_reconciles(index, effects);
         }
         for effect in effects {
             match effect {
@@ -152,6 +159,10 @@ impl World {
                 format!("scheduler {index} stops {task} and its gate has not said so")
             });
         }
+        let restarts = before.open.as_ref().is_some_and(|open| open.action == Action::Restart);
+        if self.schedulers[index].kind == Kind::Controller && restarts && !forced {
+            self.check_reconfigured(name, known);
+        }
         if self.schedulers[index].kind.is_independent() || forced {
             return;
         }
@@ -171,6 +182,7 @@ impl World {
 
     /// A batch is durable.
     pub(crate) fn check_stored(&mut self, index: usize, changes: &[Change]) {
+        self.check_nothing_secret_stored(index, changes);
         if self.schedulers[index].kind == Kind::Controller {
             self.check_controller_stored(changes);
         }

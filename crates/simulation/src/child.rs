@@ -12,7 +12,7 @@ use crate::world::World;
 pub(crate) struct Start {
     framework: String,
     state: String,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 impl Start {

@@ -23,6 +23,7 @@ impl World {
             self.adjust_watchers();
             self.tidy();
         } else {
+            self.note_outputs(index);
             self.wake_watcher(index);
         }
     }
@@ -140,7 +141,9 @@ impl World {
                     *best = status.revision.max(*best);
                 }
                 watcher.last = Some(status.clone());
-                (Some(watcher.following.answered(status)), wait + 1)
+                let fact = watcher.following.answered(status.clone());
+                self.check_nothing_secret_answered(&status);
+                (Some(fact), wait + 1)
             }
             Err(why) => {
                 watcher.last = None;

@@ -6,6 +6,8 @@ use cairn_cluster::master::Input;
 use cairn_framework::{Action, Ask, Command, Moment, Verdict};
 use serde_json::Value;
 
+use crate::told::{Told, thousandths};
+
 /// What a scheduler's store says of an instance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Known {
@@ -26,6 +28,15 @@ pub(crate) struct Known {
     pub(crate) delete_data: bool,
     /// Agents on which it may hold what it has given up.
     pub(crate) given_up: BTreeSet<String>,
+    /// Its spec has volumes.
+    has_volumes: bool,
+    /// An operator has asked for a restart since its task was launched.
+    pub(crate) restart_asked: bool,
+    /// It is a job that has done what it was there for.
+    done: bool,
+    /// What it needs, in thousandths of CPUs and MiB.
+    pub(crate) cpus: u64,
+    pub(crate) mem: u64,
 }
 
 impl Known {
@@ -49,7 +60,22 @@ impl Known {
             delete_data: flag("delete_data"),
             gang: record["spec"]["gang"].is_string(),
             given_up: record["given_up"].as_array().into_iter().flatten().filter_map(text).collect(),
+            has_volumes: record["spec"]["volumes"].as_array().is_some_and(|volumes| !volumes.is_empty()),
+            restart_asked: record["restart"] != task["restart"],
+            done: !record["done"].is_null(),
+            cpus: thousandths(record["spec"]["cpus"].as_f64().unwrap_or_default()),
+            mem: thousandths(record["spec"]["mem"].as_f64().unwrap_or_default()),
         }
+    }
+
+    /// It has data that outlives it.
+    pub(crate) fn keeps_data(&self) -> bool {
+        self.has_volumes && !self.delete_data
+    }
+
+    /// It does not need its place any more, and nothing that is kept is there.
+    pub(crate) fn gives_back(&self) -> bool {
+        self.task.is_none() && (self.retired && !self.keeps_data() || self.done && !self.has_volumes)
     }
 }
 
@@ -95,6 +121,8 @@ pub(crate) struct Ledger {
     abandoned: BTreeMap<(usize, String, String), BTreeSet<String>>,
     /// Those of them that nobody knows any more: the agent had not come back when the instance was forgotten.
     left_behind: BTreeSet<String>,
+    /// By scheduler: what it has told the master.
+    pub(crate) told: BTreeMap<usize, Told>,
     /// Ends that a scheduler has been told, by uuid.
     pub(crate) ends: BTreeMap<Vec<u8>, String>,
 }
@@ -169,11 +197,17 @@ impl Ledger {
         self.known.get(&(index, instance.to_owned()))
     }
 
+    /// All instances of a scheduler, by name.
+    pub(crate) fn all_of(&self, index: usize) -> impl Iterator<Item = (&str, &Known)> {
+        let all = self.known.range((index, String::new())..(index + 1, String::new()));
+        all.map(|((_, name), known)| (name.as_str(), known))
+    }
+
     /// The instance that claims a task.
     pub(crate) fn claimant(&self, index: usize, task: &str) -> Option<(&str, bool)> {
-        self.known.iter().filter(|((of, _), _)| *of == index).find_map(|((_, name), known)| {
+        self.all_of(index).find_map(|(name, known)| {
             let (id, killing) = known.task.as_ref()?;
-            (id == task).then_some((name.as_str(), *killing))
+            (id == task).then_some((name, *killing))
         })
     }
 

@@ -4,7 +4,7 @@
 //! Operators ask for things at random, and everything goes wrong that [`Fault`] names: processes end between any two
 //! effects, messages are late, lost or come twice, machines lose power, clocks jump, gates and probes lie. After every
 //! step, every write and every message the invariants of the design are checked ([`Violation`]); at the end nothing goes
-//! wrong any more, and all must become as it was asked for.
+//! wrong any more, and all must become as it was asked for. A core that panics breaks a rule like any other.
 //!
 //! In some runs a controller brings up a stack of services that rest on each other, and its child schedulers are processes
 //! of tasks (`stack`); in the others schedulers stand alone.
@@ -22,7 +22,10 @@ mod container;
 mod controller;
 mod effects;
 mod end;
+mod fall;
 mod fault;
+mod freed;
+mod given;
 mod ledger;
 mod machine;
 mod master;
@@ -32,6 +35,7 @@ mod outside;
 mod paused;
 mod rng;
 mod scheduler;
+mod secrets;
 mod service;
 mod shrink;
 mod stack;
@@ -40,6 +44,7 @@ mod stack_end;
 mod stack_operator;
 mod standing;
 mod start;
+mod told;
 mod words;
 mod work;
 mod world;
@@ -66,7 +71,9 @@ pub struct Outcome {
 /// Runs a plan. With `traced`, the outcome tells all that happened.
 pub fn run(plan: &Plan, traced: bool) -> Outcome {
     let mut world = World::new(plan.clone(), traced);
-    world.run();
+    if let Err(panic) = fall::caught(|| world.run()) {
+        world.violate("nothing panics", || panic);
+    }
     let trace = world.take_trace();
     Outcome { steps: world.steps, faults: world.luck.happened(), violation: world.violation, trace }
 }

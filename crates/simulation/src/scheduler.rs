@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cairn_framework::core::{Core, Effect, Event, Setup};
 use cairn_framework::store::{MemoryStore, Store};
-use cairn_framework::{Command, Config, Progress, Service, Verdict};
+use cairn_framework::{Command, Config, Progress, Service, Verdict, simulation};
 use cairn_mesos::v1::scheduler::Event as MasterEvent;
 use serde_json::Value;
 
@@ -158,7 +158,9 @@ impl World {
             executor_uri: "http://127.0.0.1:9/cairn".into(),
             room_ms: 3_000,
         };
-        let entries = scheduler.store.load().expect("memory can be read");
+        let mut entries = scheduler.store.load().expect("memory can be read");
+        simulation::reveal(&mut entries, &scheduler.file, scheduler.service.secrets())
+            .expect("it has stored this itself");
         let mut core = Core::new(Arc::clone(&scheduler.service), setup, &entries, ids)
             .expect("it has stored this itself");
         // The controller is configured over REST, once it has been started for the first time.
@@ -258,10 +260,14 @@ impl World {
                 Next::Effect(effect) => self.scheduler_effect(index, effect),
                 Next::Answer(generation) => self.check_promise(index, generation),
                 Next::Input(message) => {
+                    self.check_at_rest(index);
                     self.hang_up_if_gone(index);
                     self.take(index, message);
                 }
-                Next::Nothing => return self.hang_up_if_gone(index),
+                Next::Nothing => {
+                    self.check_at_rest(index);
+                    return self.hang_up_if_gone(index);
+                }
                 Next::Writing => return,
             }
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cairn_framework::{
     Config, InstanceSpec, Model, PortSpec, Problem, Service, Strategy, View, VolumeSpec, Wait,
 };
-use cairn_task::TaskSpec;
+use cairn_task::{ConfigFile, TaskSpec};
 use serde_json::{Value, json};
 
 /// What kind of service it is.
@@ -143,7 +143,13 @@ impl Service for Toy {
             return Err(Wait::Peers(format!("knows {known} of {} peers", view.target.len())));
         }
         let command = Shape::read(&config.options).command();
-        Ok(TaskSpec { command, ..TaskSpec::default() })
+        let token = |content: &str| ConfigFile {
+            path: "token".into(),
+            content: content.into(),
+            ..ConfigFile::default()
+        };
+        let files = config.options.get("token").and_then(Value::as_str).map(token).into_iter().collect();
+        Ok(TaskSpec { command, files, ..TaskSpec::default() })
     }
 
     fn outputs(&self, _: &Config, view: &View) -> BTreeMap<String, String> {

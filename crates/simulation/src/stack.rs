@@ -9,6 +9,7 @@ use cairn_framework::Status;
 use cairn_framework::store::MemoryStore;
 use cairn_stack::Catalog;
 
+use crate::given::Said;
 use crate::rng::Rng;
 use crate::scheduler::MASTER;
 use crate::service::{Kind, Shape};
@@ -30,6 +31,7 @@ options:
     cpus: { type: integer, default: 1 }
     broken: { type: boolean, default: false }
     from: { type: string, default: '' }
+    token: { type: string, format: secret }
 ";
 /// What the scheduler of described services runs: a job, then servers, and two that start together.
 const BATCH: &str = "
@@ -42,6 +44,7 @@ service:
       count: '{{ options.count }}'
       cpus: '{{ options.cpus }}'
       command: \"run {{ options.mark }} {{ 'broken' if options.broken else 'sound' }} {{ options.from }}\"
+      files: { token: '{{ options.token }}' }
       ports: [main]
       volumes: { data: 512MiB }
     left: { gang: pair, retries: 20, command: 'run {{ options.mark }} sound' }
@@ -126,6 +129,8 @@ pub(crate) struct Stack {
     pub(crate) tidying: bool,
     /// By service: the highest revision with which its scheduler has told the controller that it is complete.
     pub(crate) complete: BTreeMap<String, u64>,
+    /// What child schedulers have told the controller.
+    pub(crate) said: Said,
     /// Frameworks whose service was taken down last with its data kept.
     pub(crate) kept: BTreeSet<String>,
     /// Frameworks that an operator has wanted gone.
@@ -151,6 +156,7 @@ impl Stack {
             watchers: BTreeMap::new(),
             tidying: false,
             complete: BTreeMap::new(),
+            said: Said::default(),
             kept: BTreeSet::new(),
             may_go: BTreeSet::new(),
         }
@@ -171,10 +177,11 @@ impl Stack {
             // Writing to a text does not fail.
             let _ = write!(
                 text,
-                "  {}:\n    framework: {}\n    count: {count}\n    mark: {mark}\n    cpus: {cpus}\n    broken: {broken}\n    from: \"{}\"\n",
+                "  {}:\n    framework: {}\n    count: {count}\n    mark: {mark}\n    cpus: {cpus}\n    broken: {broken}\n    from: \"{}\"\n    token: ${{secret.{}}}\n",
                 part.name,
                 part.kind.framework(),
-                from.join(";")
+                from.join(";"),
+                crate::secrets::NAME,
             );
         }
         text
@@ -183,6 +190,7 @@ impl Stack {
     /// What the controller's process knew and has not stored.
     pub(crate) fn forget_process(&mut self) {
         self.watchers.clear();
+        self.said.forget_process();
         self.tidying = false;
     }
 }

@@ -13,10 +13,10 @@ use crate::standing::Standing;
 use crate::world::World;
 
 /// The stack as the controller's store has it.
-struct Stored<'a>(&'a Value);
+pub(crate) struct Stored<'a>(&'a Value);
 
 impl<'a> Stored<'a> {
-    fn of(target: Option<&'a Value>) -> Self {
+    pub(crate) fn of(target: Option<&'a Value>) -> Self {
         Self(target.map_or(&Value::Null, |target| &target["config"]["options"]["stacks"][STACK]))
     }
 
@@ -25,7 +25,7 @@ impl<'a> Stored<'a> {
     }
 
     /// It is to go, or is not known any more.
-    fn goes(&self, service: &str) -> bool {
+    pub(crate) fn goes(&self, service: &str) -> bool {
         let stays = !self.0["spec"]["services"][service].is_null() && self.0["destroying"].is_null();
         self.leaves(service) || !stays
     }
@@ -34,7 +34,7 @@ impl<'a> Stored<'a> {
         self.0["again"].as_array().is_some_and(|again| again.iter().any(|name| name == service))
     }
 
-    fn needs(&self, service: &str) -> BTreeSet<String> {
+    pub(crate) fn needs(&self, service: &str) -> BTreeSet<String> {
         let known = match self.leaves(service) {
             true => &self.0["leaving"][service]["service"],
             false => &self.0["spec"]["services"][service],
@@ -47,7 +47,7 @@ impl<'a> Stored<'a> {
             .collect()
     }
 
-    fn revision(&self, service: &str) -> u64 {
+    pub(crate) fn revision(&self, service: &str) -> u64 {
         match self.leaves(service) {
             true => self.0["leaving"][service]["revision"].as_u64(),
             false => self.0["revisions"][service].as_u64(),
@@ -56,7 +56,8 @@ impl<'a> Stored<'a> {
     }
 }
 
-fn service_of(framework: &str) -> &str {
+/// The service that a child scheduler is for.
+pub(crate) fn service_of(framework: &str) -> &str {
     framework.strip_prefix(STACK).and_then(|rest| rest.strip_prefix('-')).unwrap_or(framework)
 }
 

@@ -4,6 +4,7 @@ use cairn_controller::simulation::Changed;
 use cairn_framework::{Command, Phase};
 
 use crate::controller::CONTROLLER;
+use crate::secrets::values;
 use crate::stack::{Part, STACK, Stack};
 use crate::world::World;
 
@@ -72,7 +73,7 @@ impl World {
         let Some(core) = &self.schedulers[CONTROLLER].core else { return };
         let Some(stack) = &self.stack else { return };
         let text = stack.text();
-        let changed = stack.simulated.apply(&core.config(), &core.view(), &text, delete_data);
+        let changed = stack.simulated.apply(&core.config(), &core.view(), &text, values(), delete_data);
         self.change("apply", changed);
     }
 
@@ -107,13 +108,18 @@ impl World {
     }
 
     fn change(&mut self, verb: &str, changed: Changed) {
+        let shown = match &changed {
+            Ok((_, shown)) => shown,
+            Err(why) => why,
+        };
+        self.check_nothing_secret_shown(verb, shown);
         match changed {
-            Ok(Some(config)) => {
+            Ok((Some(config), _)) => {
                 self.note(|| format!("operator: {verb}"));
                 let command = self.configure(config);
                 self.ask_scheduler(CONTROLLER, command);
             }
-            Ok(None) => {}
+            Ok((None, _)) => {}
             Err(why) => self.note(|| format!("operator: {verb} is refused: {why}")),
         }
     }

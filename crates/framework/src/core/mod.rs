@@ -45,6 +45,7 @@ pub use event::{Capacity, Effect, Event, Question, Setup};
 pub(crate) use live::is_over;
 pub use matching::Refusal;
 pub use planted::Bug;
+pub(crate) use report::WAITS_FOR_OFFER;
 pub(crate) use state::reveal;
 pub(crate) use task::attributes;
 
@@ -132,6 +133,11 @@ pub(crate) struct Out {
 }
 
 impl Out {
+    /// Nothing else is said or asked.
+    fn only_acknowledges(&self) -> bool {
+        self.asks.is_empty() && self.calls.iter().all(|call| call.acknowledge.is_some())
+    }
+
     fn wake_at(&mut self, at: Millis) {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
     }
@@ -381,7 +387,8 @@ impl Core {
 
     /// Intent before effect: what is stored comes first, always.
     fn effects(&mut self, out: Out) -> Vec<Effect> {
-        let changes: Vec<Change> = self.state.changes_since(&self.stored);
+        let later = planted(Bug::StoreLater) && out.only_acknowledges();
+        let changes: Vec<Change> = if later { Vec::new() } else { self.state.changes_since(&self.stored) };
         let mut effects = Vec::new();
         if !changes.is_empty() {
             self.stored.clone_from(&self.state);

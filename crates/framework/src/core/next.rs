@@ -67,6 +67,7 @@ pub(crate) fn next(
         (None, Want::Run) if gave_up => Next::GivenUp,
         (None, Want::Run) if live.retry_at > now => Next::BackOff(live.retry_at),
         (None, Want::Run) => Next::Launch,
+        (None, Want::Stop) if planted(Bug::FreeStopped) => Next::CleanUp,
         (None, Want::Stop) => Next::Nothing,
         (None, Want::Rest) if record.placement.is_some() && record.spec.volumes.is_empty() => Next::CleanUp,
         (None, Want::Rest) => Next::Nothing,

@@ -83,7 +83,7 @@ impl Core {
         if (news || again && !wanted.is_empty()) && !self.wants.fresh {
             out.calls.push(task::revive());
             self.wants.suppressed = false;
-        } else if wanted.is_empty() && !self.wants.suppressed {
+        } else if wanted.is_empty() && !self.wants.suppressed && !planted(Bug::NoSuppress) {
             out.calls.push(task::suppress());
             self.wants.suppressed = true;
         }
@@ -142,7 +142,8 @@ impl Core {
             }
             let refuse_seconds = match used.cleanups.is_empty() {
                 false => NOW,
-                true if idle => LONG,
+                true if planted(Bug::ShortFilters) => SOON,
+                true if idle || planted(Bug::LongFilters) => LONG,
                 true => SOON,
             };
             out.calls.push(self.answer(offer, used, refuse_seconds));

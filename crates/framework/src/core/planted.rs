@@ -23,11 +23,33 @@ pub enum Bug {
     DropLabel,
     /// That a task was told to stop is not recorded.
     ForgetStopping,
+    /// The end of a task is acknowledged, and stored only with whatever is decided next.
+    StoreLater,
+    /// An instance that an operator has stopped gives its place back.
+    FreeStopped,
+    /// An instance gives back all its ports when it is launched anew, not only those that it does not need.
+    FreePorts,
+    /// The master is not told that no offers are wanted.
+    NoSuppress,
+    /// Offers are declined for a moment, whether anything is wanted or not.
+    ShortFilters,
+    /// Offers that nobody has a use for are declined for long, whether anything is wanted or not.
+    LongFilters,
+    /// After a subscription, tasks that were told to stop are not asked about.
+    AskOnlySome,
+    /// After a subscription, only tasks on record are asked about.
+    AskNoOthers,
+    /// Outputs follow whatever runs at the moment.
+    HalfOutputs,
+    /// Secrets are stored as they are.
+    StoreSecrets,
+    /// A task that no record claims ends in a panic.
+    TrustMaster,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 21] = [
         Self::ActFirst,
         Self::RelaunchUnreachable,
         Self::KeepOffers,
@@ -38,5 +60,16 @@ impl Bug {
         Self::ForgetKill,
         Self::DropLabel,
         Self::ForgetStopping,
+        Self::StoreLater,
+        Self::FreeStopped,
+        Self::FreePorts,
+        Self::NoSuppress,
+        Self::ShortFilters,
+        Self::LongFilters,
+        Self::AskOnlySome,
+        Self::AskNoOthers,
+        Self::HalfOutputs,
+        Self::StoreSecrets,
+        Self::TrustMaster,
     ];
 }

@@ -62,6 +62,7 @@ impl Core {
             .state
             .instances
             .values()
+            .filter(|r| !(planted(Bug::AskOnlySome) && r.task.as_ref().is_some_and(|t| t.killing)))
             .filter_map(|r| {
                 let agent = r.placement.as_ref().map(|p| p.agent_id.clone()).unwrap_or_default();
                 Some((r.task.as_ref()?.id.clone(), agent))
@@ -70,7 +71,9 @@ impl Core {
         if !tasks.is_empty() {
             out.calls.push(task::reconcile(&tasks));
         }
-        out.calls.push(task::reconcile(&[]));
+        if !planted(Bug::AskNoOthers) {
+            out.calls.push(task::reconcile(&[]));
+        }
         self.repeat_kills(out);
         self.doubt.ask_again();
         let doubt = silent || self.live.values().any(|l| l.phase == Phase::Reconciling);

@@ -4,12 +4,17 @@ use serde_json::Value;
 
 use super::asks::Topic;
 use super::next::{Next, Want};
+use super::planted::Bug;
 use super::state::Record;
 use super::{Core, Link, Millis};
 use crate::status::PlanPhase;
 use crate::{
     Action, Health, InstanceStatus, Phase, Plan, PlanStatus, Status, Step, Strategy, Verdict, View, Wait,
 };
+use cairn_planted::planted;
+
+/// Why an instance waits that lacks nothing but an offer.
+pub(crate) const WAITS_FOR_OFFER: &str = "waits for an offer";
 
 impl Core {
     /// All that a service may look at.
@@ -112,7 +117,7 @@ impl Core {
             return reason.clone();
         }
         let without_offers = || match self.link {
-            Link::Registered => "waits for an offer".into(),
+            Link::Registered => WAITS_FOR_OFFER.into(),
             _ => "waits for the master".into(),
         };
         let gang = || self.gang_given_up(name).or_else(|| self.gang_without_place(name));
@@ -165,7 +170,7 @@ impl Core {
     pub(crate) fn refresh_outputs(&mut self) {
         if self.destroying() {
             self.outputs.clear();
-        } else if self.is_complete() {
+        } else if self.is_complete() || planted(Bug::HalfOutputs) {
             self.outputs = self.service.outputs(&self.config(), &self.view());
         }
     }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Millis;
+use super::planted::Bug;
 use crate::store::Change;
 use crate::{Config, GoalState, InstanceSpec, Operation, Placement, Problem, Run, Secrets, secrets};
+use cairn_planted::planted;
 
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
@@ -155,6 +157,9 @@ impl Target {
             options: self.secrets.conceal(&config.options).into(),
             ..config.clone()
         };
+        if planted(Bug::StoreSecrets) {
+            return self.clone();
+        }
         Self { config: self.config.as_ref().map(conceal), ..self.clone() }
     }
 }

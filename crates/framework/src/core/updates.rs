@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use cairn_mesos::v1::TaskStatus;
 
 use super::live::{Live, Meaning, meaning};
+use super::planted::Bug;
 use super::state::State;
 use super::{Core, Millis, Out, backoff, job, task};
 use crate::{Phase, RunState};
+use cairn_planted::planted;
 
 /// How many taken ports of an agent are remembered.
 const TAKEN: usize = 64;
@@ -48,6 +50,7 @@ impl Core {
 
     /// A task that no record claims must not live beside the one that a record does claim.
     fn stray(&mut self, status: &TaskStatus, out: &mut Out) {
+        assert!(!planted(Bug::TrustMaster), "{} is in no record", status.task_id.value);
         let agent = status.agent_id.as_ref().map(|a| a.value.clone()).unwrap_or_default();
         let lives = matches!(meaning(status), Meaning::Alive(phase) if phase != Phase::Unreachable);
         if lives && status.state() != cairn_mesos::v1::TaskState::TaskKilling {

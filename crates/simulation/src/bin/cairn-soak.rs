@@ -72,20 +72,12 @@ fn work(count: &Count, end: u64, start: Instant, threads: usize) {
             return;
         }
         let plan = Plan::of(seed);
-        let outcome = std::panic::catch_unwind(|| run(&plan, false));
+        let outcome = run(&plan, false);
         count.seeds.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Ok(outcome) => {
-                count.steps.fetch_add(outcome.steps, Ordering::Relaxed);
-                if let Some(violation) = outcome.violation {
-                    count.failed.store(true, Ordering::Relaxed);
-                    println!("seed {seed} breaks `{}`: {}", violation.rule, violation.text);
-                }
-            }
-            Err(_) => {
-                count.failed.store(true, Ordering::Relaxed);
-                println!("seed {seed} panics");
-            }
+        count.steps.fetch_add(outcome.steps, Ordering::Relaxed);
+        if let Some(violation) = outcome.violation {
+            count.failed.store(true, Ordering::Relaxed);
+            println!("seed {seed} breaks `{}`: {}", violation.rule, violation.text);
         }
         if let Ok(mut told) = count.told.try_lock()
             && told.elapsed() > TELL
