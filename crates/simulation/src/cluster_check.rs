@@ -5,6 +5,7 @@ use cairn_cluster::agent::simulation::ContainerRecord;
 use cairn_cluster::master::Reply;
 use cairn_mesos::v1::{TaskState, TaskStatus};
 
+use crate::ledger::Ledger;
 use crate::world::World;
 
 impl World {
@@ -49,10 +50,13 @@ impl World {
         }
     }
 
-    /// An agent that still tells an update that nobody acknowledges.
+    /// An agent that still tells an update that nobody acknowledges. Nobody will where a framework's leave was lost: the master
+    /// waits for it as long as its failover timeout says.
     pub(crate) fn unheard(&self) -> Option<String> {
-        let waits = |machine: &&crate::machine::Machine| machine.records.values().any(ContainerRecord::waits);
-        let agent = self.machines.iter().position(|machine| waits(&machine))?;
+        let Ledger { torn, left, .. } = &self.ledger;
+        let is_there = |framework: &str| !torn.contains(framework) || left.contains(framework);
+        let waits = |record: &ContainerRecord| record.waits_for().is_some_and(is_there);
+        let agent = self.machines.iter().position(|machine| machine.records.values().any(waits))?;
         Some(format!("updates of agent {agent} are not acknowledged"))
     }
 }

@@ -20,11 +20,11 @@ impl World {
             self.after(LOOK, Happening::Look);
             return;
         }
-        let mut missing: Vec<String> = match &self.stack {
+        let missing: Vec<String> = match &self.stack {
             Some(stack) => self.missing_of_stack(stack),
             None => (0..self.schedulers.len()).filter_map(|index| self.missing(index)).collect(),
         };
-        let missing: Vec<String> =
+        let mut missing: Vec<String> =
             if missing.is_empty() { self.unheard().into_iter().collect() } else { missing };
         if missing.is_empty() {
             missing = (0..self.schedulers.len()).filter_map(|index| self.still_wants_offers(index)).collect();

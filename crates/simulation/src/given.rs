@@ -65,7 +65,10 @@ impl World {
         let scheduler = &self.schedulers[index];
         let (Some(stack), Some(core)) = (&mut self.stack, &scheduler.core) else { return };
         let mut status = core.status(scheduler.clock(self.now));
-        if let Some(outputs) = status.outputs.remove("connect").filter(|_| status.complete) {
+        // What has only to give its place back keeps nobody from being given the others.
+        let steps = status.plan.phases.iter().flat_map(|phase| &phase.steps);
+        let is_settled = steps.filter(|step| step.id == "settle").all(|s| s.status == PlanStatus::Complete);
+        if let Some(outputs) = status.outputs.remove("connect").filter(|_| is_settled) {
             stack.said.complete.entry(scheduler.name.clone()).or_default().insert(outputs);
         }
     }

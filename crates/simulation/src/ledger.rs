@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_cluster::master::Input;
 use cairn_framework::{Action, Ask, Command, Moment, Verdict};
+use cairn_mesos::v1::scheduler::call;
 use serde_json::Value;
 
 use crate::told::{Told, thousandths};
@@ -101,6 +102,8 @@ pub(crate) struct Ledger {
     pub(crate) killed: BTreeSet<String>,
     /// Frameworks that have left.
     pub(crate) torn: BTreeSet<String>,
+    /// Those of them of which the master has heard it.
+    pub(crate) left: BTreeSet<String>,
     /// Calls that wait for their answer: scheduler, its process, its connection.
     pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
     /// By connection: the framework that it was given.
@@ -149,7 +152,7 @@ impl Ledger {
                 let known = self.of(index, name).cloned().unwrap_or_default();
                 self.declared_dead.extend(known.task.map(|(task, _)| task));
                 // It is forgotten with what is still to be given back.
-                if known.retired {
+                if known.retired || self.destroying(index) {
                     self.left_behind.extend(known.volumes.into_values());
                 }
             }
@@ -164,6 +167,11 @@ impl Ledger {
                 call.subscribe.as_ref().and_then(|subscribe| subscribe.framework_info.id.as_ref())
         {
             self.subscribed.insert(id.value.clone(), stream.0);
+        }
+        if let Input::Call { call, .. } = input
+            && call.r#type() == call::Type::Teardown
+        {
+            self.left.extend(call.framework_id.iter().map(|id| id.value.clone()));
         }
     }
 

@@ -20,10 +20,16 @@ const AGAIN: u64 = 5_000;
 pub(crate) enum Standing {
     #[default]
     InUse,
-    /// Nothing is to run there for a while.
-    Drained,
+    /// Nothing is to run there until then, milliseconds.
+    Drained { until: u64 },
     /// What ran there counts as ended, and its agent never comes back. The machine does, with another one and an empty disk.
     Gone,
+}
+
+impl Standing {
+    fn is_drained(self) -> bool {
+        matches!(self, Self::Drained { .. })
+    }
 }
 
 impl World {
@@ -53,7 +59,7 @@ impl World {
         let machine = &mut self.machines[index];
         let Some(id) = machine.record.id() else { return };
         let drain_agent = call::DrainAgent { agent_id: agent(id), ..call::DrainAgent::default() };
-        machine.standing = Standing::Drained;
+        machine.standing = Standing::Drained { until: self.now + long };
         self.note(|| format!("operator drains agent {index} for {long} ms"));
         let id = self.machines[index].record.id().unwrap_or_default().to_owned();
         self.ask_master(Call {
@@ -67,7 +73,9 @@ impl World {
     /// An operator wants the master to know what is to become of an agent, and asks until it agrees.
     pub(crate) fn decide(&mut self, index: usize, id: String) {
         let machine = &self.machines[index];
-        let is_drained = machine.standing == Standing::Drained && machine.record.id() == Some(id.as_str());
+        // What an earlier drain has asked for again in vain is not for this one.
+        let is_over = matches!(machine.standing, Standing::Drained { until } if until <= self.now);
+        let is_drained = is_over && machine.record.id() == Some(id.as_str());
         let agent_id = agent(&id);
         let call = match self.ledger.given_up_agents.contains(&id) {
             true if self.ledger.gone.contains(&id) => return,
@@ -96,7 +104,7 @@ impl World {
         }
         if self.ledger.given_up_agents.contains(&id) {
             self.ledger.gone.insert(id);
-        } else if self.machines[index].standing == Standing::Drained {
+        } else if self.machines[index].standing.is_drained() {
             self.machines[index].standing = Standing::InUse;
             self.note(|| format!("agent {index} is in use again"));
         }
@@ -134,13 +142,15 @@ impl World {
     /// Has schedulers look for other places for what had its place on agents that are gone, or that drain for ever because an
     /// end is not acknowledged by a scheduler that waits for something else that had its place there.
     pub(crate) fn replace_what_is_gone(&mut self) {
-        let drained = self.machines.iter().filter(|machine| machine.standing == Standing::Drained);
+        let drained = self.machines.iter().filter(|machine| machine.standing.is_drained());
         let drained: BTreeSet<&str> = drained.filter_map(|machine| machine.record.id()).collect();
-        let is_away = |id: &String| self.ledger.gone.contains(id) || drained.contains(id.as_str());
-        let gone = |agent: &Option<String>| agent.as_ref().is_some_and(is_away);
         // Child schedulers find other places by themselves, as long as they are wanted.
         let first = usize::from(self.stack.is_some());
-        let asks = |of: usize, known: &Known| (of >= first || known.retired) && gone(&known.agent);
+        let asks = |of: usize, known: &Known| {
+            let is_gone = |id: &String| self.ledger.gone.contains(id) && (of >= first || known.retired);
+            let is_drained = |id: &String| drained.contains(id.as_str()) && of >= first;
+            known.agent.as_ref().is_some_and(|id| is_gone(id) || is_drained(id))
+        };
         let known = self.ledger.known.iter().filter(|((of, _), known)| asks(*of, known));
         let lost: Vec<(usize, String)> = known.map(|(key, _)| key.clone()).collect();
         for (index, name) in lost {

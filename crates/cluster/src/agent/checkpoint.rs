@@ -90,9 +90,10 @@ impl ContainerRecord {
         !self.forget && !is_kept && self.tasks.iter().any(is_alive)
     }
 
-    /// Whether an update of it waits to be acknowledged.
-    pub fn waits(&self) -> bool {
-        self.tasks.iter().any(|task| !task.pending.is_empty())
+    /// The framework, by its id, that has still to acknowledge an update of it.
+    pub fn waits_for(&self) -> Option<&str> {
+        let waits = self.tasks.iter().any(|task| !task.pending.is_empty());
+        self.framework.as_ref()?.id.as_ref().map(|id| id.value.as_str()).filter(|_| waits)
     }
 }
 
@@ -210,6 +211,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
 
 #[cfg(test)]
 mod tests {
+    use cairn_mesos::v1::FrameworkId;
+
     use super::*;
 
     #[test]
@@ -239,11 +242,17 @@ mod tests {
                 .collect(),
             ..TaskRecord::default()
         };
-        let of = |task: TaskRecord| ContainerRecord { tasks: vec![task], ..ContainerRecord::default() };
+        let id = FrameworkId { value: "F".into() };
+        let framework = Some(FrameworkInfo { id: Some(id), ..FrameworkInfo::default() });
+        let of = |task: TaskRecord| ContainerRecord {
+            framework: framework.clone(),
+            tasks: vec![task],
+            ..ContainerRecord::default()
+        };
         let staging = of(task(TaskState::TaskStaging, &[]));
-        assert!(staging.lacks(&[1]) && !staging.waits());
+        assert!(staging.lacks(&[1]) && staging.waits_for().is_none());
         let told = of(task(TaskState::TaskRunning, &[1]));
-        assert!(!told.lacks(&[1]) && told.lacks(&[2]) && told.waits());
+        assert!(!told.lacks(&[1]) && told.lacks(&[2]) && told.waits_for() == Some("F"));
         let heard = ContainerRecord { acknowledged: vec![vec![1]], ..staging.clone() };
         let unwanted = ContainerRecord { forget: true, ..staging };
         let over = of(task(TaskState::TaskKilled, &[]));
