@@ -131,7 +131,7 @@ impl Step<'_> {
     async fn request_destroy(&self, endpoint: &str) -> Result<(), String> {
         let delete_data = self.stack.going(self.service).is_some_and(|d| d.delete_data);
         let token = self.settings.key.for_stack(&self.stack.spec.name);
-        self.outside.take_down(endpoint, &token, delete_data).await
+        self.outside.take_down(&self.ask.instance, endpoint, &token, delete_data).await
     }
 
     async fn note_down(&self) -> Result<(), StoreError> {

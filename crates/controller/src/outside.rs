@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cairn_framework::http::reason;
+use cairn_framework::rest::MEANT;
 use cairn_framework::store::{Place, StoreError};
 
 use crate::token::Secret;
@@ -23,11 +24,18 @@ pub trait Outside: Send + Sync {
     async fn unmark(&self, state: &Place, name: &str) -> Result<(), StoreError>;
     /// As [`Place::remove_below`].
     async fn remove(&self, state: &Place, root: &Place) -> Result<(), StoreError>;
-    /// Tells the scheduler at `endpoint` to take its service down. It answers at once and does so afterwards.
+    /// Tells the scheduler of `framework` at `endpoint` to take its service down. It answers at once and does so afterwards.
+    /// Another scheduler that has this endpoint by now refuses.
     ///
     /// # Errors
     /// Why it could not be told, for people.
-    async fn take_down(&self, endpoint: &str, token: &Secret, delete_data: bool) -> Result<(), String>;
+    async fn take_down(
+        &self,
+        framework: &str,
+        endpoint: &str,
+        token: &Secret,
+        delete_data: bool,
+    ) -> Result<(), String>;
 }
 
 /// Disks, ZooKeeper and HTTP as they are.
@@ -52,10 +60,16 @@ impl Outside for Real<'_> {
         state.remove_below(root).await
     }
 
-    async fn take_down(&self, endpoint: &str, token: &Secret, delete_data: bool) -> Result<(), String> {
+    async fn take_down(
+        &self,
+        framework: &str,
+        endpoint: &str,
+        token: &Secret,
+        delete_data: bool,
+    ) -> Result<(), String> {
         let url = format!("http://{endpoint}/v1/destroy?delete_data={delete_data}");
-        let request = self.0.post(url).bearer_auth(token.reveal()).timeout(ASK_TIMEOUT);
-        let answer = request.send().await.map_err(reason)?;
+        let request = self.0.post(url).header(MEANT, framework).bearer_auth(token.reveal());
+        let answer = request.timeout(ASK_TIMEOUT).send().await.map_err(reason)?;
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answers {}", answer.status())) }
     }
 }

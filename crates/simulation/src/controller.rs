@@ -1,5 +1,7 @@
 //! What stands in for the controller's own tasks: its watchers, its gates, and what tidies up.
 
+use std::collections::BTreeMap;
+
 use cairn_controller::simulation::{Following, unwatched, wanted};
 use cairn_framework::{Ask, Command, Config, Status, Verdict};
 use serde_json::Value;
@@ -186,17 +188,14 @@ impl World {
         let ends = ends.then(|| self.luck.draw(Fault::SchedulerCrash).below(3));
         let refuses = self.luck.strikes(Fault::StoreFull, 1_000);
         let lost = self.luck.strikes(Fault::CallLost, 1_000);
-        let endpoints: Vec<String> = match lost {
-            true => Vec::new(),
-            false => (1..self.schedulers.len()).filter_map(|index| self.endpoint(index)).collect(),
-        };
+        let endpoints = if lost { BTreeMap::new() } else { self.endpoints() };
         let stack = self.stack.as_mut()?;
         let played = Played::new(std::mem::take(&mut stack.states), endpoints, ends, refuses);
         let verdict = played.once(stack.simulated.gate(&played, ask));
         let done = played.into_done();
         stack.states = done.states;
-        for (endpoint, delete_data) in done.told {
-            self.tell_to_go(&endpoint, delete_data);
+        for (framework, delete_data) in done.told {
+            self.tell_to_go(&framework, delete_data);
         }
         for place in done.removed {
             self.check_removed(&place);
@@ -208,10 +207,16 @@ impl World {
         verdict
     }
 
-    fn tell_to_go(&mut self, endpoint: &str, delete_data: bool) {
-        let found =
-            (1..self.schedulers.len()).find(|index| self.endpoint(*index).as_deref() == Some(endpoint));
-        let Some(index) = found else { return };
+    /// Who serves where.
+    fn endpoints(&self) -> BTreeMap<String, String> {
+        let served = |index| Some((self.endpoint(index)?, self.schedulers[index].name.clone()));
+        (1..self.schedulers.len()).filter_map(served).collect()
+    }
+
+    fn tell_to_go(&mut self, framework: &str, delete_data: bool) {
+        let Some(index) = self.schedulers.iter().position(|scheduler| scheduler.name == framework) else {
+            return;
+        };
         self.check_take_down(index, delete_data);
         self.ask_scheduler(index, Command::Destroy { delete_data });
     }

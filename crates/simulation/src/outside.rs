@@ -17,11 +17,12 @@ use crate::stack::State;
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) states: BTreeMap<String, State>,
-    endpoints: Vec<String>,
+    /// Who serves where.
+    endpoints: BTreeMap<String, String>,
     /// The process ends before the next thing after so many.
     ends_after: Option<u64>,
     refuses: bool,
-    /// Endpoints of schedulers that were told to take their services down, with their data or without.
+    /// Schedulers that were told to take their services down, with their data or without.
     pub(crate) told: Vec<(String, bool)>,
     /// Places of states that were removed.
     pub(crate) removed: Vec<String>,
@@ -34,7 +35,7 @@ pub(crate) struct Played(Mutex<Done>);
 impl Played {
     pub(crate) fn new(
         states: BTreeMap<String, State>,
-        endpoints: Vec<String>,
+        endpoints: BTreeMap<String, String>,
         ends_after: Option<u64>,
         refuses: bool,
     ) -> Self {
@@ -123,13 +124,22 @@ impl Outside for Played {
         Ok(())
     }
 
-    async fn take_down(&self, endpoint: &str, _: &Secret, delete_data: bool) -> Result<(), String> {
+    async fn take_down(
+        &self,
+        framework: &str,
+        endpoint: &str,
+        _: &Secret,
+        delete_data: bool,
+    ) -> Result<(), String> {
         self.next().await;
         let mut done = self.done();
-        if !done.endpoints.iter().any(|known| known == endpoint) {
-            return Err("connection refused".into());
+        match done.endpoints.get(endpoint) {
+            None => Err("connection refused".into()),
+            Some(other) if other != framework => Err("it answers 421 Misdirected Request".into()),
+            Some(_) => {
+                done.told.push((framework.to_owned(), delete_data));
+                Ok(())
+            }
         }
-        done.told.push((endpoint.to_owned(), delete_data));
-        Ok(())
     }
 }

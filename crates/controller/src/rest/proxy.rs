@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cairn_framework::rest::Problem;
+use cairn_framework::rest::{MEANT, Problem};
 use futures_util::{Stream, StreamExt};
 
 use super::services::unknown;
@@ -29,9 +29,9 @@ pub(crate) async fn forward(
     Path((stack, service, _)): Path<(String, String, String)>,
     request: Request,
 ) -> Answer<Response> {
-    let endpoint = endpoint(&app, &stack, &service)?;
+    let (framework, endpoint) = scheduler(&app, &stack, &service)?;
     let token = app.shared.settings.key.for_stack(&stack);
-    pass_on(&app.shared.client, &endpoint, &token, request).await.map_err(|why| {
+    pass_on(&app.shared.client, &framework, &endpoint, &token, request).await.map_err(|why| {
         let detail = format!("the scheduler of {stack}/{service} at {endpoint} does not answer: {why}");
         Problem::new(StatusCode::BAD_GATEWAY, "scheduler-unreachable", detail)
             .hint(format!("look at the state of {stack}/{service}; its scheduler may be starting"))
@@ -39,9 +39,10 @@ pub(crate) async fn forward(
     })
 }
 
-/// Sends a request on with the child's token in place of the caller's.
+/// Sends a request on with the child's token in place of the caller's. Another child that has this endpoint by now refuses it.
 async fn pass_on(
     client: &reqwest::Client,
+    framework: &str,
     endpoint: &str,
     token: &Secret,
     request: Request,
@@ -53,6 +54,7 @@ async fn pass_on(
     let call = client
         .request(parts.method, format!("http://{endpoint}/{path}{query}"))
         .headers(pick(&parts.headers, &TO_CHILD))
+        .header(MEANT, framework)
         .bearer_auth(token.reveal())
         .body(reqwest::Body::wrap_stream(limited(body.into_data_stream(), REQUEST_LIMIT)));
     let answer = tokio::time::timeout(PATIENCE, call.send())
@@ -65,13 +67,15 @@ async fn pass_on(
     Ok((status, headers, body).into_response())
 }
 
-fn endpoint(app: &App, stack: &str, service: &str) -> Answer<String> {
+/// The framework of a service, and where its scheduler serves.
+fn scheduler(app: &App, stack: &str, service: &str) -> Answer<(String, String)> {
     let (published, options) = app.now()?;
     let stored = options.stacks.get(stack).filter(|s| s.service(service).is_some());
     let stored = stored.ok_or_else(|| unknown(app, stack, service))?;
-    let instance = published.view.instances.get(&stored.instance(service));
+    let framework = stored.instance(service);
+    let instance = published.view.instances.get(&framework);
     let endpoint = instance.filter(|i| i.task_id.is_some()).and_then(|i| i.placement.as_ref()?.endpoint(API));
-    endpoint.ok_or_else(|| {
+    endpoint.map(|endpoint| (framework, endpoint)).ok_or_else(|| {
         let why = instance.map(|i| i.message.clone()).filter(|m| !m.is_empty());
         let why = why.map(|w| format!(": {w}")).unwrap_or_default();
         Problem::unavailable(format!("the scheduler of {stack}/{service} is not running{why}")).into()
@@ -125,9 +129,10 @@ mod tests {
             let header =
                 |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("-").to_owned();
             let told = format!(
-                "{} {} auth={} type={} cookie={} body={}",
+                "{} {} meant={} auth={} type={} cookie={} body={}",
                 parts.method,
                 parts.uri,
+                header("cairn-framework"),
                 header("authorization"),
                 header("content-type"),
                 header("cookie"),
@@ -150,7 +155,8 @@ mod tests {
     }
 
     async fn ask(endpoint: &str, request: Request) -> Result<Response, String> {
-        pass_on(&cairn_framework::http::client().unwrap(), endpoint, &Secret::new("child"), request).await
+        let client = cairn_framework::http::client().unwrap();
+        pass_on(&client, "demo-kafka", endpoint, &Secret::new("child"), request).await
     }
 
     #[tokio::test]
@@ -164,7 +170,7 @@ mod tests {
         let body = to_bytes(answer.into_body(), 1024).await.unwrap();
         assert_eq!(
             String::from_utf8_lossy(&body),
-            "PATCH /v1/topics/a%2Fb?x=1&y=%20 auth=Bearer child type=application/json cookie=- body={}"
+            "PATCH /v1/topics/a%2Fb?x=1&y=%20 meant=demo-kafka auth=Bearer child type=application/json cookie=- body={}"
         );
     }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::auth::{Token, token_needed, writes_need_token};
 use super::body::at_most;
 use super::limits::{BODY_LIMIT, Limits, bounded};
+use super::meant::only_if_meant;
 use super::{Body, Executable, Problem, Refused, openapi};
 use crate::store::Entries;
 use crate::{
@@ -26,10 +27,11 @@ const STATE_LIMIT: usize = 16 << 20;
 /// Longest long poll.
 const WAIT_MAX: u64 = 60_000;
 
-/// The whole REST of one scheduler: the skeleton, the service's own resources, authentication.
+/// The whole REST of the scheduler of `framework`: the skeleton, the service's own resources, authentication.
 pub(crate) fn router(
     service: &Arc<dyn Service>,
     handle: &Handle,
+    framework: &str,
     token: Token,
     executable: Executable,
 ) -> Router {
@@ -67,6 +69,7 @@ pub(crate) fn router(
         // For resources where a GET changes something: the service has to ask the token itself.
         .layer(Extension(token.clone()))
         .layer(middleware::from_fn_with_state(token, writes_need_token))
+        .layer(middleware::from_fn_with_state(Arc::from(framework), only_if_meant))
 }
 
 async fn unknown(uri: axum::http::Uri) -> Problem {
