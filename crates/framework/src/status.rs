@@ -129,7 +129,8 @@ pub struct InstanceStatus {
     pub placement: Option<Placement>,
     /// Its live task.
     pub task_id: Option<String>,
-    /// Its last task, where it has none and this scheduler has seen that one end: its sandbox may still be there.
+    /// Its last task that got as far as a sandbox, where it has none now and this scheduler has seen that one end: the sandbox
+    /// may still be there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_task_id: Option<String>,
     /// While it backs off: when it is tried again, milliseconds since the epoch.

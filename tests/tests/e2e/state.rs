@@ -17,6 +17,8 @@ pub(crate) fn story() -> Vec<Trial> {
     Story::new("state")
         .step("a_framework_that_the_master_removed_comes_back_by_command", world, removed)
         .step("a_backup_is_made_and_brought_back_while_all_runs", world, backup)
+        .step("a_lost_state_brings_up_no_second_cluster", world, lost)
+        .step("a_scheduler_that_is_down_is_missing_in_a_backup", world, missing)
         .end()
 }
 
@@ -125,4 +127,85 @@ fn backup(cairn: &mut Cairn) {
     let newer = cairn.file("newer.json", &newer);
     let refused = cairn.run(&["state", "import", "-f", &newer, "--yes"]).expect(1);
     assert!(refused.stderr.contains("newer program"), "{refused:#?}");
+}
+
+/// Stops or starts the scheduler, as the controller's own REST does with any instance.
+fn tell_scheduler(cairn: &Cairn, verb: &str) {
+    let (status, answer) = cairn.http().send("POST", &format!("/v1/instances/site-web/{verb}"), None);
+    assert!((200..300).contains(&status), "{answer}");
+}
+
+/// Until the scheduler has no process any more; what it runs goes on.
+fn stopped(cairn: &Cairn) {
+    tell_scheduler(cairn, "stop");
+    until("its scheduler is stopped", LONG, || {
+        let service = service(cairn);
+        (service["state"] == json!("stopped") && service["scheduler"]["task_id"].is_null()).then_some(())
+    });
+}
+
+/// The scheduler's state is gone before another process of it starts.
+fn lose(cairn: &Cairn) {
+    stopped(cairn);
+    let state = cairn.folder().join("controller/schedulers/site/web/web");
+    std::fs::remove_dir_all(state).expect("it has been there");
+    tell_scheduler(cairn, "start");
+    until("the service says that its state is lost", LONG, || {
+        let service = service(cairn);
+        let message = service["message"].as_str().unwrap_or_default();
+        (service["state"] == json!("error") && message.contains("its state is lost")).then_some(())
+    });
+}
+
+fn lost(cairn: &mut Cairn) {
+    complete(cairn, 2);
+    let before = servers(cairn);
+    let file = cairn.folder().join("before.json").display().to_string();
+    cairn.run(&["state", "export", "-f", &file]).expect(0);
+    lose(cairn);
+    assert_eq!((servers(cairn), frameworks(cairn)), (before.clone(), 1), "nothing is launched beside it");
+    let found = cairn.run(&["doctor"]).expect(3);
+    let command = "cairn reregister site/web --teardown";
+    assert!(found.stdout.contains(command) && found.stdout.contains("cairn state import"), "{found:#?}");
+    cairn.run(&["state", "import", "-f", &file, "--yes"]).expect(0);
+    cairn.wait_for_controller();
+    cairn.start_controller();
+    complete(cairn, 2);
+    until("nothing is wrong any more", LONG, || (cairn.run(&["doctor"]).code == 0).then_some(()));
+    assert_eq!((servers(cairn), frameworks(cairn)), (before.clone(), 1), "what ran goes on");
+
+    lose(cairn);
+    let refused = cairn.run(&["reregister", "site/web"]).expect(1);
+    assert!(refused.stderr.contains("on no record") && refused.stderr.contains(command), "{refused:#?}");
+    cairn.run(&["reregister", "site/web", "--teardown", "--yes"]).expect(0);
+    complete(cairn, 2);
+    until("others run in the place of those that were given up", LONG, || {
+        let now = servers(cairn);
+        (now.len() == 2 && now.is_disjoint(&before)).then_some(())
+    });
+    assert_eq!(frameworks(cairn), 1);
+    until("nothing is wrong any more", LONG, || (cairn.run(&["doctor"]).code == 0).then_some(()));
+}
+
+fn missing(cairn: &mut Cairn) {
+    complete(cairn, 2);
+    stopped(cairn);
+    let file = cairn.file("nightly.json", "that of yesterday");
+    let part = cairn.run(&["state", "export", "-f", &file]).expect(1);
+    for told in ["schedulers/site/web/web is missing", "1 of 2 states", "nightly.json.partial", "--partial"] {
+        assert!(part.stderr.contains(told), "{told}: {part:#?}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("it is ours"), "that of yesterday");
+    let part = cairn.run(&["state", "export", "--partial", "-f", &file]).expect(0);
+    assert!(part.stderr.contains("schedulers/site/web/web is missing"), "{part:#?}");
+    let text = std::fs::read_to_string(&file).expect("it is ours");
+    let document: Value = serde_json::from_str(&text).expect("it is JSON");
+    let states: Vec<&String> = document["states"].as_object().expect("states by path").keys().collect();
+    assert_eq!(states, ["controller"]);
+    assert!(document["missing"]["schedulers/site/web/web"].is_string(), "{document}");
+
+    let said = cairn.run(&["logs", "site/web", "--scheduler"]).expect(0);
+    assert!(said.stdout.contains("serving"), "that of its last run: {said:#?}");
+    tell_scheduler(cairn, "start");
+    complete(cairn, 2);
 }

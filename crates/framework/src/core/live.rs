@@ -16,7 +16,7 @@ pub(crate) struct Live {
     pub(crate) message: String,
     /// Failures in a row.
     pub(crate) failures: u32,
-    /// Its last task, which is over.
+    /// Its last task that has left a sandbox, and is over.
     pub(crate) last_task: Option<String>,
     /// No launch before this.
     pub(crate) retry_at: Millis,

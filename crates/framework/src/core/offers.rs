@@ -343,7 +343,8 @@ impl Core {
         }
         self.touch(name);
         let live = self.live_mut(name);
-        *live = Live { phase: Phase::Staging, heard: now, failures: live.failures, ..Live::default() };
+        let (failures, last_task) = (live.failures, live.last_task.take());
+        *live = Live { phase: Phase::Staging, heard: now, failures, last_task, ..Live::default() };
         Some(id)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cairn_mesos::v1::TaskStatus;
+use cairn_mesos::v1::task_status::Source;
+use cairn_mesos::v1::{TaskState, TaskStatus};
 
 use super::live::{Live, Meaning, meaning};
 use super::planted::Bug;
@@ -53,7 +54,7 @@ impl Core {
         assert!(!planted(Bug::TrustMaster), "{} is in no record", status.task_id.value);
         let agent = status.agent_id.as_ref().map(|a| a.value.clone()).unwrap_or_default();
         let lives = matches!(meaning(status), Meaning::Alive(phase) if phase != Phase::Unreachable);
-        if lives && status.state() != cairn_mesos::v1::TaskState::TaskKilling {
+        if lives && status.state() != TaskState::TaskKilling {
             out.calls.push(task::kill(&status.task_id.value, &agent));
         }
     }
@@ -105,7 +106,9 @@ impl Core {
         let live = self.live_mut(name);
         live.ready_since = None;
         live.heard = now;
-        live.last_task = Some(task.id);
+        if left_a_sandbox(status) {
+            live.last_task = Some(task.id);
+        }
         if task.killing || finished {
             *live = Live { phase: Phase::Waiting, last_task: live.last_task.take(), ..Live::default() };
         } else {
@@ -141,6 +144,15 @@ impl Core {
             taken.clear();
         }
         taken.insert(port);
+    }
+}
+
+/// What was killed before an executor had it, or never launched at all, has none.
+fn left_a_sandbox(status: &TaskStatus) -> bool {
+    match status.state() {
+        TaskState::TaskKilled => status.source() == Source::Executor,
+        TaskState::TaskError | TaskState::TaskDropped => false,
+        _ => true,
     }
 }
 

@@ -148,6 +148,25 @@ fn a_task_that_fails_again_and_again_is_retried_more_and_more_slowly() {
 }
 
 #[test]
+fn what_was_killed_before_it_had_a_sandbox_is_not_where_logs_are() {
+    let mut world = World::new(1);
+    world.obedient = false;
+    world.start(1, json!({ "count": 1 }));
+    world.pass(1_000);
+    let ran = world.task_of("node-0");
+    world.tell("node-0", TaskState::TaskFailed, None);
+    world.pass(10_000);
+    assert_ne!(world.task_of("node-0"), ran, "it is launched again");
+    world.tell("node-0", TaskState::TaskKilled, None);
+    let instance = &world.status().instances[0];
+    assert_eq!(
+        (&instance.task_id, &instance.last_task_id),
+        (&None, &ran),
+        "the master, or the agent, has ended it"
+    );
+}
+
+#[test]
 fn a_change_rolls_one_at_a_time_and_only_through_open_gates() {
     let mut world = deployed(json!({ "count": 3, "mark": 1 }));
     world.rule("node-0", Action::Restart, Moment::Before, Verdict::Wait("it is the leader: last".into()));
