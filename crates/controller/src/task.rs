@@ -61,12 +61,8 @@ pub(crate) fn task(
         .into_iter()
         .chain(access(&settings.master).into_iter().map(|(_, file)| file))
         .collect(),
-        ready: Some(ReadySpec { probe: health_probe("", 100, 2_000), deadline_ms: READY_DEADLINE_MS }),
-        health: Some(HealthSpec {
-            probe: health_probe("?alive=true", 10_000, 5_000),
-            failures: 6,
-            kill: true,
-        }),
+        ready: Some(ReadySpec { probe: alive(100, 2_000), deadline_ms: READY_DEADLINE_MS }),
+        health: Some(HealthSpec { probe: alive(10_000, 5_000), failures: 6, kill: true }),
         grace_ms: GRACE_MS,
         ..TaskSpec::default()
     })
@@ -87,8 +83,9 @@ fn private(path: &str, content: String) -> ConfigFile {
     ConfigFile { path: path.into(), content, raw: true, mode, keep: false }
 }
 
-fn health_probe(query: &str, interval_ms: u64, timeout_ms: u64) -> Probe {
-    let url = format!("http://{{{{ address }}}}:{{{{ ports.api }}}}/v1/health{query}");
+/// Whether it serves REST. One that cannot go on, for example because its state is lost, says why over that.
+fn alive(interval_ms: u64, timeout_ms: u64) -> Probe {
+    let url = "http://{{ address }}:{{ ports.api }}/v1/health?alive=true".to_owned();
     Probe { kind: ProbeKind::Http { url, headers: BTreeMap::new() }, interval_ms, timeout_ms }
 }
 
