@@ -166,6 +166,25 @@ impl InstanceStatus {
     pub fn is_fine(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Finished)
     }
+
+    /// The task whose sandbox tells most of it: its live one, else the last one that this scheduler has seen end, else that of its
+    /// last run.
+    pub fn latest_task(&self) -> Option<&str> {
+        let ended = self.task_id.as_ref().or(self.last_task_id.as_ref());
+        ended.or_else(|| self.last_run().map(|run| &run.task_id)).map(String::as_str)
+    }
+
+    /// Its agent, else that of its last run.
+    pub fn latest_agent(&self) -> Option<&str> {
+        let here = self.placement.as_ref().map(|place| &place.agent_id);
+        let last = || self.last_run().map(|run| &run.agent_id).filter(|id| !id.is_empty());
+        here.or_else(last).map(String::as_str)
+    }
+
+    /// The last run that had a task.
+    fn last_run(&self) -> Option<&Run> {
+        self.runs.iter().rev().find(|run| !run.task_id.is_empty())
+    }
 }
 
 /// All that a service may look at when it decides.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cairn_framework::rest::Problem;
-use cairn_framework::{Sandbox, SandboxError};
+use cairn_framework::{InstanceStatus, Sandbox, SandboxError, View};
 use serde::{Deserialize, Serialize};
 
 use super::stacks::find;
@@ -57,8 +57,7 @@ pub(crate) async fn read(
     Query(query): Query<LogsQuery>,
 ) -> Answer<Json<Piece>> {
     let stack = find(&app, &stack)?;
-    let own_id = app.handle.published().status.framework_id.clone();
-    let task = locate(&stack, &query.task, own_id, clock::now_ms())?;
+    let task = locate(&stack, &query.task, &app.handle.published().view, clock::now_ms())?;
     if !query.file.split('/').all(is_file_name) {
         return Err(Problem::bad_request(format!("`{}` is not a file in a sandbox", query.file)).into());
     }
@@ -104,7 +103,8 @@ fn why_not(service: &ServiceView, instance: Option<&str>, now: u64) -> String {
     service.instances.iter().find(|i| i.name == name).map(|i| i.message.clone()).unwrap_or_default()
 }
 
-fn locate(stack: &StackView, task: &str, own_id: Option<String>, now: u64) -> Answer<Sandbox> {
+/// Schedulers are tasks of the controller itself, which are in `own`.
+fn locate(stack: &StackView, task: &str, own: &View, now: u64) -> Answer<Sandbox> {
     // No service lies within another one, so only one fits.
     let of = |name: &str| task.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let service = stack.services.iter().find_map(|s| Some((s, of(&s.name)?)));
@@ -112,8 +112,8 @@ fn locate(stack: &StackView, task: &str, own_id: Option<String>, now: u64) -> An
         let instance = rest.strip_prefix('/');
         let scheduler = &s.scheduler;
         let Some(name) = instance else {
-            let task_id = scheduler.task_id.clone().or_else(|| scheduler.last_task_id.clone());
-            return Some((scheduler.agent_id.clone(), own_id, task_id));
+            let task_id = own.instances.get(&scheduler.name).and_then(InstanceStatus::latest_task);
+            return Some((scheduler.agent_id.clone(), own.framework_id.clone(), task_id.map(str::to_owned)));
         };
         let instance = s.instances.iter().find(|i| i.name == name)?;
         Some((instance.agent_id.clone(), scheduler.framework_id.clone(), instance.task_id.clone()))
@@ -158,12 +158,12 @@ mod tests {
             Some(cairn_framework::Placement { agent_id: "A2".into(), ..Default::default() });
         observe(&mut view, status);
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
-        let task = locate(&stack, "zookeeper/server-1", Some("F0".into()), 0).unwrap();
+        let task = locate(&stack, "zookeeper/server-1", &view, 0).unwrap();
         let there =
             Sandbox { agent_id: "A2".into(), framework_id: "F1".into(), task_id: "server-1.x".into() };
         assert_eq!(task, there);
-        assert!(locate(&stack, "zookeeper/server-0", None, 0).is_err(), "it has no task");
-        let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", None, 0) else {
+        assert!(locate(&stack, "zookeeper/server-0", &view, 0).is_err(), "it has no task");
+        let Err(Refusal::Problem(unknown)) = locate(&stack, "zookeeper/server-9", &view, 0) else {
             panic!("there is no such server");
         };
         let hint = unknown.hint.unwrap_or_default();
@@ -181,6 +181,7 @@ mod tests {
     #[test]
     fn the_last_run_of_a_scheduler_that_backs_off_can_be_read() {
         let mut view = view();
+        view.framework_id = Some("F0".into());
         let scheduler = view.instances.entry("demo-zookeeper".into()).or_default();
         scheduler.phase = cairn_framework::Phase::BackOff;
         scheduler.message = "failed: exit status 1".into();
@@ -188,8 +189,7 @@ mod tests {
             Some(cairn_framework::Placement { agent_id: "A1".into(), ..Default::default() });
         scheduler.retry_at_ms = Some(20_000);
         let stack = |view: &cairn_framework::View| crate::view::stack(&options(), "demo", view).unwrap();
-        let Err(Refusal::Problem(unknown)) = locate(&stack(&view), "zookeeper", Some("F0".into()), 8_500)
-        else {
+        let Err(Refusal::Problem(unknown)) = locate(&stack(&view), "zookeeper", &view, 8_500) else {
             panic!("nobody knows its last task");
         };
         assert_eq!(
@@ -197,8 +197,10 @@ mod tests {
             "zookeeper does not run, so it has no sandbox to read: failed: exit status 1; it is tried again in 12 s"
         );
         view.instances.get_mut("demo-zookeeper").unwrap().last_task_id = Some("demo-zookeeper.1".into());
-        let task = locate(&stack(&view), "zookeeper", Some("F0".into()), 0).unwrap();
-        assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A1", "demo-zookeeper.1"));
+        let task = locate(&stack(&view), "zookeeper", &view, 0).unwrap();
+        let there =
+            Sandbox { agent_id: "A1".into(), framework_id: "F0".into(), task_id: "demo-zookeeper.1".into() };
+        assert_eq!(task, there);
     }
 
     #[test]
@@ -217,7 +219,7 @@ mod tests {
         let name = format!("zookeeper/{}", status.instances[0].name);
         observe(&mut view, status);
         let stack = crate::view::stack(&options(), "demo", &view).unwrap();
-        let task = locate(&stack, &name, None, 0).unwrap();
+        let task = locate(&stack, &name, &view, 0).unwrap();
         assert_eq!((task.agent_id.as_str(), task.task_id.as_str()), ("A3", "new"));
     }
 }

@@ -237,7 +237,6 @@ fn scheduler(name: String, known: Option<&InstanceStatus>, status: &Status) -> S
 
 fn instance(status: &InstanceStatus) -> InstanceView {
     let placement = status.placement.as_ref();
-    let last_run = status.runs.iter().rev().find(|run| !run.task_id.is_empty());
     InstanceView {
         name: status.name.clone(),
         phase: status.phase,
@@ -246,13 +245,8 @@ fn instance(status: &InstanceStatus) -> InstanceView {
         endpoints: placement
             .map(|p| p.ports.keys().filter_map(|n| Some((n.clone(), p.endpoint(n)?))).collect())
             .unwrap_or_default(),
-        task_id: [&status.task_id, &status.last_task_id]
-            .into_iter()
-            .find_map(Clone::clone)
-            .or_else(|| last_run.map(|run| run.task_id.clone())),
-        agent_id: placement
-            .map(|p| p.agent_id.clone())
-            .or_else(|| last_run.map(|run| run.agent_id.clone()).filter(|id| !id.is_empty())),
+        task_id: status.latest_task().map(str::to_owned),
+        agent_id: status.latest_agent().map(str::to_owned),
         failures: status.failures,
     }
 }
