@@ -140,9 +140,7 @@ async fn executor(State(web): State<Web>, request: Request) -> Response {
 /// All of a body, if it is no longer than it may be, whether it says how long it is or not.
 pub(crate) async fn whole(request: Request) -> Result<Bytes, Refusal> {
     Bytes::from_request(request, &()).await.map_err(|refused| match refused.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {MAX_BODY} bytes"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => body::too_long(MAX_BODY).into(),
         status => (status, refused.body_text()),
     })
 }

@@ -81,17 +81,21 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<MediaType, Refusal> {
 
 /// All of a body, if it is no longer than it may be and comes in time.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    let too_long = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {LIMIT} bytes"));
     let told = header_text(headers, header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
     if told.is_some_and(|length| length > LIMIT as u64) {
-        return Err(too_long());
+        return Err(too_long(LIMIT));
     }
     match tokio::time::timeout(PATIENCE, to_bytes(body, LIMIT)).await {
         Ok(Ok(bytes)) => plain(headers, bytes, LIMIT).await,
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_long()),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_long(LIMIT)),
         Ok(Err(_)) => Err(Refusal::bad_request("The body ended early")),
         Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")),
     }
+}
+
+/// A body of more than so many bytes.
+pub(crate) fn too_long(bytes: usize) -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {bytes} bytes"))
 }
 
 /// What a body says, however it was sent. The limit is for what it says, in bytes.

@@ -74,10 +74,8 @@ pub(crate) async fn set(
     body: Body,
 ) -> Answer<(StatusCode, Json<Value>)> {
     check(&name, &scope)?;
-    let bytes = axum::body::to_bytes(body, MAX_BYTES + 1).await.map_err(|_| {
-        let detail = format!("a secret has at most {MAX_BYTES} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
-    })?;
+    let too_large = |_| Problem::too_large(format!("a secret has at most {MAX_BYTES} bytes"));
+    let bytes = axum::body::to_bytes(body, MAX_BYTES + 1).await.map_err(too_large)?;
     let value = String::from_utf8(bytes.to_vec()).map_err(|_| {
         Problem::bad_request(format!("the secret `{name}` is no text in UTF-8"))
             .hint("encode it, for example in base64")

@@ -73,8 +73,9 @@ async fn apply_any(
     let ask = ApplyQuery::read(query)?;
     let values = secrets::sent(headers)?;
     let bytes = axum::body::to_bytes(body, SPEC_LIMIT).await.map_err(|e| {
-        let detail = format!("the stack spec cannot be read: {e}; at most {SPEC_LIMIT} bytes are taken");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+        Problem::too_large(format!(
+            "the stack spec cannot be read: {e}; at most {SPEC_LIMIT} bytes are taken"
+        ))
     })?;
     let bundle = bundle(&ask.file, headers, &bytes)?;
     let checked = check_bundle(&bundle, &app.shared.settings.catalog, &ask.params)?;

@@ -44,17 +44,14 @@ pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result
 fn unread(refused: &BytesRejection, limit: Option<Limit>) -> Problem {
     match (refused.status(), limit) {
         (StatusCode::PAYLOAD_TOO_LARGE, Some(Limit(bytes))) => too_large(bytes),
-        (StatusCode::PAYLOAD_TOO_LARGE, None) => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", refused.body_text())
-        }
+        (StatusCode::PAYLOAD_TOO_LARGE, None) => Problem::too_large(refused.body_text()),
         (status, _) => Problem::new(status, "unreadable-body", refused.body_text()),
     }
 }
 
 /// A body of more than so many bytes.
 pub(crate) fn too_large(bytes: usize) -> Problem {
-    let detail = format!("the body is too large: at most {bytes} bytes are taken");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    Problem::too_large(format!("the body is too large: at most {bytes} bytes are taken"))
 }
 
 /// What is in a part of a body.
