@@ -1,5 +1,7 @@
 //! How commands end.
 
+use std::fmt;
+
 use crate::console;
 
 /// What the exit status of a command says.
@@ -51,6 +53,17 @@ pub(crate) enum Failure {
     Rendered(String),
     /// Nobody reads what is written. Not an error, and there is nobody to tell.
     NoReader,
+}
+
+/// What is wrong, without advice.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error { message, .. } => message,
+            Self::Rendered(text) => text,
+            Self::NoReader => "nobody reads it",
+        })
+    }
 }
 
 impl Failure {

@@ -1,6 +1,7 @@
 //! Names as they are written on the command line: STACK, STACK/SERVICE, STACK/SERVICE/INSTANCE. A service of a nested
 //! stack has a path: STACK/NESTED/SERVICE.
 
+use std::fmt;
 use std::str::FromStr;
 
 use cairn_controller::view::StackView;
@@ -94,6 +95,19 @@ impl FromStr for ServiceName {
     }
 }
 
+impl fmt::Display for StackPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.stack)?;
+        self.path.iter().try_for_each(|path| write!(f, "/{path}"))
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stack, self.service)
+    }
+}
+
 fn split(text: &str) -> Result<(String, Option<String>), String> {
     if text.split('/').any(str::is_empty) {
         return Err("a name is empty".into());
@@ -119,6 +133,14 @@ mod tests {
         assert_eq!("kafka".parse::<StackPath>().unwrap().path, None);
         assert_eq!("a//b".parse::<StackPath>().unwrap_err(), "a name is empty");
         assert_eq!("a/b/c".parse::<StackPath>().unwrap().path.as_deref(), Some("b/c"));
+    }
+
+    #[test]
+    fn names_are_shown_as_they_are_written() {
+        for text in ["a", "a/b", "a/b/c"] {
+            assert_eq!(text.parse::<StackPath>().unwrap().to_string(), text);
+        }
+        assert_eq!("a/b/c".parse::<ServiceName>().unwrap().to_string(), "a/b/c");
     }
 
     #[test]

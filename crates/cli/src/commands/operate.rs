@@ -79,7 +79,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
         let begun = service.0.send(Method::POST, "operations", &[], Some(&body.into())).await?;
         let id = begun["id"].as_str().unwrap_or_default().to_owned();
         if args.watch.detach {
-            console::say(&format!("{id} has begun; `cairn operate {}` shows how far it is", service.label()));
+            let name = &service.0.service;
+            console::say(&format!("{id} has begun; `cairn operate {name}` shows how far it is"));
             return globals.output.emit(&begun, |_| format!("{id}\n"));
         }
         service.follow(&id, args.watch.timeout).await
@@ -87,10 +88,6 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
 }
 
 impl Service {
-    fn label(&self) -> String {
-        format!("{}/{}", self.0.service.stack, self.0.service.service)
-    }
-
     async fn abort(&self, id: &str) -> Outcome {
         self.0.send(Method::POST, &format!("operations/{}/abort", escape(id)), &[], None).await?;
         console::say(&format!("{id} is being ended"));
@@ -104,7 +101,8 @@ impl Service {
     /// Watches until it is over. It goes on by itself when the watching ends.
     async fn follow(&self, id: &str, patience: Duration) -> Outcome {
         let Ok(operation) = tokio::time::timeout(patience, self.over(id)).await else {
-            console::say(&format!("{id} goes on; `cairn operate {}` shows how far it is", self.label()));
+            let name = &self.0.service;
+            console::say(&format!("{id} goes on; `cairn operate {name}` shows how far it is"));
             return Ok(Exit::TimedOut);
         };
         let operation = operation?;

@@ -39,7 +39,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     let query: Query<'_> = if args.teardown { &[("teardown", "true")] } else { &[] };
     if args.teardown && !args.yes {
         let (kind, name) = match &args.service {
-            Some(StackPath { stack, path }) => ("service", join(stack, path.as_deref())),
+            Some(service) => ("service", service.to_string()),
             None => ("program", "controller".to_owned()),
         };
         console::confirm(&format!("giving up what runs as {name}"), TEARDOWN, kind, &name)?;
@@ -55,8 +55,4 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Outcome {
     })?;
     let scheduler = Scheduler { client, service: ServiceName { stack, service }, format: globals.output };
     runtime.block_on(scheduler.change(Method::POST, "reregister", query, None))
-}
-
-fn join(stack: &str, service: Option<&str>) -> String {
-    service.map_or_else(|| stack.to_owned(), |service| format!("{stack}/{service}"))
 }

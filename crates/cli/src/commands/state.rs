@@ -165,25 +165,16 @@ async fn from_controller(client: &Client) -> Result<Backup, Failure> {
     for (path, service) in services(client).await? {
         match client.get::<Entries>(&service.path("proxy/v1/state"), &[]).await {
             Ok(entries) => drop(states.insert(path, entries)),
-            Err(error) => drop(missing.insert(path, words(Failure::from(error)))),
+            Err(error) => drop(missing.insert(path, Failure::from(error).to_string())),
         }
     }
     Ok(Backup { missing, ..Backup::new(states) })
 }
 
-fn words(failure: Failure) -> String {
-    match failure {
-        Failure::Error { message, .. } => message,
-        Failure::Rendered(text) => text,
-        Failure::NoReader => "nobody reads it".to_owned(),
-    }
-}
-
 fn without(service: &ServiceName, failure: Failure) -> Failure {
-    let name = format!("{}/{}", service.stack, service.service);
     match failure {
         Failure::Error { message, hint } => {
-            Failure::Error { message: format!("the state of {name} cannot be had: {message}"), hint }
+            Failure::Error { message: format!("the state of {service} cannot be had: {message}"), hint }
         }
         other => other,
     }
