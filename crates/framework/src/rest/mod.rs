@@ -18,6 +18,8 @@ mod problem;
 mod scrub;
 mod server;
 mod skeleton;
+#[cfg(test)]
+mod stub;
 
 pub use api::{Api, Resource};
 pub use auth::{Token, writes_need_token};

@@ -246,7 +246,7 @@ async fn act(
     let (ids, grouped) = serving.meant(&text)?;
     let Serving { handle, nodes, .. } = serving;
     if verb == "start" {
-        return Ok(accepted(&start_all(&handle, &nodes, &ids, grouped).await?));
+        return Ok(accepted(&start(&handle, &nodes, &ids, grouped).await?));
     }
     let idle = idle(&handle.published().config.options);
     let numbered = ids.difference(&idle).map(|id| nodes.instance(*id));
@@ -263,15 +263,11 @@ async fn act(
     Ok(accepted(&handle.command(command).await?))
 }
 
-/// Starts nodes, also those that were only configured.
+/// Starts nodes, also those that were only configured: numbered ones by id, those in groups by instance.
 ///
 /// # Errors
 /// The scheduler refuses the change of its options, or the command.
-pub async fn start(handle: &Handle, nodes: &Nodes, ids: &BTreeSet<u32>) -> Refused<Accepted> {
-    start_all(handle, nodes, ids, BTreeSet::new()).await
-}
-
-async fn start_all(
+pub async fn start(
     handle: &Handle,
     nodes: &Nodes,
     ids: &BTreeSet<u32>,
@@ -290,28 +286,8 @@ mod tests {
 
     use super::*;
     use crate::driver::handle::Request;
-    use crate::{Config, InstanceSpec, InstanceStatus, Model, Problem as Wrong, View, Wait};
-
-    struct Grouped;
-
-    impl Service for Grouped {
-        fn name(&self) -> &'static str {
-            "grouped"
-        }
-
-        fn model(&self, _: &Config) -> Result<Model, Vec<Wrong>> {
-            let hot = InstanceSpec { name: "hot-0".into(), mem: 512.0, ..InstanceSpec::default() };
-            Ok(Model { instances: vec![hot], ..Model::default() })
-        }
-
-        fn task(&self, _: &Config, _: &InstanceSpec, _: &View) -> Result<cairn_task::TaskSpec, Wait> {
-            Ok(cairn_task::TaskSpec::default())
-        }
-
-        fn outputs(&self, _: &Config, _: &View) -> BTreeMap<String, String> {
-            BTreeMap::new()
-        }
-    }
+    use crate::rest::stub::Stub;
+    use crate::{InstanceSpec, InstanceStatus, Model, View};
 
     /// What serves `node-0`, `hot-0` and `hot-1`, of which the last is on its way out, and what it asks the core for.
     fn serving() -> (Serving, mpsc::Receiver<Request>) {
@@ -324,7 +300,9 @@ mod tests {
         let (_, published) = watch::channel(Arc::new(published));
         let handle = Handle { requests, published, board: Arc::default(), lateness: Arc::default() };
         let nodes = Nodes { groups: true, gaps: true, ..Nodes::new("node", "nodes") };
-        (Serving { service: Arc::new(Grouped), handle, nodes }, asked)
+        let hot = InstanceSpec { name: "hot-0".into(), mem: 512.0, ..InstanceSpec::default() };
+        let model = Model { instances: vec![hot], ..Model::default() };
+        (Serving { service: Arc::new(Stub { model, nodes: Vec::new() }), handle, nodes }, asked)
     }
 
     #[tokio::test]

@@ -129,39 +129,16 @@ fn words(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::kit::Nodes;
-    use crate::{Config, InstanceSpec, Model, Problem as Wrong, Wait};
-
-    struct Numbered;
-
-    impl Service for Numbered {
-        fn name(&self) -> &'static str {
-            "numbered"
-        }
-
-        fn model(&self, _: &Config) -> Result<Model, Vec<Wrong>> {
-            Ok(Model::default())
-        }
-
-        fn task(&self, _: &Config, _: &InstanceSpec, _: &View) -> Result<cairn_task::TaskSpec, Wait> {
-            Ok(cairn_task::TaskSpec::default())
-        }
-
-        fn outputs(&self, _: &Config, _: &View) -> std::collections::BTreeMap<String, String> {
-            Default::default()
-        }
-
-        fn nodes(&self) -> Vec<Nodes> {
-            vec![Nodes::new("broker", "brokers")]
-        }
-    }
+    use crate::rest::stub::Stub;
 
     #[test]
     fn instances_as_people_name_them() {
         let view =
             View { target: ["broker-0", "broker-1", "broker-2"].map(String::from).into(), ..View::default() };
+        let service = Stub { nodes: vec![Nodes::new("broker", "brokers")], ..Stub::default() };
         let chosen = |body: Value| {
             let Value::Object(mut body) = body else { return Vec::new() };
-            let chosen = chosen(&Numbered, &view, &mut body).unwrap();
+            let chosen = chosen(&service, &view, &mut body).unwrap();
             assert_eq!(body.keys().collect::<Vec<_>>(), ["keyspace"], "arguments are left");
             chosen
         };

@@ -179,7 +179,7 @@ impl Earlier {
     async fn start(&self, handle: &Handle, params: &Params) -> Refused<Value> {
         let ids = self.meant(handle, params)?;
         let timeout = params.timeout(WAIT)?;
-        start(handle, &self.nodes, &ids).await?;
+        start(handle, &self.nodes, &ids, BTreeSet::new()).await?;
         self.finish(handle, params, &ids, timeout, Phase::Ready, "started").await
     }
 
