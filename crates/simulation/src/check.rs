@@ -77,7 +77,8 @@ impl World {
         before
     }
 
-    /// Every offer is answered in the step that brings it; a subscription begins with questions; nothing is stopped without its gate, and one at a time.
+    /// Every offer is answered in the step that brings it; a subscription begins with questions; nothing is stopped without its
+    /// gate, and one at a time.
     pub(crate) fn check_step(&mut self, index: usize, before: &Before, effects: &[Effect], now: u64) {
         let mut left = before.offers.clone();
         for effect in effects {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_planted::planted;
 use serde::Serialize;
 
 use super::planted::Bug;
 use crate::{InstanceSpec, Placement, PortSpec};
-use cairn_planted::planted;
 
 /// The executor's own share of an instance's resources.
 pub(crate) const EXECUTOR_CPUS: Milli = 10;

@@ -1,5 +1,6 @@
 //! What people and services see: derived from the state, never stored.
 
+use cairn_planted::planted;
 use serde_json::Value;
 
 use super::asks::Topic;
@@ -11,7 +12,6 @@ use crate::status::PlanPhase;
 use crate::{
     Action, Health, InstanceStatus, Phase, Plan, PlanStatus, Status, Step, Strategy, Verdict, View, Wait,
 };
-use cairn_planted::planted;
 
 /// Why an instance waits that lacks nothing but an offer.
 pub(crate) const WAITS_FOR_OFFER: &str = "waits for an offer";

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_planted::planted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,6 @@ use super::Millis;
 use super::planted::Bug;
 use crate::store::Change;
 use crate::{Config, GoalState, InstanceSpec, Operation, Placement, Problem, Run, Secrets, secrets};
-use cairn_planted::planted;
 
 const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use cairn_mesos::v1::task_status::Source;
 use cairn_mesos::v1::{TaskState, TaskStatus};
+use cairn_planted::planted;
 
 use super::live::{Live, Meaning, meaning};
 use super::planted::Bug;
 use super::state::State;
 use super::{Core, Millis, Out, backoff, job, task};
 use crate::{Phase, RunState};
-use cairn_planted::planted;
 
 /// How many taken ports of an agent are remembered.
 const TAKEN: usize = 64;

@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(inquiry.answer().await.unwrap(), None);
         assert_eq!(inquiry.pause(), Duration::from_millis(250));
     }
+
     #[tokio::test]
     async fn an_address_that_makes_no_sense_is_an_error_at_once() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
