@@ -23,6 +23,7 @@ pub mod service;
 pub mod simulation;
 pub mod status;
 pub mod store;
+mod view;
 
 pub use cairn_mesos::client::{Access, AccessError, Authorities, Credentials, Piece};
 pub use cairn_units::{Constraint, Missed, Overlap};
@@ -40,8 +41,9 @@ pub use rest::Refused;
 pub use secrets::Secrets;
 pub use service::{Action, Ask, Moment, Service, Verdict, Wait};
 pub use status::{
-    Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Run, RunState, Status, Step, View,
+    Health, InstanceStatus, Phase, Placement, Plan, PlanPhase, PlanStatus, Run, RunState, Status, Step,
 };
+pub use view::View;
 
 /// What the crate of a framework gives to the program that runs it: `SPEC`, the framework spec that lies beside its
 /// manifest; `service()`, for [`run`]; and `options_schema()`, the JSON Schema of its options.
