@@ -27,6 +27,7 @@ mod probe;
 mod process;
 mod rotate;
 mod runner;
+mod running;
 mod usage;
 mod user;
 mod watched;
@@ -34,7 +35,7 @@ mod watched;
 pub use cgroup::CgroupError;
 pub use checkpoint::CheckpointError;
 pub use core::Timeouts;
-pub use driver::{Agent, AgentError, Ended};
+pub use driver::Ended;
 pub use housekeeping::Housekeeping;
 pub use isolation::{Containment, Isolation, IsolationError, Keep, Limits};
 pub use local::LocalRunner;
@@ -44,6 +45,7 @@ pub use runner::{
     Answer, Container, ContainerPlan, Exit, Joined, Link, NestedPlan, Probe, ProbeKind, Runner, Spoken, Talk,
     Update, VolumeMount, Work,
 };
+pub use running::{Agent, AgentError};
 
 /// The agent's state machine and what it stores, for whoever drives it in a driver's place: a simulation.
 pub mod simulation {
