@@ -67,12 +67,7 @@ impl Master {
         let total = missed.unwrap_or(brought);
         let mut agent = Agent::new(registration.info, registration.ip, link, total, old.unwrap_or(now));
         agent.reregistered = again.then_some(now);
-        let counter =
-            if again { "master/messages_reregister_slave" } else { "master/messages_register_slave" };
-        self.counters.add(counter);
-        // With what it has, which agents of Mesos tell in another message.
-        self.counters.add("master/messages_update_slave");
-        self.counters.add(if again { "master/slave_reregistrations" } else { "master/slave_registrations" });
+        self.count_registration(again);
         self.agents.insert(&id, agent);
         for framework in std::mem::take(&mut running.frameworks) {
             self.meet_framework(framework, now);
@@ -94,6 +89,18 @@ impl Master {
         if old.is_none() {
             self.publish_agent(&id);
         }
+    }
+
+    fn count_registration(&mut self, again: bool) {
+        let [message, registration] = if again {
+            ["master/messages_reregister_slave", "master/slave_reregistrations"]
+        } else {
+            ["master/messages_register_slave", "master/slave_registrations"]
+        };
+        self.counters.add(message);
+        // With what it has, which agents of Mesos tell in another message.
+        self.counters.add("master/messages_update_slave");
+        self.counters.add(registration);
     }
 
     /// Gives a new agent its id. It registers with that once it has stored it; one that ends before comes back as a new

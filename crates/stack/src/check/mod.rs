@@ -170,6 +170,15 @@ impl<'a> Checker<'a> {
     }
 
     fn check_keys(&mut self, scope: ScopeId) {
+        let misplaced = self.check_unknown_keys(scope);
+        self.check_maps(scope);
+        if !misplaced {
+            self.check_has_services(scope);
+        }
+    }
+
+    /// Keys that a stack does not have; whether services seem to stand among them, or under one of them.
+    fn check_unknown_keys(&mut self, scope: ScopeId) -> bool {
         let root = self.scopes[scope].root;
         let mut misplaced = false;
         for entry in root.entries().unwrap_or_default() {
@@ -194,6 +203,11 @@ impl<'a> Checker<'a> {
                     .maybe_help(help),
             );
         }
+        misplaced
+    }
+
+    fn check_maps(&mut self, scope: ScopeId) {
+        let root = self.scopes[scope].root;
         for (key, help) in [
             ("params", "NAME: DEFAULT"),
             ("secrets", "NAME: { env: VARIABLE }"),
@@ -210,8 +224,12 @@ impl<'a> Checker<'a> {
                 self.error(diagnostic.help(format!("write\n  {key}:\n    {help}")));
             }
         }
+    }
+
+    fn check_has_services(&mut self, scope: ScopeId) {
+        let root = self.scopes[scope].root;
         let services = root.entry("services");
-        if !misplaced && services.is_none_or(|entry| entry.value.entries().is_some_and(<[_]>::is_empty)) {
+        if services.is_none_or(|entry| entry.value.entries().is_some_and(<[_]>::is_empty)) {
             let span = services.map_or(root.span, |entry| entry.key_span);
             self.error(
                 Diagnostic::error("no-services", "the stack has no services")

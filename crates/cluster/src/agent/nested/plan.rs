@@ -48,12 +48,6 @@ pub(crate) fn plan(launch: &Launch, parent: &Ground) -> Result<(NestedPlan, Grou
     }
     let (env, place) = surroundings(*class, &sandbox, parent);
     let env = with_variables(env, command);
-    let window = container.tty_info.as_ref().map(|tty| tty.window_size.unwrap_or_default());
-    let talk = match (class, window) {
-        (_, Some(window)) => Talk::Terminal { rows: window.rows, columns: window.columns },
-        (Class::Session, None) => Talk::Pipes,
-        (Class::Own, None) => Talk::Files,
-    };
     let (uris, volumes) = match class {
         Class::Session => Default::default(),
         Class::Own => (uris(command)?, volumes(container, parent)?),
@@ -84,7 +78,17 @@ pub(crate) fn plan(launch: &Launch, parent: &Ground) -> Result<(NestedPlan, Grou
     };
     let is_logged = *class == Class::Own;
     let (host, root) = (parent.host.clone(), parent.root_sandbox.clone());
-    Ok((NestedPlan { host, root, place, talk, is_logged, plan }, ground))
+    Ok((NestedPlan { host, root, place, talk: talk(*class, container), is_logged, plan }, ground))
+}
+
+/// How it is spoken with.
+fn talk(class: Class, container: &ContainerInfo) -> Talk {
+    let window = container.tty_info.as_ref().map(|tty| tty.window_size.unwrap_or_default());
+    match (class, window) {
+        (_, Some(window)) => Talk::Terminal { rows: window.rows, columns: window.columns },
+        (Class::Session, None) => Talk::Pipes,
+        (Class::Own, None) => Talk::Files,
+    }
 }
 
 /// The environment of a container, without what its command adds, and the directory that it starts in.
