@@ -4,7 +4,7 @@
 import json
 import sys
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, ReadFailure, ReadTimeout, WriteFailure, WriteTimeout
 from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
 from cassandra.connection import DefaultEndPoint
 from cassandra.policies import ConstantReconnectionPolicy, RoundRobinPolicy
@@ -24,9 +24,23 @@ cluster = Cluster(
     reconnection_policy=ConstantReconnectionPolicy(0.5, max_attempts=None),
 )
 session = cluster.connect()
+# A replica that ends over a statement does not answer any more, and the coordinator tells the client so, who may repeat what does
+# the same twice, as all statements here do. Once: another replica does not end at the same time. That too few are there
+# (Unavailable) is never repeated beyond what the driver does.
+LEFT_OPEN = (ReadFailure, ReadTimeout, WriteFailure, WriteTimeout)
+
+
+def execute(statement):
+    try:
+        return session.execute(statement)
+    except LEFT_OPEN as error:
+        print(f"{type(error).__name__}: {error}; {statement} is repeated", file=sys.stderr, flush=True)
+        return session.execute(statement)
+
+
 for line in sys.stdin:
     try:
-        told = [list(row) for row in session.execute(line.strip())]
+        told = [list(row) for row in execute(line.strip())]
     except Exception as error:
         told = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(told, default=str), flush=True)
