@@ -1,7 +1,6 @@
 //! The shell around the agent's core: feeds it events and carries out its effects.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,6 +14,7 @@ use uuid::Uuid;
 use super::checkpoint::{CheckpointError, Store};
 use super::core::{Core, Denial, Effect, Event, Ids, Key, NoGround, Now, Record, View};
 use super::housekeeping::Keeper;
+use super::lock::Lock;
 use super::nested::{Ground, Nested};
 use super::runner::Runner;
 use crate::security::Claims;
@@ -95,7 +95,7 @@ pub(super) struct Driver {
     pub(super) inbox: mpsc::Receiver<Input>,
     pub(super) clock: Clock,
     /// Held as long as the agent runs.
-    pub(super) _lock: File,
+    pub(super) _lock: Lock,
 }
 
 /// Why an agent has ended by itself.

@@ -18,6 +18,7 @@ mod housekeeping;
 mod http;
 mod isolation;
 mod local;
+mod lock;
 mod media;
 mod metrics;
 mod nested;

@@ -1,7 +1,6 @@
 //! An agent that runs: how it comes up on its directory and its address, and how it ends.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use super::driver::{Clock, Driver, Ended, Input};
 use super::entry::Entry;
 use super::housekeeping::Keeper;
 use super::http::{self, Web};
+use super::lock::Lock;
 use super::metrics::Around;
 use super::nested::{Nested, Records};
 use super::options::AgentOptions;
@@ -94,7 +94,7 @@ impl Agent {
         exposure::check(wanted, options.credentials.is_some(), options.tls.is_some())?;
         let meta = options.work_dir.join("meta");
         let store = Store::open(meta.clone())?;
-        let lock = lock(&meta)?;
+        let lock = Lock::take(&meta)?;
         let work_dir = std::fs::canonicalize(&options.work_dir)
             .map_err(|source| AgentError::WorkDir { path: options.work_dir.clone(), source })?;
         let (listener, address) = listen(wanted).await?;
@@ -243,15 +243,5 @@ fn settings(
         tls: options.tls.is_some(),
         authorities: options.trust.as_ref().map(|trust| trust.path().to_owned()),
         timeouts: options.timeouts,
-    }
-}
-
-fn lock(meta: &Path) -> Result<File, AgentError> {
-    let failed = |source| AgentError::WorkDir { path: meta.to_owned(), source };
-    let file = File::create(meta.join("lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(AgentError::Locked { path: meta.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }
 }
