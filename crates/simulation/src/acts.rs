@@ -24,6 +24,7 @@ fn volume(resource: &Resource) -> Option<&str> {
 impl World {
     /// Nothing is done that the store does not hold as intent.
     pub(crate) fn check_call(&mut self, index: usize, call: &Call) {
+        self.check_program(index, "calls the master");
         self.note_told(index, call);
         match call.r#type() {
             call::Type::Accept => {

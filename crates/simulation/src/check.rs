@@ -183,6 +183,7 @@ impl World {
 
     /// A batch is durable.
     pub(crate) fn check_stored(&mut self, index: usize, changes: &[Change]) {
+        self.check_program(index, "stores something");
         self.check_nothing_secret_stored(index, changes);
         if self.schedulers[index].kind == Kind::Controller {
             self.check_controller_stored(changes);

@@ -1,5 +1,7 @@
 //! Child schedulers: processes that the controller has launched as tasks.
 
+use std::sync::Arc;
+
 use cairn_framework::Config;
 use cairn_task::TaskSpec;
 
@@ -57,6 +59,7 @@ impl World {
         let Some(stack) = &mut self.stack else { return };
         let store = stack.states.entry(start.state).or_default().store.clone();
         let scheduler = &mut self.schedulers[index];
+        scheduler.marked &= Arc::ptr_eq(&scheduler.store, &store);
         scheduler.store = store;
         scheduler.file = start.config;
         scheduler.home = Some(home);

@@ -53,6 +53,7 @@ impl World {
             ..Call::default()
         };
         scheduler.connection = Some(Connection { key, framework_id: None });
+        self.check_program(index, "subscribes");
         self.open.insert(key);
         let input = Input::Subscribe {
             stream: StreamKey(key),

@@ -71,11 +71,13 @@ pub enum Fault {
     AgentDrained,
     /// An operator marks an agent gone, which may be out of reach, or as well as any other.
     AgentGone,
+    /// A scheduler is upgraded, then started as the older program again, which its state is too new for, and upgraded again.
+    ProgramOlder,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SchedulerCrash,
         Self::StoreFull,
         Self::StoreSlow,
@@ -108,6 +110,7 @@ impl Fault {
         Self::StoreUnsure,
         Self::AgentDrained,
         Self::AgentGone,
+        Self::ProgramOlder,
     ];
 }
 

@@ -33,6 +33,7 @@ mod misfortune;
 mod operator;
 mod outside;
 mod paused;
+mod program;
 mod rng;
 mod scheduler;
 mod secrets;

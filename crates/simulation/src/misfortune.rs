@@ -14,6 +14,7 @@ impl World {
         self.after(pause, Happening::Misfortune);
         self.cut_somebody();
         self.take_out_of_use();
+        self.change_program();
         if self.luck.strikes(Fault::PowerLoss, 1_000) {
             let rng = self.luck.draw(Fault::PowerLoss);
             let (index, away) = (rng.index(self.machines.len()), rng.between(1_000, 200_000));

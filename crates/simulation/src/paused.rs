@@ -74,7 +74,8 @@ impl World {
     /// A process that is stopped, and leads, is ended. False: there is none.
     pub(crate) fn kill_paused(&mut self, index: usize) -> bool {
         let scheduler = &mut self.schedulers[index];
-        let is_there = scheduler.core.is_none() && scheduler.paused.take().is_some();
+        let (life, ended) = (scheduler.life, scheduler.core.is_none());
+        let is_there = scheduler.paused.take_if(|paused| ended && paused.life == life).is_some();
         if is_there {
             self.note(|| format!("{} is ended while it is stopped", self_name(index)));
             self.break_connection(index);

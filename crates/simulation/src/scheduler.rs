@@ -64,6 +64,10 @@ pub(crate) struct Scheduler {
     pub(crate) paused: Option<Box<Paused>>,
     /// Of a child scheduler: the process that it is, while there is one.
     pub(crate) home: Option<Home>,
+    /// Its processes are those of a program that is newer than this one.
+    pub(crate) newer: bool,
+    /// Such a program has opened its store.
+    pub(crate) marked: bool,
 }
 
 impl Scheduler {
@@ -102,6 +106,8 @@ impl Scheduler {
             has_candidates: false,
             paused: None,
             home: None,
+            newer: false,
+            marked: false,
         }
     }
 
@@ -145,8 +151,11 @@ impl World {
             return;
         }
         self.take_the_lead(index);
+        self.schedulers[index].life += 1;
+        if !self.opens_store(index) {
+            return;
+        }
         let scheduler = &mut self.schedulers[index];
-        scheduler.life += 1;
         let (life, mut count, salt) = (scheduler.life, 0_u64, scheduler.name.clone());
         let ids = Box::new(move || {
             count += 1;

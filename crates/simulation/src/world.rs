@@ -51,6 +51,11 @@ pub(crate) enum Happening {
     SchedulerStarts {
         index: usize,
     },
+    /// It is to be another program.
+    Installs {
+        index: usize,
+        newer: bool,
+    },
     /// A process that has been stopped goes on.
     SchedulerResumes {
         index: usize,
@@ -258,6 +263,7 @@ impl World {
                 }
             }
             Happening::SchedulerStarts { index } => self.start_scheduler(index),
+            Happening::Installs { index, newer } => self.install(index, newer),
             Happening::SchedulerResumes { index, life } => self.resume_scheduler(index, life),
             Happening::SchedulerConnects { index, life } => self.connect_scheduler(index, life),
             Happening::SchedulerWrites { index, life } => self.written(index, life),

@@ -16,7 +16,7 @@ use cairn_simulation::{Plan, Violation, run, shrink};
 const WITHIN: u64 = 2_000;
 
 /// Each is the reason that a rule is there: this rule, and not only another one that happens to be broken too.
-const OF_CORE: [(Bug, &str); 12] = [
+const OF_CORE: [(Bug, &str); 13] = [
     (Bug::NoRevive, "offers are asked for when there is something to do"),
     (Bug::StoreLater, "an acknowledgement comes after what it reports is stored"),
     (Bug::FreeStopped, "nothing is freed that the store holds"),
@@ -29,6 +29,7 @@ const OF_CORE: [(Bug, &str); 12] = [
     (Bug::HalfOutputs, "dependents see outputs of providers that are ready"),
     (Bug::StoreSecrets, "a secret is read by its service only"),
     (Bug::TrustMaster, "nothing panics"),
+    (Bug::AnySchema, "an older program leaves a newer state alone"),
 ];
 
 const OF_CONTROLLER: [(controller::Bug, &str); 2] = [

@@ -45,11 +45,13 @@ pub enum Bug {
     StoreSecrets,
     /// A task that no record claims ends in a panic.
     TrustMaster,
+    /// A state that a newer program wrote is taken for this program's.
+    AnySchema,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ActFirst,
         Self::RelaunchUnreachable,
         Self::KeepOffers,
@@ -71,5 +73,6 @@ impl Bug {
         Self::HalfOutputs,
         Self::StoreSecrets,
         Self::TrustMaster,
+        Self::AnySchema,
     ];
 }

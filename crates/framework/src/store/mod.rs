@@ -11,22 +11,21 @@ mod crash;
 mod memory;
 mod outside;
 mod place;
+mod schema;
 mod sled;
 mod zookeeper;
 
 pub use copy::{Backup, Entries};
 pub use memory::MemoryStore;
 pub use place::Place;
+pub use schema::SCHEMA;
 pub use sled::SledStore;
 pub use zookeeper::{Candidate, ZooKeeperStore};
 
 use std::collections::BTreeMap;
 
 pub(crate) use copy::{read, replacing};
-
-/// Version of the layout that this program writes. 2: jobs remember that they are done; a program that would not know
-/// that must not touch them.
-pub const SCHEMA: u32 = 2;
+use schema::Layout;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Change, SCHEMA, Store, StoreError};
+use super::{Change, Layout, SCHEMA, Store, StoreError};
 
 const SCHEMA_KEY: &str = "schema";
 /// A holder that has just ended may hold the lock for a moment yet: sled's own threads are the last to let go of the file, and
@@ -42,17 +42,10 @@ impl SledStore {
     }
 
     fn check_schema(&self) -> Result<(), StoreError> {
-        match self.db.get(SCHEMA_KEY).map_err(|e| self.broken(&e))? {
-            None => self.note_schema(),
-            Some(found) => {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                match found.parse::<u32>() {
-                    Ok(SCHEMA) => Ok(()),
-                    // Fields have only been added since.
-                    Ok(n) if n < SCHEMA => self.note_schema(),
-                    _ => Err(StoreError::Newer { place: self.place.clone(), found }),
-                }
-            }
+        let found = self.db.get(SCHEMA_KEY).map_err(|e| self.broken(&e))?;
+        match Layout::of(found.as_deref(), &self.place)? {
+            Layout::Current => Ok(()),
+            Layout::New | Layout::Older => self.note_schema(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_mesos::client::ZooKeeperAddress;
 use zookeeper_client::Error;
 
-use super::super::StoreError;
+use super::super::{Layout, StoreError};
 use super::session::{SESSION, Session};
 use super::{Candidate, ZooKeeperStore, read_entries, read_journal};
 
@@ -45,7 +45,7 @@ pub(in crate::store) async fn read(
     address: &ZooKeeperAddress,
 ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
     let session = Session::open(address).await?;
-    if session.schema().await?.is_none() {
+    if session.layout().await? == Layout::New {
         return Err(session.broken("there is no state"));
     }
     for _ in 0..TRIES {

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use zookeeper_client::{Acls, Error, LockOptions, LockPrefix, MultiWriteError, OwnedLockClient};
 
-use super::super::{SCHEMA, StoreError};
+use super::super::{Layout, SCHEMA, StoreError};
 use super::lease::{Lease, now};
 use super::session::{PERSISTENT, Session};
 use super::{AGAIN, Held, ZooKeeperStore};
@@ -34,7 +34,7 @@ impl Candidate {
     pub async fn stand(address: &ZooKeeperAddress) -> Result<Self, StoreError> {
         let session = Session::open(address).await?;
         session.prepare().await?;
-        session.schema().await?;
+        session.layout().await?;
         Ok(Self { session })
     }
 
@@ -118,11 +118,10 @@ impl Candidate {
 
     async fn note_schema(&self, store: &ZooKeeperStore, held: &mut Held) -> Result<(), StoreError> {
         let (path, version) = (self.session.path("schema"), SCHEMA.to_string());
-        match self.session.schema().await? {
-            Some(SCHEMA) => Ok(()),
-            // Fields have only been added since.
-            Some(_) => store.commit(held, |w| w.add_set_data(&path, version.as_bytes(), None)).await,
-            None => store.commit(held, |w| w.add_create(&path, version.as_bytes(), &PERSISTENT)).await,
+        match self.session.layout().await? {
+            Layout::Current => Ok(()),
+            Layout::Older => store.commit(held, |w| w.add_set_data(&path, version.as_bytes(), None)).await,
+            Layout::New => store.commit(held, |w| w.add_create(&path, version.as_bytes(), &PERSISTENT)).await,
         }
     }
 

@@ -6,7 +6,7 @@ use cairn_mesos::client::ZooKeeperAddress;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, Stat};
 
-use super::super::{SCHEMA, StoreError};
+use super::super::{Layout, StoreError};
 
 /// How long ZooKeeper waits for a sign of life before it lets another candidate lead.
 pub(super) const SESSION: Duration = Duration::from_secs(6);
@@ -53,17 +53,13 @@ impl Session {
         Ok(())
     }
 
-    /// The schema that a state was written with; none for a state that is new.
+    /// The layout of the state.
     ///
     /// # Errors
     /// When a newer program wrote it.
-    pub(super) async fn schema(&self) -> Result<Option<u32>, StoreError> {
-        let Some((found, _)) = self.read("schema").await? else { return Ok(None) };
-        let found = String::from_utf8_lossy(&found).into_owned();
-        match found.parse::<u32>() {
-            Ok(n) if n <= SCHEMA => Ok(Some(n)),
-            _ => Err(StoreError::Newer { place: self.address.to_string(), found }),
-        }
+    pub(super) async fn layout(&self) -> Result<Layout, StoreError> {
+        let found = self.read("schema").await?;
+        Layout::of(found.as_ref().map(|(found, _)| found.as_slice()), &self.address)
     }
 
     /// A node; none where there is none.
