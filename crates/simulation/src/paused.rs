@@ -28,9 +28,9 @@ pub(crate) struct Paused {
 }
 
 impl Scheduler {
-    /// Whether it can be stopped: its process is its own, and none of it is stopped already.
+    /// Whether it can be stopped: none of its processes is stopped already.
     pub(crate) fn can_pause(&self) -> bool {
-        self.home.is_none() && self.paused.is_none()
+        self.paused.is_none()
     }
 
     /// What comes for a process that is stopped waits for it.
@@ -51,7 +51,8 @@ impl World {
         let life = scheduler.life;
         let (work, wake) = (mem::take(&mut scheduler.work), scheduler.wake.take());
         scheduler.paused = Some(Box::new(Paused { life, core, work, wake, connection: None, in_hand }));
-        let has_candidates = scheduler.has_candidates;
+        // Whoever launches child schedulers does not notice, and launches no other.
+        let has_candidates = scheduler.has_candidates && scheduler.home.is_none();
         let rng = self.luck.draw(Fault::SchedulerPaused);
         let (long, session) = (rng.between(100, 40_000), rng.between(SESSION.0, SESSION.1));
         self.note(|| format!("{} is stopped for {long} ms", self_name(index)));

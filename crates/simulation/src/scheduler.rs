@@ -210,6 +210,7 @@ impl World {
     pub(crate) fn end_process(&mut self, index: usize) {
         let scheduler = &mut self.schedulers[index];
         if scheduler.core.take().is_none() {
+            self.kill_paused(index);
             return;
         }
         scheduler.work = Work::default();

@@ -19,7 +19,7 @@ impl MemoryStore {
     /// # Errors
     /// When a newer program wrote it.
     pub fn open(&self) -> Result<(), StoreError> {
-        match Layout::of(self.schema().as_ref().map(String::as_bytes), "memory")? {
+        match Layout::of(self.schema().as_ref().map(String::as_bytes), &"memory")? {
             Layout::Current => {}
             Layout::New | Layout::Older => self.write_schema(&SCHEMA.to_string()),
         }

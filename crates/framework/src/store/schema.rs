@@ -25,7 +25,7 @@ impl Layout {
     ///
     /// # Errors
     /// When a newer program wrote it.
-    pub(super) fn of(found: Option<&[u8]>, place: impl ToString) -> Result<Self, StoreError> {
+    pub(super) fn of(found: Option<&[u8]>, place: &impl ToString) -> Result<Self, StoreError> {
         let Some(found) = found else { return Ok(Self::New) };
         let found = String::from_utf8_lossy(found);
         match found.parse::<u32>() {
