@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cairn_simulation::{Plan, run, shrink};
 
 /// So many seeds, unless CAIRN_SEEDS says otherwise.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 3_000;
 /// Lines of the trace that are shown of a failure.
 const LINES: usize = 120;
 
