@@ -49,12 +49,9 @@ struct Reader {
 pub(crate) fn run(_: &Globals, args: &Args) -> Outcome {
     let client = Client::new(args.target.find()?)?;
     runtime::small()?.block_on(async {
-        let mut readers = readers(&client, args).await?;
-        for reader in &mut readers {
-            reader.tail(&client, args.lines, args.follow).await?;
-        }
+        let (mut readers, end) = tails(&client, readers(&client, args).await?, args).await?;
         if !args.follow {
-            return Ok(Exit::Done);
+            return Ok(end);
         }
         tokio::select! {
             failure = follow(&client, &mut readers) => Err(failure),
@@ -103,6 +100,22 @@ async fn readers(client: &Client, args: &Args) -> Result<Vec<Reader>, Failure> {
     let width = view.instances.iter().map(|instance| instance.name.len()).max().unwrap_or(0);
     let log = |name: &String| one(format!("{service}/{name}"), file, format!("{name:width$} | "));
     Ok(view.instances.iter().map(|instance| log(&instance.name)).collect())
+}
+
+/// Shows the end of each log. One that cannot be had does not keep back the others, which are given back; it is an error at the
+/// end.
+async fn tails(client: &Client, readers: Vec<Reader>, args: &Args) -> Result<(Vec<Reader>, Exit), Failure> {
+    let (mut shown, mut end) = (Vec::new(), Exit::Done);
+    let all = readers.len();
+    for (at, mut reader) in readers.into_iter().enumerate() {
+        match reader.tail(client, args.lines, args.follow).await {
+            Ok(()) => shown.push(reader),
+            Err(failure) if shown.is_empty() && at + 1 == all => return Err(failure),
+            Err(Failure::NoReader) => return Err(Failure::NoReader),
+            Err(failure) => end = failure.report(),
+        }
+    }
+    Ok((shown, end))
 }
 
 impl Reader {

@@ -203,3 +203,34 @@ fn destroying_needs_a_yes() {
     let out = cairn.run(&["destroy", "demo", "--controller", &url]).expect(1);
     assert!(out.stderr.contains("hint: say --yes"), "{}", out.stderr);
 }
+
+#[test]
+fn a_log_that_cannot_be_had_does_not_keep_back_those_of_other_instances() {
+    let cairn = Cairn::new();
+    let instance = |name: &str| json!({"name": name, "phase": "ready", "message": "", "failures": 0});
+    let answer = move |request: &Request, gone: &[&str]| {
+        if request.line == "GET /v1/stacks/demo" {
+            let mut view = view("ready", true, "");
+            view["services"][0]["instances"] = json!([instance("one"), instance("two"), instance("three")]);
+            return (200, view);
+        }
+        match gone.iter().find(|name| request.line.contains(&format!("zookeeper%2F{name}&"))) {
+            Some(name) => {
+                (410, json!({"status": 410, "title": "No sandbox", "detail": format!("{name} is gone")}))
+            }
+            None if request.line.contains("offset=-1") => (200, json!({"offset": 6, "data": ""})),
+            None => (200, json!({"offset": 0, "data": "hello\n"})),
+        }
+    };
+    let logs = |gone: &'static [&'static str]| {
+        let url = controller(move |request| answer(request, gone));
+        cairn.run(&["logs", "demo/zookeeper", "--controller", &url])
+    };
+    let all = logs(&[]).expect(0);
+    assert_eq!(all.stdout, "one   | hello\ntwo   | hello\nthree | hello\n");
+    let rest = logs(&["one"]).expect(1);
+    assert_eq!(rest.stdout, "two   | hello\nthree | hello\n");
+    assert!(rest.stderr.contains("one is gone"), "{}", rest.stderr);
+    let none = logs(&["one", "two", "three"]).expect(1);
+    assert_eq!((none.stdout.as_str(), none.stderr.matches("is gone").count()), ("", 3), "{}", none.stderr);
+}
