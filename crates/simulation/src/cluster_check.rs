@@ -50,11 +50,11 @@ impl World {
         }
     }
 
-    /// An agent that still tells an update that nobody acknowledges. Nobody will where a framework's leave was lost: the master
-    /// waits for it as long as its failover timeout says.
+    /// An agent that still tells an update that nobody acknowledges. Nobody will where a framework's leave was lost, or its
+    /// scheduler has ended between storing that and saying so: the master waits for it as long as its failover timeout says.
     pub(crate) fn unheard(&self) -> Option<String> {
-        let Ledger { torn, left, .. } = &self.ledger;
-        let is_there = |framework: &str| !torn.contains(framework) || left.contains(framework);
+        let Ledger { forgotten, left, .. } = &self.ledger;
+        let is_there = |framework: &str| !forgotten.contains(framework) || left.contains(framework);
         let waits = |record: &ContainerRecord| record.waits_for().is_some_and(is_there);
         let agent = self.machines.iter().position(|machine| machine.records.values().any(waits))?;
         Some(format!("updates of agent {agent} are not acknowledged"))

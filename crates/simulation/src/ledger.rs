@@ -102,7 +102,11 @@ pub(crate) struct Ledger {
     pub(crate) killed: BTreeSet<String>,
     /// Frameworks that have left.
     pub(crate) torn: BTreeSet<String>,
-    /// Those of them of which the master has heard it.
+    /// Framework ids that schedulers have stored that they go by, and those that they have forgotten: they leave, or the master
+    /// has removed them.
+    ids: BTreeMap<usize, String>,
+    pub(crate) forgotten: BTreeSet<String>,
+    /// Frameworks of which the master has heard that they leave.
     pub(crate) left: BTreeSet<String>,
     /// Calls that wait for their answer: scheduler, its process, its connection.
     pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
@@ -173,6 +177,16 @@ impl Ledger {
         {
             self.left.extend(call.framework_id.iter().map(|id| id.value.clone()));
         }
+    }
+
+    /// What a scheduler goes by on the cluster is stored.
+    pub(crate) fn store_identity(&mut self, index: usize, identity: Option<&[u8]>) {
+        let identity: Value = identity.and_then(|v| serde_json::from_slice(v).ok()).unwrap_or_default();
+        let before = match identity["id"].as_str() {
+            Some(id) => self.ids.insert(index, id.to_owned()).filter(|before| before != id),
+            None => self.ids.remove(&index),
+        };
+        self.forgotten.extend(before);
     }
 
     /// An instance is stored as it is `now`.
