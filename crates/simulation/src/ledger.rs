@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_cluster::master::Input;
 use cairn_framework::{Action, Ask, Command, Moment, Verdict};
-use cairn_mesos::v1::scheduler::call;
 use serde_json::Value;
 
 use crate::told::{Told, thousandths};
@@ -106,8 +105,6 @@ pub(crate) struct Ledger {
     /// has removed them.
     ids: BTreeMap<usize, String>,
     pub(crate) forgotten: BTreeSet<String>,
-    /// Frameworks of which the master has heard that they leave.
-    pub(crate) left: BTreeSet<String>,
     /// Calls that wait for their answer: scheduler, its process, its connection.
     pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
     /// By connection: the framework that it was given.
@@ -171,11 +168,6 @@ impl Ledger {
                 call.subscribe.as_ref().and_then(|subscribe| subscribe.framework_info.id.as_ref())
         {
             self.subscribed.insert(id.value.clone(), stream.0);
-        }
-        if let Input::Call { call, .. } = input
-            && call.r#type() == call::Type::Teardown
-        {
-            self.left.extend(call.framework_id.iter().map(|id| id.value.clone()));
         }
     }
 

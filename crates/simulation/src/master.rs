@@ -18,7 +18,7 @@ use crate::world::{Happening, Lane, World};
 #[derive(Debug, Default)]
 pub(crate) struct MasterHost {
     pub(crate) core: Option<Master>,
-    registry: RegistryState,
+    pub(crate) registry: RegistryState,
     /// Counts its starts.
     pub(crate) run: u64,
     timer: Option<u64>,
