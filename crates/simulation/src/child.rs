@@ -45,7 +45,7 @@ pub(crate) struct Home {
 impl World {
     /// The process of a child scheduler has come up.
     pub(crate) fn child_starts(&mut self, home: Home, start: Start) {
-        let Some(index) = self.schedulers.iter().position(|s| s.name == start.framework) else { return };
+        let Some(index) = self.scheduler_of(&start.framework) else { return };
         let is_gone = self.machines[home.machine].standing == Standing::Gone;
         if is_gone && self.schedulers[index].home.is_some() {
             return;

@@ -214,9 +214,7 @@ impl World {
     }
 
     fn tell_to_go(&mut self, framework: &str, delete_data: bool) {
-        let Some(index) = self.schedulers.iter().position(|scheduler| scheduler.name == framework) else {
-            return;
-        };
+        let Some(index) = self.scheduler_of(framework) else { return };
         self.check_take_down(index, delete_data);
         self.ask_scheduler(index, Command::Destroy { delete_data });
     }

@@ -144,6 +144,11 @@ impl Scheduler {
 }
 
 impl World {
+    /// The scheduler of a framework of this name.
+    pub(crate) fn scheduler_of(&self, framework: &str) -> Option<usize> {
+        self.schedulers.iter().position(|scheduler| scheduler.name == framework)
+    }
+
     pub(crate) fn start_scheduler(&mut self, index: usize) {
         let now = self.now;
         let scheduler = &mut self.schedulers[index];

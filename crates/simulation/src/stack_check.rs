@@ -165,7 +165,7 @@ impl World {
                 format!("{place} is removed, and {task} runs")
             });
         }
-        if let Some(index) = self.schedulers.iter().position(|s| s.name == name) {
+        if let Some(index) = self.scheduler_of(&name) {
             let of = self.ledger.known.keys().filter(|(of, _)| *of == index);
             let names: Vec<String> = of.map(|(_, name)| name.clone()).collect();
             names.iter().for_each(|name| self.ledger.forget(index, name));

@@ -50,7 +50,7 @@ pub(crate) fn run(_: &Globals, args: &Args) -> Outcome {
     let client = Client::new(args.target.find()?)?;
     runtime::small()?.block_on(async {
         let (mut readers, end) = tails(&client, readers(&client, args).await?, args).await?;
-        if !args.follow {
+        if !args.follow || readers.is_empty() {
             return Ok(end);
         }
         tokio::select! {
@@ -106,11 +106,9 @@ async fn readers(client: &Client, args: &Args) -> Result<Vec<Reader>, Failure> {
 /// end.
 async fn tails(client: &Client, readers: Vec<Reader>, args: &Args) -> Result<(Vec<Reader>, Exit), Failure> {
     let (mut shown, mut end) = (Vec::new(), Exit::Done);
-    let all = readers.len();
-    for (at, mut reader) in readers.into_iter().enumerate() {
+    for mut reader in readers {
         match reader.tail(client, args.lines, args.follow).await {
             Ok(()) => shown.push(reader),
-            Err(failure) if shown.is_empty() && at + 1 == all => return Err(failure),
             Err(Failure::NoReader) => return Err(Failure::NoReader),
             Err(failure) => end = failure.report(),
         }

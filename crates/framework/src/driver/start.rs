@@ -112,7 +112,6 @@ async fn serve(
     reveal(&mut entries, &config, service.secrets()).map_err(damaged)?;
     let mut core = Core::new(Arc::clone(&service), setup, &entries, ids).map_err(damaged)?;
     let first = give(&mut core, &options.config, config)?;
-    let framework = options.framework.clone();
     let registration = Registration {
         master: options.master,
         masters,
@@ -123,7 +122,7 @@ async fn serve(
     let (publisher, published) = Publisher::new(now());
     let (requests, queue) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, published, board: Arc::default(), lateness: Arc::default() };
-    let rest = router(&service, &handle, &framework, token, executable);
+    let rest = router(&service, &handle, &registration.framework, token, executable);
     let shell = Shell::new(Arc::clone(&service), core, store, registration, publisher, queue, handle.clone());
     service.start(handle);
     tracing::info!(%address, "serving");
