@@ -1,5 +1,6 @@
 """What a hand-written script is made of: servers that are started, waited for and stopped, each in a folder of its own."""
 
+import itertools
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DIST = Path(os.environ.get("CAIRN_DIST", ROOT / "dist"))
 HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+PORTS = iter(range(20_000, 30_000))
 POLL_S = 0.05
 DEADLINE_S = 120
 GRACE_S = 15
@@ -63,15 +65,18 @@ class Server:
 
 
 def free_ports(host, count):
-    """Ports that were free a moment ago; all held at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind((host, 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that are free, each given out once. They are below those that connections get on their own side, of which one
+    would be taken again before its server listens."""
+    return list(itertools.islice((port for port in PORTS if is_free(host, port)), count))
+
+
+def is_free(host, port):
+    with socket.socket() as s:
+        try:
+            s.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def ask(address, request, answer_is_complete):
