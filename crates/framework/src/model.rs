@@ -163,6 +163,9 @@ pub enum Strategy {
     Parallel,
     /// The next one when the one before is ready and its gate has said so.
     Serial,
+    /// The first one founds; then the others of the first so many come up at once, and all further ones as in
+    /// [`Strategy::Serial`].
+    Founding(usize),
 }
 
 /// One instance as it should be. Its name is its identity for ever.

@@ -196,8 +196,6 @@ impl World {
                 let target = target.unwrap_or_default();
                 self.note_down(index, &target);
                 self.ledger.targets.insert(index, target);
-            } else if change.key == "framework" {
-                self.ledger.store_identity(index, change.value.as_deref());
             }
         }
     }

@@ -49,14 +49,9 @@ impl World {
         }
     }
 
-    /// An agent that still tells an update that nobody acknowledges. Nobody will where a framework's leave was lost, its scheduler
-    /// has ended between storing that and saying so, or the master before its disk had it: the next one waits for the framework
-    /// as long as its failover timeout says.
+    /// An agent that still tells an update that nobody acknowledges.
     pub(crate) fn unheard(&self) -> Option<String> {
-        let gone = &self.master.registry.completed;
-        let is_told = |framework: &str| gone.iter().any(|id| id == framework);
-        let is_there = |framework: &str| !self.ledger.forgotten.contains(framework) || is_told(framework);
-        let waits = |record: &ContainerRecord| record.waits_for().is_some_and(is_there);
+        let waits = |record: &ContainerRecord| record.waits_for().is_some();
         let agent = self.machines.iter().position(|machine| machine.records.values().any(waits))?;
         Some(format!("updates of agent {agent} are not acknowledged"))
     }

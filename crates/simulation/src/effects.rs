@@ -5,10 +5,11 @@ use cairn_framework::core::{Effect, Question};
 use cairn_framework::store::{Change, Store};
 use cairn_framework::{Progress, Verdict};
 use cairn_mesos::v1::FrameworkId;
-use cairn_mesos::v1::scheduler::Call;
+use cairn_mesos::v1::scheduler::{Call, call};
 
 use crate::connection::{Connection, stream_id};
 use crate::fault::Fault;
+use crate::ledger::Called;
 use crate::scheduler::{Incoming, self_name};
 use crate::service::Kind;
 use crate::world::{Happening, Lane, World};
@@ -95,7 +96,8 @@ impl World {
         for _ in 0..if lost { 0 } else { times } {
             let key = self.number();
             if !unanswered {
-                self.ledger.calls.insert(key, (index, life, over));
+                let leaves = call.r#type() == call::Type::Teardown;
+                self.ledger.calls.insert(key, Called { index, life, over, leaves });
             }
             let input = Input::Call {
                 key: CallKey(key),

@@ -87,6 +87,18 @@ pub(crate) struct Open {
     pub(crate) moment: Moment,
 }
 
+/// A call that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// The scheduler, and its process.
+    pub(crate) index: usize,
+    pub(crate) life: u64,
+    /// Its connection.
+    pub(crate) over: u64,
+    /// It says that the framework leaves.
+    pub(crate) leaves: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// By scheduler and instance: as stored.
@@ -101,12 +113,8 @@ pub(crate) struct Ledger {
     pub(crate) killed: BTreeSet<String>,
     /// Frameworks that have left.
     pub(crate) torn: BTreeSet<String>,
-    /// Framework ids that schedulers have stored that they go by, and those that they have forgotten: they leave, or the master
-    /// has removed them.
-    ids: BTreeMap<usize, String>,
-    pub(crate) forgotten: BTreeSet<String>,
-    /// Calls that wait for their answer: scheduler, its process, its connection.
-    pub(crate) calls: BTreeMap<u64, (usize, u64, u64)>,
+    /// Calls that wait for their answer.
+    pub(crate) calls: BTreeMap<u64, Called>,
     /// By connection: the framework that it was given.
     pub(crate) streams: BTreeMap<u64, String>,
     /// By framework: the connection over which the master has heard the last that wanted to be it again.
@@ -169,16 +177,6 @@ impl Ledger {
         {
             self.subscribed.insert(id.value.clone(), stream.0);
         }
-    }
-
-    /// What a scheduler goes by on the cluster is stored.
-    pub(crate) fn store_identity(&mut self, index: usize, identity: Option<&[u8]>) {
-        let identity: Value = identity.and_then(|v| serde_json::from_slice(v).ok()).unwrap_or_default();
-        let before = match identity["id"].as_str() {
-            Some(id) => self.ids.insert(index, id.to_owned()).filter(|before| before != id),
-            None => self.ids.remove(&index),
-        };
-        self.forgotten.extend(before);
     }
 
     /// An instance is stored as it is `now`.

@@ -9,6 +9,7 @@ use cairn_cluster::master::{Effect, Identity, Input, Master, Reply, StreamKey, T
 use cairn_cluster::wire::ToAgent;
 
 use crate::fault::Fault;
+use crate::ledger::Called;
 use crate::machine::AgentNews;
 use crate::scheduler::Incoming;
 use crate::work::{Next, Work};
@@ -204,12 +205,21 @@ impl World {
     /// The scheduler learns how its call went.
     fn answer_call(&mut self, key: u64, reply: &Reply) {
         self.decided(key, reply);
-        let Some((index, life, connection)) = self.ledger.calls.remove(&key) else { return };
-        self.check_heard(index, connection, reply);
-        if let Reply::Refused { status, text } = reply {
-            self.note(|| format!("master refuses a call: {status} {text}"));
-            let (over, message) = (Some(connection), Incoming::CallFailed);
-            self.send(Lane::FromMaster(connection), Happening::Scheduler { index, life, over, message });
+        let Some(Called { index, life, over, leaves }) = self.ledger.calls.remove(&key) else { return };
+        self.check_heard(index, over, reply);
+        match reply {
+            Reply::Refused { status, text } => {
+                self.note(|| format!("master refuses a call: {status} {text}"));
+                let message = Incoming::CallFailed;
+                let news = Happening::Scheduler { index, life, over: Some(over), message };
+                self.send(Lane::FromMaster(over), news);
+            }
+            Reply::Accepted if leaves => {
+                // Calls are answered on a connection of their own; that of the events is closed at the same time.
+                let (wait, message) = (self.delays.between(1, 20), Incoming::Left);
+                self.after(wait, Happening::Scheduler { index, life, over: None, message });
+            }
+            _ => {}
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) enum Incoming {
     Event(Box<MasterEvent>),
     Disconnected,
     CallFailed,
+    /// The master has taken that it leaves.
+    Left,
     Verdict(u64, Verdict),
     Progress(u64, Progress),
     /// A fact from a watcher.
@@ -309,6 +311,7 @@ impl World {
                 Event::Disconnected
             }
             Incoming::CallFailed => Event::CallFailed,
+            Incoming::Left => Event::Left,
             Incoming::Verdict(number, verdict) => Event::Verdict(number, verdict),
             Incoming::Progress(number, progress) => Event::Progress(number, progress),
             Incoming::Tick => Event::Tick,

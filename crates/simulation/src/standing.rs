@@ -1,7 +1,5 @@
 //! Operators of the cluster: they drain agents and take them into use again, and mark agents gone that are never to come back.
 
-use std::collections::BTreeSet;
-
 use cairn_cluster::master::{CallKey, Input, Reply};
 use cairn_cluster::wire::ToAgent;
 use cairn_framework::Command;
@@ -139,17 +137,13 @@ impl World {
         self.note(|| format!("machine {index} is set up anew"));
     }
 
-    /// Has schedulers look for other places for what had its place on agents that are gone, or that drain for ever because an
-    /// end is not acknowledged by a scheduler that waits for something else that had its place there.
+    /// Has schedulers look for other places for what had its place on agents that are gone.
     pub(crate) fn replace_what_is_gone(&mut self) {
-        let drained = self.machines.iter().filter(|machine| machine.standing.is_drained());
-        let drained: BTreeSet<&str> = drained.filter_map(|machine| machine.record.id()).collect();
         // Child schedulers find other places by themselves, as long as they are wanted.
         let first = usize::from(self.stack.is_some());
         let asks = |of: usize, known: &Known| {
             let is_gone = |id: &String| self.ledger.gone.contains(id) && (of >= first || known.retired);
-            let is_drained = |id: &String| drained.contains(id.as_str()) && of >= first;
-            known.agent.as_ref().is_some_and(|id| is_gone(id) || is_drained(id))
+            known.agent.as_ref().is_some_and(is_gone)
         };
         let known = self.ledger.known.iter().filter(|((of, _), known)| asks(*of, known));
         let lost: Vec<(usize, String)> = known.map(|(key, _)| key.clone()).collect();

@@ -239,7 +239,7 @@ impl Core {
             return Err(Problem::unavailable("not connected to the master; nothing can be stopped now")
                 .hint("try again when the master is back"));
         }
-        if self.state.target.destroyed {
+        if self.destroyed() || self.leaves() {
             return Ok(());
         }
         self.state.target.destroy = Some(delete_data);

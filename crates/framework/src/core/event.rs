@@ -43,6 +43,8 @@ pub enum Event {
     Refused(String),
     /// A call did not get through; what it was about has to be asked.
     CallFailed,
+    /// The master has taken that this framework leaves.
+    Left,
     /// What the master knows, before there is an id to subscribe with.
     Cluster(Box<Cluster>),
     /// What the agents have in all.

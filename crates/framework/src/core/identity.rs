@@ -1,13 +1,14 @@
 //! When the master does not want this framework any more: what that means, and how it begins anew.
 
 use super::admission::Admission;
+use super::state::Identity;
 use super::updates::unknown;
 use super::{Core, Link};
 use crate::rest::Problem;
 
 /// Why the master has ended the subscription for good; the words are those of Mesos (src/master/master.cpp).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// It was torn down, or away for longer than its failover time-out. Its tasks have been ended.
     Removed,
     /// Another scheduler has subscribed with its id.
@@ -17,7 +18,7 @@ enum End {
 }
 
 impl End {
-    fn of(reason: &str) -> Self {
+    pub(super) fn of(reason: &str) -> Self {
         match reason.to_ascii_lowercase() {
             text if text.contains("removed") || text.contains("torn down") => Self::Removed,
             text if text.contains("failed over") => Self::FailedOver,
@@ -72,7 +73,7 @@ impl Core {
             return Err(Problem::conflict("not-removed", "the master has not removed this framework")
                 .hint("a framework that the master knows keeps its id; GET /v1/health says how it stands"));
         }
-        self.state.identity.id = None;
+        self.state.identity = Identity::default();
         self.admission = Admission::default();
         for record in self.state.instances.values_mut() {
             record.task = None;

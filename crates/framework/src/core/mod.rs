@@ -14,6 +14,7 @@ mod event;
 mod gang;
 mod identity;
 mod job;
+mod leave;
 mod live;
 mod matching;
 mod next;
@@ -104,7 +105,6 @@ pub struct Core {
     settle_at: Millis,
     /// Generation of the configuration that the question about inner things was put with.
     settles: u64,
-    outputs: BTreeMap<String, String>,
     refusals: Vec<Value>,
     /// Ports by agent that something else listens on, as executors have told.
     taken: BTreeMap<String, BTreeSet<u16>>,
@@ -116,6 +116,8 @@ pub struct Core {
     doubt: doubt::Doubt,
     /// What a destroyed service has brought about elsewhere is gone.
     farewell: bool,
+    /// The master is told then, again, that this framework leaves.
+    leave_at: Millis,
 }
 
 impl std::fmt::Debug for Core {
@@ -179,13 +181,13 @@ impl Core {
             settled: false,
             settle_at: 0,
             settles: 0,
-            outputs: BTreeMap::new(),
             refusals: Vec::new(),
             taken: BTreeMap::new(),
             revive_at: None,
             seen: 0,
             doubt: doubt::Doubt::default(),
             farewell: false,
+            leave_at: 0,
         };
         core.remodel();
         Ok(core)
@@ -272,10 +274,13 @@ impl Core {
         self.admission.set_back(back);
         self.settle_at = self.settle_at.saturating_sub(back);
         self.revive_at = self.revive_at.map(|at| at.saturating_sub(back));
+        self.leave_at = self.leave_at.saturating_sub(back);
     }
 
     fn take(&mut self, event: Event, now: Millis, out: &mut Out) {
         match event {
+            // It has left: this is the last that a connection says which is about to be closed.
+            Event::Subscribed { .. } | Event::Refused(_) if self.destroyed() => {}
             Event::Subscribed { framework_id } => self.subscribed(framework_id, now),
             Event::Disconnected => self.disconnected(),
             Event::Offers(offers) => {
@@ -284,7 +289,8 @@ impl Core {
                 self.offers(&offers, now, out);
             }
             Event::Update(status) => self.update(&status, now, out),
-            Event::Refused(reason) => self.link = Link::Failed(reason),
+            Event::Refused(reason) => self.refuse(reason),
+            Event::Left => self.left(),
             Event::CallFailed => self.call_failed(now),
             Event::Cluster(cluster) => self.consider(&cluster, now),
             Event::Capacities(agents) => self.know_agents(agents, now),
@@ -310,6 +316,7 @@ impl Core {
             self.state.identity.id = Some(framework_id);
         }
         self.link = Link::Registered;
+        self.leave_at = 0;
         self.wants.fresh();
         self.doubt.end();
         self.reconcile.start(now);
@@ -351,11 +358,13 @@ impl Core {
         self.render_stale();
         self.keep_time(now);
         if self.link == Link::Registered {
-            self.take_steps(now, out);
-            self.operate(now, out);
+            if !self.leaves() {
+                self.take_steps(now, out);
+                self.operate(now, out);
+                self.want_offers(now, out);
+                self.reconcile_due(now, out);
+            }
             self.finish_destroy(now, out);
-            self.want_offers(now, out);
-            self.reconcile_due(now, out);
         }
         self.refresh_outputs();
         self.wake(now, out);
@@ -376,6 +385,9 @@ impl Core {
         }
         if self.settled && self.settle_at > now {
             out.wake_at(self.settle_at);
+        }
+        if self.leaves() && self.leave_at > now {
+            out.wake_at(self.leave_at);
         }
         if let Some(at) = self.reconcile.wake_at().filter(|at| *at > now) {
             out.wake_at(at);

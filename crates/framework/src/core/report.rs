@@ -51,7 +51,7 @@ impl Core {
             data_kept: self.state.target.destroyed
                 && self.state.instances.values().any(|record| record.placement.is_some()),
             instances: self.names().iter().filter(|n| self.shown(n)).map(|n| self.instance(n)).collect(),
-            outputs: self.outputs.clone(),
+            outputs: self.state.outputs.clone(),
             plan,
         }
     }
@@ -166,12 +166,13 @@ impl Core {
             .then(|| "no single agent can ever offer all that it needs".into())
     }
 
-    /// Outputs stay as they were while something is being mended; dependents go on with them.
+    /// Outputs stay as they were while something is being mended, also over a restart of this program; dependents go on
+    /// with them.
     pub(crate) fn refresh_outputs(&mut self) {
         if self.destroying() {
-            self.outputs.clear();
+            self.state.outputs.clear();
         } else if self.is_complete() || planted(Bug::HalfOutputs) {
-            self.outputs = self.service.outputs(&self.config(), &self.view());
+            self.state.outputs = self.service.outputs(&self.config(), &self.view());
         }
     }
 
@@ -214,7 +215,7 @@ impl Core {
         let names = self.names();
         let (target, leaving): (Vec<_>, Vec<_>) = names.iter().partition(|n| self.in_target(n));
         let deploy = target.iter().map(|n| self.deploy_step(n, now)).collect();
-        let strategy = if self.model.deploy == Strategy::Serial { "serial" } else { "parallel" };
+        let strategy = if self.model.deploy == Strategy::Parallel { "parallel" } else { "serial" };
         let mut phases = vec![phase("deploy", strategy, deploy)];
         let remove: Vec<Step> = leaving.iter().filter_map(|n| self.remove_step(n, now)).collect();
         if !remove.is_empty() {

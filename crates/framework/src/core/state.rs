@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_planted::planted;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Millis;
 use super::planted::Bug;
@@ -15,6 +15,7 @@ const FRAMEWORK: &str = "framework";
 const TARGET: &str = "target";
 const INSTANCE: &str = "instance/";
 const FACT: &str = "fact/";
+const OUTPUTS: &str = "outputs";
 const OPERATION: &str = "operation/";
 
 /// Identity on the cluster.
@@ -23,6 +24,8 @@ const OPERATION: &str = "operation/";
 pub(crate) struct Identity {
     /// Framework id that the master gave.
     pub(crate) id: Option<String>,
+    /// It leaves, and the master is told so until it is known to have taken that.
+    pub(crate) leaving: bool,
 }
 
 /// What should be.
@@ -144,6 +147,8 @@ pub(crate) struct State {
     pub(crate) identity: Identity,
     pub(crate) target: Target,
     pub(crate) instances: BTreeMap<String, Record>,
+    /// What dependents were last given.
+    pub(crate) outputs: BTreeMap<String, String>,
     /// What the service wants to know again after a restart of this program.
     pub(crate) facts: BTreeMap<String, Value>,
     /// Operations that were asked for, by id.
@@ -197,6 +202,7 @@ impl State {
             match key.as_str() {
                 FRAMEWORK => state.identity = serde_json::from_slice(value).map_err(bad)?,
                 TARGET => state.target = serde_json::from_slice(value).map_err(bad)?,
+                OUTPUTS => state.outputs = serde_json::from_slice(value).map_err(bad)?,
                 other => {
                     if let Some(name) = other.strip_prefix(INSTANCE) {
                         state.instances.insert(name.to_owned(), serde_json::from_slice(value).map_err(bad)?);
@@ -220,10 +226,23 @@ impl State {
         if self.target != before.target {
             changes.push(put(TARGET.into(), &self.target.concealed()));
         }
+        if self.outputs != before.outputs {
+            changes.push(self.keep_outputs());
+        }
         differences(INSTANCE, &before.instances, &self.instances, &mut changes);
         differences(FACT, &before.facts, &self.facts, &mut changes);
         differences(OPERATION, &before.operations, &self.operations, &mut changes);
         changes
+    }
+
+    /// Outputs that show a secret are not stored: after a restart they are known when the service is complete again.
+    fn keep_outputs(&self) -> Change {
+        let shows =
+            |text: &String| self.target.secrets.are_in(text) || self.target.secrets.holds(&json!(text));
+        match self.outputs.is_empty() || self.outputs.values().any(shows) {
+            true => Change { key: OUTPUTS.into(), value: None },
+            false => put(OUTPUTS.into(), &self.outputs),
+        }
     }
 }
 

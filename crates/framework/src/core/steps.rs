@@ -112,10 +112,15 @@ impl Core {
         !deployed && !self.live.get(name).is_some_and(|l| l.admitted)
     }
 
-    /// With a serial strategy, everybody before it serves.
+    /// Everybody for whom it waits by the strategy serves.
     fn turn(&self, name: &str, needs: &[(String, Next)]) -> bool {
-        self.model.deploy == Strategy::Parallel
-            || needs.iter().take_while(|(n, _)| n != name).all(|(n, _)| self.serves(n) || self.done(n))
+        let before = needs.iter().take_while(|(n, _)| n != name).count();
+        let waits_for = match self.model.deploy {
+            Strategy::Parallel => 0,
+            Strategy::Founding(together) if before < together => before.min(1),
+            Strategy::Serial | Strategy::Founding(_) => before,
+        };
+        needs.iter().take(waits_for).all(|(n, _)| self.serves(n) || self.done(n))
     }
 
     /// Ready, and its gate has said so.
@@ -244,30 +249,6 @@ impl Core {
                 | Next::GivenUp
                 | Next::CleanUp => {}
             }
-        }
-    }
-
-    /// Leaves the cluster once nothing is left to do there.
-    pub(crate) fn finish_destroy(&mut self, now: Millis, out: &mut Out) {
-        if self.state.target.destroy.is_none() || self.state.target.destroyed {
-            return;
-        }
-        let done = self.state.instances.values().all(|r| r.task.is_none() && r.retired)
-            && self.state.instances.keys().all(|n| self.need(n, 0) != Next::CleanUp);
-        if done && !self.farewell {
-            if let Some(number) = self.asks.due(&Topic::Farewell, now) {
-                out.asks.push((number, Question::Farewell(self.config(), Arc::new(self.view()))));
-            }
-        } else if done {
-            self.farewell = false;
-            self.state.target.destroyed = true;
-            if self.state.instances.values().all(|r| r.placement.is_none()) {
-                self.state.facts.clear();
-            }
-            self.state.identity.id = None;
-            self.admission = super::Admission::default();
-            self.link = super::Link::Connecting;
-            out.calls.push(task::teardown());
         }
     }
 

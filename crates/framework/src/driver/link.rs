@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_mesos::client::{ClientError, Masters, SchedulerClient, SchedulerEvent};
-use cairn_mesos::v1::scheduler::{Call, event};
+use cairn_mesos::v1::scheduler::{Call, call::Type as Kind, event};
 use cairn_mesos::v1::{self, framework_info::capability::Type as Capability};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -39,20 +39,20 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Subscribes, with the id if there is one.
+    /// Subscribes, with the id if there is one. What becomes of calls that say more than that they were taken is `told`.
     ///
     /// # Errors
     /// When the client cannot be made.
     pub(crate) fn open(
         registration: &Registration,
         id: Option<&str>,
-        failed: mpsc::Sender<Event>,
+        told: mpsc::Sender<Event>,
     ) -> Result<Self, ClientError> {
         let info = framework_info(registration, id);
         let (client, events) =
             SchedulerClient::connect(registration.masters.clone(), info, registration.master.options())?;
         let (calls, queue) = mpsc::channel(CALLS);
-        let sender = tokio::spawn(send_in_order(client, queue, failed));
+        let sender = tokio::spawn(send_in_order(client, queue, told));
         Ok(Self { events, calls, sender })
     }
 
@@ -74,18 +74,19 @@ impl Link {
 }
 
 /// One call after the other: a REVIVE must not overtake a DECLINE.
-async fn send_in_order(
-    client: SchedulerClient,
-    mut queue: mpsc::Receiver<Call>,
-    failed: mpsc::Sender<Event>,
-) {
+async fn send_in_order(client: SchedulerClient, mut queue: mpsc::Receiver<Call>, told: mpsc::Sender<Event>) {
     while let Some(call) = queue.recv().await {
         let kind = call.r#type();
-        if let Err(error) = client.call(call).await {
-            tracing::warn!(call = kind.as_str_name(), %error, "a call did not get through; its tasks will be asked about");
-            if failed.send(Event::CallFailed).await.is_err() {
-                return;
+        let what_came = match client.call(call).await {
+            Ok(()) if kind == Kind::Teardown => Event::Left,
+            Ok(()) => continue,
+            Err(error) => {
+                tracing::warn!(call = kind.as_str_name(), %error, "a call did not get through; its tasks will be asked about");
+                Event::CallFailed
             }
+        };
+        if told.send(what_came).await.is_err() {
+            return;
         }
     }
 }

@@ -3,7 +3,9 @@
 mod gangs;
 mod identity;
 mod jobs;
+mod leave;
 mod operations;
+mod outputs;
 mod world;
 
 use cairn_mesos::v1::TaskState;
@@ -109,6 +111,23 @@ fn a_serial_deployment_waits_for_each_gate() {
     let step = world.status().plan.phases[0].steps[0].clone();
     assert_eq!((step.status, step.message.as_str()), (PlanStatus::Started, "still joining"));
     world.rule("node-0", Action::Launch, Moment::After, Verdict::Go);
+    world.pass(10_000);
+    assert!(world.status().complete);
+}
+
+#[test]
+fn who_founds_comes_first_then_its_fellows_at_once_then_one_after_the_other() {
+    let mut world = World::new(5);
+    let hold = Verdict::Wait("still joining".into());
+    for name in ["node-0", "node-2", "node-3"] {
+        world.rule(name, Action::Launch, Moment::After, hold.clone());
+    }
+    world.start(1, json!({ "count": 5, "founders": 3 }));
+    for (joined, running) in [("node-0", 1), ("node-2", 3), ("node-3", 4)] {
+        world.pass(5_000);
+        assert_eq!(world.tasks.len(), running, "before {joined} has joined");
+        world.rule(joined, Action::Launch, Moment::After, Verdict::Go);
+    }
     world.pass(10_000);
     assert!(world.status().complete);
 }

@@ -81,7 +81,11 @@ impl Service for Fake {
             let each = InstanceSpec { name: "node".into(), one_per_agent: true, ..instances_of(config) };
             return Ok(Model { each_agent: Some(each), ..Model::default() });
         }
-        let deploy = if number(config, "serial", 0) == 1 { Strategy::Serial } else { Strategy::Parallel };
+        let deploy = match (number(config, "serial", 0), number(config, "founders", 0)) {
+            (0, 0) => Strategy::Parallel,
+            (0, founders) => Strategy::Founding(founders as usize),
+            _ => Strategy::Serial,
+        };
         Ok(Model { instances: instances.collect(), deploy, ..Model::default() })
     }
 
@@ -253,7 +257,11 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, revision: u64, options: serde_json::Value) {
-        let config = Config { revision, options: options.into(), ..Config::default() };
+        self.give_file(Config { revision, options: options.into(), ..Config::default() });
+    }
+
+    /// The same with all that its file says.
+    pub(crate) fn give_file(&mut self, config: Config) {
         let effects = self.core.given(config, self.now).unwrap();
         self.carry_out(effects);
         self.run();
@@ -480,7 +488,10 @@ impl World {
                 self.filtered_until = 0;
             }
             call::Type::Suppress => self.suppressed = true,
-            call::Type::Teardown => self.torn_down = true,
+            call::Type::Teardown => {
+                self.torn_down = true;
+                self.events.push_back(Event::Left);
+            }
             call::Type::Decline => {
                 self.filter(call.decline.as_ref().unwrap().filters);
                 for id in call.decline.unwrap().offer_ids {
