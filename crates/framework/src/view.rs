@@ -60,13 +60,20 @@ impl View {
         self.others(me).find(|name| self.restarts(name))
     }
 
-    /// None of the others runs and has not served yet: for services that take in one member at a time.
+    /// None of the others that have not served yet runs, or comes before it in the target: for services that take in one
+    /// member at a time. The first `together` of the target may join at the same time.
     ///
     /// # Errors
     /// One does.
-    pub fn joins_alone(&self, me: &str) -> Result<(), String> {
-        let joins = |name: &&String| self.runs(name) && !self.deployed(name);
-        self.others(me).find(joins).map_or(Ok(()), |first| Err(format!("{first} joins first")))
+    pub fn joins_in_turn(&self, me: &str, together: usize) -> Result<(), String> {
+        let place = |name: &str| self.target.iter().position(|n| n == name);
+        let fellow = |name: &str| place(name).is_some_and(|at| at < together);
+        let ahead = |name: &&String| {
+            !self.deployed(name)
+                && (self.runs(name) || place(name) < place(me))
+                && !(fellow(me) && fellow(name))
+        };
+        self.others(me).find(ahead).map_or(Ok(()), |first| Err(format!("{first} joins first")))
     }
 
     /// Of those that run and are to go this one is the next: who comes last by `order`.
@@ -213,8 +220,13 @@ mod tests {
         let all = [("a", true), ("b", false), ("x-2", true), ("x-10", true)];
         let target = ["a", "b", "c"].map(str::to_owned).to_vec();
         let view = View { target, instances: all.map(instance).into(), ..View::default() };
-        assert_eq!(view.joins_alone("b"), Ok(()));
-        assert_eq!(view.joins_alone("c"), Err("b joins first".into()));
+        assert_eq!(view.joins_in_turn("b", 1), Ok(()));
+        assert_eq!(view.joins_in_turn("c", 2), Err("b joins first".into()));
+        assert_eq!(view.joins_in_turn("c", 3), Ok(()), "they found it together");
+        let idle = InstanceStatus { task_id: None, ..view.instances["b"].clone() };
+        let view =
+            View { instances: [("b".to_owned(), idle)].into_iter().chain(view.instances).collect(), ..view };
+        assert_eq!(view.joins_in_turn("c", 2), Err("b joins first".into()), "it comes before");
         let number = |name: &str| name.trim_start_matches("x-").parse::<u32>().ok();
         assert_eq!(view.leaves_next("x-10", number), Ok(()));
         assert_eq!(view.leaves_next("x-2", number), Err("x-10 leaves first".into()));

@@ -12,7 +12,7 @@ use cairn_framework::{Handle, Verdict, View};
 use serde_json::{Value, json};
 
 use crate::options::Options;
-use crate::service::{CQL, Cassandra, NODES, STORAGE};
+use crate::service::{CQL, Cassandra, FOUNDERS, NODES, STORAGE};
 use crate::task::site;
 
 /// What has to be done first.
@@ -61,7 +61,8 @@ impl Clustered for Cassandra {
         if look.view.others_deployed(me).is_empty() {
             return Ok(GO);
         }
-        look.view.joins_alone(me)?;
+        let in_use = look.view.facts.contains_key(IN_USE);
+        look.view.joins_in_turn(me, if in_use { 1 } else { FOUNDERS })?;
         steady(me, look)?;
         look.survey.one_version(&look.options.jvm.version)?;
         if unexpected(look).is_some() {
@@ -225,7 +226,8 @@ fn orphan(me: &str, look: &Look<'_>) -> Option<String> {
     let own = [former(me, look), look.view.endpoint(me, STORAGE)].into_iter().flatten();
     let held = |e: &String| {
         look.view.instances.keys().any(|name| {
-            let place = look.view.endpoint(name, STORAGE).filter(|_| look.view.deployed(name));
+            let stays = look.view.deployed(name) || look.view.target.contains(name);
+            let place = look.view.endpoint(name, STORAGE).filter(|_| stays);
             [former(name, look), place].iter().flatten().any(|place| place == e)
         })
     };

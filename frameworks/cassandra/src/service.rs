@@ -25,6 +25,9 @@ pub(crate) const JMX: &str = "jmx";
 /// What the nodes are called. Only the last ones leave, so that what racks are declared stays.
 pub(crate) const NODES: Nodes = Nodes { port: CQL, ..Nodes::new("node", "nodes") };
 
+/// So many nodes can be there before ranges are chosen by those of others, and join an empty cluster at once.
+pub(crate) const FOUNDERS: usize = 3;
+
 const BODY: &str = "{replication?, datacenters?, durableWrites?}";
 const NAMES: &str = "letters, digits and `_`, at most 48; those that begin with `system` are Cassandra's own";
 
@@ -54,7 +57,7 @@ impl Service for Cassandra {
             ..options.jvm.instance(config)?
         };
         let instances = NODES.instances(0..options.nodes, &node);
-        Ok(Model { instances, deploy: Strategy::Serial, ..Model::default() })
+        Ok(Model { instances, deploy: Strategy::Founding(FOUNDERS), ..Model::default() })
     }
 
     fn task(&self, config: &Config, instance: &InstanceSpec, view: &View) -> Result<TaskSpec, Wait> {

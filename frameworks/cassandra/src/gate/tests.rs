@@ -192,6 +192,21 @@ fn nodes_that_found_a_cluster_need_no_data_unless_somebody_has_put_some_there() 
 }
 
 #[test]
+fn founders_join_together_and_do_not_take_each_other_for_somebody_who_is_gone() {
+    let before = |scene: &Scene| scene.ask(Moment::Before, Action::Launch, "node-2");
+    let mut scene = Scene::founding("node-0 node-1");
+    scene.instance("node-1").deployed = false;
+    scene.newcomer("node-2");
+    assert_eq!(before(&scene), GO);
+    scene.instance("node-1").task_id = None;
+    assert_eq!(before(&scene), GO, "it comes back to its own place");
+    scene.newcomer("node-3");
+    scene.waits(Moment::Before, Action::Launch, "node-3", "node-1 joins first");
+    scene.view.facts.insert(IN_USE.into(), true.into());
+    scene.waits(Moment::Before, Action::Launch, "node-2", "node-1 joins first");
+}
+
+#[test]
 fn a_replaced_node_takes_over_the_dead_ones_place() {
     let mut scene = Scene::new(HEALTHY).dies("node-1");
     // Replaced: no place, no task, its data is gone; the others still have its former self in the ring.
