@@ -65,7 +65,7 @@ impl Asks {
             self.topics.remove(&topic);
         } else {
             asked.open = None;
-            asked.next = now + (AGAIN << asked.tries.min(10)).min(AGAIN_MAX);
+            asked.next = now + pause(asked.tries);
             asked.tries += 1;
             asked.answer = Some(verdict.clone());
         }
@@ -119,6 +119,11 @@ impl Asks {
     }
 }
 
+/// Each half as long again as the one before: what one waits for is then noticed within half the time that it has taken.
+fn pause(tries: u32) -> Millis {
+    (0..tries.min(20)).fold(AGAIN, |pause, _| (pause + pause / 2).min(AGAIN_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,9 +139,9 @@ mod tests {
         assert_eq!(asks.due(&topic, 50), None);
         let second = asks.due(&topic, 110).unwrap();
         asks.answer(second, &Verdict::Wait("x".into()), 110);
-        assert_eq!(asks.wake_after(110), Some(310));
-        let third = asks.due(&topic, 310).unwrap();
-        assert_eq!(asks.answer(third, &Verdict::Go, 320), Some(Topic::Settle));
+        assert_eq!(asks.wake_after(110), Some(260));
+        let third = asks.due(&topic, 260).unwrap();
+        assert_eq!(asks.answer(third, &Verdict::Go, 270), Some(Topic::Settle));
         assert_eq!(asks.last(&topic), None);
     }
 

@@ -362,8 +362,8 @@ impl Core {
                 self.take_steps(now, out);
                 self.operate(now, out);
                 self.want_offers(now, out);
-                self.reconcile_due(now, out);
             }
+            self.reconcile_due(now, out);
             self.finish_destroy(now, out);
         }
         self.refresh_outputs();

@@ -324,6 +324,7 @@ impl Core {
             status: left,
             message: match self.asks.last(&Topic::Farewell) {
                 Some(Verdict::Wait(reason) | Verdict::Refuse(reason)) => reason.clone(),
+                _ if self.leaves() => "the master has not answered yet".into(),
                 _ => String::new(),
             },
         };
