@@ -26,8 +26,6 @@ const AUTHORITIES_FILE: &str = "ca.pem";
 const READY_DEADLINE_MS: u64 = 120_000;
 /// SIGTERM only detaches, so this is soon over.
 const GRACE_MS: u64 = 5_000;
-/// A revision below all that are given out: a scheduler goes on with what it has stored.
-const KEEPS_ITS_OWN: u64 = 0;
 
 /// The task of an instance.
 ///
@@ -148,7 +146,8 @@ fn child_config(
     let definition =
         framework.service.as_ref().and_then(|_| serde_json::to_value(framework).ok().map(Box::new));
     Ok(Config {
-        revision: if all_known { revision } else { KEEPS_ITS_OWN },
+        revision,
+        keeps: !all_known,
         options: options.into(),
         secrets: secret_places(&service.options),
         inputs,
@@ -173,8 +172,9 @@ struct Provided {
 /// is half done. One that has crashed comes back with the last known ones: it must not stay away because its
 /// provider is busy.
 ///
-/// One whose service is on its way out comes back in any case, since what it rests on goes after it, if it was ever there: what
-/// nobody knows any more is left blank then.
+/// What nobody knows, yet or any more, is left blank for one that was there before, and it goes on with what it has stored. Its
+/// provider may wait for an agent that is drained, and that agent for it: for somebody who acknowledges the ends of its tasks
+/// there. One whose service is on its way out comes back in any case, since what it rests on goes after it.
 fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Provided, Wait> {
     let crashed = view
         .instances
@@ -191,7 +191,7 @@ fn provided(stack: &StoredStack, service: &Service, view: &View) -> Result<Provi
                 let last = observed.status.map(|s| s.outputs).filter(|o| !o.is_empty());
                 match last {
                     Some(outputs) if crashed || going || planted(Bug::EarlyOutputs) => outputs,
-                    None if going => {
+                    None if going || crashed => {
                         provided.all_known = false;
                         continue;
                     }
@@ -383,10 +383,22 @@ mod tests {
         view.instances.entry("demo-kafka".into()).or_default();
         let kafka = task(&settings(), &Stacks::new(going.clone()), "demo-kafka", &view).unwrap();
         assert_eq!(rendered_config(&kafka)["inputs"], json!({"zookeeper": ""}));
-        assert_eq!(rendered_config(&kafka)["revision"], 0, "what it has stored is newer");
+        assert_eq!(rendered_config(&kafka)["keeps"], true, "it goes on with what it has stored");
         // It has never run, and is forgotten already.
         going.stacks.get_mut("demo").unwrap().spec.services.remove("zookeeper");
         assert_eq!(task(&settings(), &Stacks::new(going), "demo-kafka", &view).unwrap(), kafka);
+    }
+
+    #[test]
+    fn a_crashed_dependent_comes_back_to_what_it_has_stored_though_nobody_knows_its_providers_outputs() {
+        let mut view = view();
+        observe(&mut view, status("demo-zookeeper", 1));
+        assert!(render("demo-kafka", &view).is_err(), "it was never there");
+        let kafka = view.instances.entry("demo-kafka".into()).or_default();
+        kafka.placement = Some(cairn_framework::Placement::default());
+        assert_eq!(rendered_config(&render("demo-kafka", &view).unwrap())["keeps"], true);
+        view.instances.get_mut("demo-kafka").unwrap().task_id = Some("t".into());
+        assert!(render("demo-kafka", &view).is_err(), "one that runs is left alone");
     }
 
     #[test]

@@ -17,6 +17,10 @@ use crate::Constraint;
 pub struct Config {
     /// Grows with every change that the controller makes. A higher one replaces what REST has changed meanwhile.
     pub revision: u64,
+    /// A scheduler goes on with what it has stored, if it has: not all that it is to be given is known yet. What is here of the
+    /// options says where secrets are, and no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
     /// Options as the stack file has them, an object. What they mean is the service's own matter. Shared, because they may be
     /// large and everybody who is asked something gets them.
     pub options: Arc<Value>,

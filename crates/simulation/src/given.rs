@@ -78,11 +78,11 @@ impl World {
         let Some(stack) = self.stack.as_ref().filter(|_| index == CONTROLLER) else { return };
         let spec: TaskSpec = serde_json::from_slice(task.data()).unwrap_or_default();
         let Some(start) = Start::of(&spec) else { return };
-        // Who comes back only to take its service down may have to do without.
-        if start.config.revision == 0 {
+        let (stored, service) = (Stored::of(self.ledger.targets.get(&CONTROLLER)), service_of(&task.name));
+        if start.config.keeps {
             return;
         }
-        let needs = Stored::of(self.ledger.targets.get(&CONTROLLER)).needs(service_of(&task.name));
+        let needs = stored.needs(service);
         let from = Shape::read(&start.config.options).from;
         let made_up = |part: &&str| !part.is_empty() && !needs.iter().any(|need| stack.said.gave(need, part));
         if let Some(part) = from.split(';').find(made_up).map(str::to_owned) {

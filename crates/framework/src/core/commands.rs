@@ -18,6 +18,9 @@ impl Core {
     pub fn given(&mut self, config: Config, now: Millis) -> Result<Vec<Effect>, Vec<crate::Problem>> {
         self.note_secrets(&config);
         self.refused.clear();
+        if config.keeps {
+            return Ok(Vec::new());
+        }
         let known = self.state.target.config.as_ref();
         let same = known.is_some_and(|k| k.revision == config.revision && !self.state.target.drifted);
         if known.is_some_and(|k| k.revision > config.revision) || (same && known == Some(&config)) {

@@ -358,11 +358,9 @@ impl Core {
         self.render_stale();
         self.keep_time(now);
         if self.link == Link::Registered {
-            if !self.leaves() {
-                self.take_steps(now, out);
-                self.operate(now, out);
-                self.want_offers(now, out);
-            }
+            self.take_steps(now, out);
+            self.operate(now, out);
+            self.want_offers(now, out);
             self.reconcile_due(now, out);
             self.finish_destroy(now, out);
         }

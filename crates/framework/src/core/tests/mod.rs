@@ -538,6 +538,24 @@ fn destroy_keeps_the_data_unless_told() {
 }
 
 #[test]
+fn who_is_to_keep_what_it_has_stored_takes_nothing_of_the_file() {
+    let blank =
+        || Config { revision: 2, keeps: true, options: json!({ "count": 1 }).into(), ..Config::default() };
+    let mut world = deployed(json!({ "count": 2 }));
+    world.give_file(blank());
+    world.pass(2_000);
+    assert!(world.status().complete && world.tasks.len() == 2);
+    let mut empty = World::new(1);
+    empty.give_file(blank());
+    empty.register();
+    empty.pass(2_000);
+    assert!(empty.tasks.is_empty() && !empty.core.configured(), "it waits for the rest");
+    empty.give(2, json!({ "count": 1 }));
+    empty.pass(2_000);
+    assert!(empty.status().complete);
+}
+
+#[test]
 fn an_answer_to_an_earlier_configuration_does_not_settle_a_later_one() {
     let mut world = deployed(json!({ "count": 1 }));
     // Nobody is restarted for a note: only what is inside the service has to follow.
