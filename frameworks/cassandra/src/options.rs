@@ -16,7 +16,7 @@ use crate::service::{KEYSPACES, NODES};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
-    /// Number of nodes. The first three of a new cluster come up together, others join one after the other; the last ones leave first, and hand over their data before.
+    /// Number of nodes. From the fourth on they join one after the other; the last ones leave first, and hand over their data before.
     #[schemars(range(min = 1, max = 1000))]
     pub nodes: u32,
     /// Version, processor, memory and place of each node.
