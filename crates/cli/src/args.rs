@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit status: 0 done, 1 error, 2 the plan has changes, 3 blocked by safety or an error that \
-     needs you, 4 timeout.";
+     needs you, 4 timeout, 130 interrupted.";
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]

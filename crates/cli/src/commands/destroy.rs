@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     delete_data: bool,
     /// Do not ask
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
     watch: WatchArgs,

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long)]
     teardown: bool,
     /// Do not ask
-    #[arg(long, requires = "teardown")]
+    #[arg(short, long, requires = "teardown")]
     yes: bool,
     #[command(flatten)]
     target: TargetArgs,

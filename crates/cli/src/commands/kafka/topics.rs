@@ -64,7 +64,7 @@ enum Verb {
         #[command(flatten)]
         name: Name,
         /// Do not ask
-        #[arg(long)]
+        #[arg(short, long)]
         yes: bool,
     },
 }
